@@ -1,0 +1,90 @@
+//! Signals: what a delivery says about one thing, in our terms.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Severity, Timestamp, UnknownName, status::named};
+
+/// The longest fingerprint kept, in bytes.
+pub const MAX_FINGERPRINT_BYTES: usize = 256;
+/// The most signals one delivery may carry.
+pub const MAX_SIGNALS: usize = 10_000;
+
+/// What a signal claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalState {
+    /// Something is wrong.
+    Firing,
+    /// It is over.
+    Resolved,
+    /// A number was measured; says nothing about right or wrong.
+    Sample,
+}
+
+named!(SignalState { Firing = "firing", Resolved = "resolved", Sample = "sample" });
+
+/// What a delivery says about one thing.
+///
+/// Route conditions see it as `signal`, with the field names below.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// The same for everything said about the same thing, over its whole life. At most [`MAX_FINGERPRINT_BYTES`].
+    pub fingerprint: String,
+    /// The sender's group, when it sends several things in one delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// What it claims.
+    pub state: SignalState,
+    /// How loud the sender says it is.
+    #[serde(default)]
+    pub severity: Severity,
+    /// The thing itself, in few words: an alert's name, a repository, a host.
+    pub subject: String,
+    /// One sentence for people; may hold internals and is never published by itself.
+    #[serde(default)]
+    pub summary: String,
+    /// Where to read more, on the sender's side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The sender's labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The sender's longer texts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// A measured value, if the signal carries one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// The time of the event on the sender's clock. An older one never overwrites a newer one.
+    pub occurred_at: Timestamp,
+    /// True if the claim holds for every thing of `group`: the sender left out the single ones.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole_group: bool,
+    /// What we did not understand and left as unknown; shown to the admin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl Signal {
+    /// A firing signal with everything else left empty, for providers to fill in.
+    #[must_use]
+    pub fn new(fingerprint: impl Into<String>, state: SignalState, subject: impl Into<String>, occurred_at: Timestamp) -> Self {
+        Self {
+            fingerprint: fingerprint.into(),
+            group: None,
+            state,
+            severity: Severity::Unknown,
+            subject: subject.into(),
+            summary: String::new(),
+            url: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            value: None,
+            occurred_at,
+            whole_group: false,
+            warnings: Vec::new(),
+        }
+    }
+}
