@@ -1,6 +1,6 @@
 //! The things themselves, as they are stored and shown.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 

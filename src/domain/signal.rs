@@ -1,6 +1,6 @@
 //! Signals: what a delivery says about one thing, in our terms.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
