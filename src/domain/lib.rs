@@ -2,16 +2,24 @@
 //!
 //! No I/O, no clock, no async: every function here gives the same answer for the same arguments.
 
+mod change;
 mod expression;
 mod model;
 mod notice;
+mod plan;
+mod route;
 mod signal;
+mod state;
 mod status;
 mod time;
 
+pub use change::{Change, Recorded, Why};
 pub use expression::{Expression, ExpressionError, MAX_EXPRESSION_BYTES, MAX_RENDERED_BYTES, check_template, render_template, to_value};
 pub use model::*;
 pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
+pub use plan::*;
+pub use route::{Publish, Route, StatusMap};
 pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, Signal, SignalState};
+pub use state::{Alert, AlertKey, Cause, CauseKey, Phase, State};
 pub use status::{Impact, Severity, Status, UnknownName};
 pub use time::{MAX_SPAN, Span, TimeError, Timestamp};

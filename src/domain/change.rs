@@ -1,0 +1,126 @@
+//! Changes: every transition there is, and why it happened.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Alert, Cause, ComponentId, DeliveryId, Incident, IncidentId, IncidentUpdate, IntegrationId, Maintenance, MetricId, Notice, Override,
+    RouteId, Sample, Signal, Status, Timestamp,
+};
+
+/// One transition of the state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Something new was said about a thing. Kept as the newest, not as history: the delivery is the history.
+    Alert {
+        /// Who said it.
+        integration: IntegrationId,
+        /// What follows from it.
+        alert: Alert,
+        /// What was said.
+        signal: Box<Signal>,
+    },
+    /// A thing that was not heard of for too long no longer fires.
+    AlertExpired {
+        /// Who spoke of it.
+        integration: IntegrationId,
+        /// Its name.
+        fingerprint: String,
+        /// What follows from it.
+        alert: Alert,
+    },
+    /// An alert was taken up by a route, or went on.
+    CauseSet {
+        /// After the change.
+        cause: Cause,
+        /// False if nothing happened but that it was heard of again.
+        moved: bool,
+    },
+    /// An alert no longer counts for a route.
+    CauseEnded {
+        /// As it was last.
+        cause: Cause,
+    },
+    /// A metric got a value.
+    Sample {
+        /// Which.
+        metric: MetricId,
+        /// The value.
+        sample: Sample,
+    },
+    /// A component's status changed, for readers, for the team, or both.
+    ComponentStatus {
+        /// Which.
+        component: ComponentId,
+        /// What readers saw.
+        from: Status,
+        /// What readers see.
+        to: Status,
+        /// What signals said.
+        internal_from: Status,
+        /// What signals say.
+        internal_to: Status,
+        /// Since when readers had seen `from`.
+        since: Timestamp,
+        /// When it changed.
+        at: Timestamp,
+    },
+    /// A person's word was given or taken back.
+    Override {
+        /// About which component.
+        component: ComponentId,
+        /// The word.
+        overridden: Option<Override>,
+    },
+    /// An incident was opened or changed.
+    Incident {
+        /// After the change.
+        incident: Incident,
+        /// The entry its timeline got.
+        update: Option<IncidentUpdate>,
+    },
+    /// An incident was removed, with its timeline.
+    IncidentDeleted {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// A maintenance was planned or changed.
+    Maintenance {
+        /// After the change.
+        maintenance: Maintenance,
+    },
+    /// Subscribers are to be told.
+    Notice(Box<Notice>),
+}
+
+/// Why a change happened: the chain from a delivery to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// One sentence for people.
+    pub text: String,
+    /// The delivery it goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryId>,
+    /// The integration that sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<IntegrationId>,
+    /// The thing it spoke of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// The route that took it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteId>,
+    /// The person or token that did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+}
+
+/// A change with its reason and its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// What changed.
+    pub change: Change,
+    /// Why.
+    pub why: Why,
+    /// When it was decided.
+    pub at: Timestamp,
+}

@@ -1,0 +1,335 @@
+//! What people do: write incidents, plan maintenance, overrule signals.
+
+use std::collections::BTreeMap;
+
+use super::Planner;
+use crate::{
+    Change, ComponentId, Impact, Incident, IncidentId, IncidentStatus, Maintenance, MaintenanceId, MaintenanceStatus, NoticeKind, Override,
+    Status, StatusChange, Timestamp, Why,
+};
+
+/// The longest title of an incident or a maintenance, in characters.
+pub const MAX_TITLE_CHARS: usize = 200;
+/// The longest text of an update or a maintenance, in characters.
+pub const MAX_BODY_CHARS: usize = 20_000;
+
+/// What a person does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Overrules what signals say about a component, or ceases to.
+    Override {
+        /// Which.
+        component: ComponentId,
+        /// The word; `None` to go back to the signals. `by` is filled in.
+        overridden: Option<Override>,
+    },
+    /// Opens an incident.
+    OpenIncident(IncidentEdit),
+    /// Adds an entry to an incident's timeline, or edits it where `body` is empty.
+    UpdateIncident {
+        /// Which.
+        incident: IncidentId,
+        /// What changes.
+        edit: IncidentEdit,
+    },
+    /// Removes an incident with its timeline.
+    DeleteIncident {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Announces a maintenance.
+    ScheduleMaintenance(MaintenanceEdit),
+    /// Changes a maintenance.
+    UpdateMaintenance {
+        /// Which.
+        maintenance: MaintenanceId,
+        /// What changes.
+        edit: MaintenanceEdit,
+    },
+}
+
+/// What is to be true of an incident; `None` leaves a field as it is (or at its default when it is opened).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IncidentEdit {
+    /// The title; needed when it is opened.
+    pub title: Option<String>,
+    /// Where it stands.
+    pub status: Option<IncidentStatus>,
+    /// The entry's text, Markdown; needed when it is opened.
+    pub body: Option<String>,
+    /// Which components it affects, and how. Only for incidents that people opened: in others the signals say it.
+    pub components: Option<BTreeMap<ComponentId, Status>>,
+    /// Whether readers see it. A published incident cannot be taken back, only deleted.
+    pub published: Option<bool>,
+}
+
+/// What is to be true of a maintenance; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MaintenanceEdit {
+    /// The title; needed when it is announced.
+    pub title: Option<String>,
+    /// The text, Markdown.
+    pub body: Option<String>,
+    /// Where it stands: begin or end early, or call it off.
+    pub status: Option<MaintenanceStatus>,
+    /// When it begins; needed when it is announced.
+    pub starts_at: Option<Timestamp>,
+    /// When it ends; needed when it is announced.
+    pub ends_at: Option<Timestamp>,
+    /// What is under maintenance meanwhile.
+    pub components: Option<Vec<ComponentId>>,
+}
+
+/// An act that does not fit the state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActError {
+    /// What the act is about is not there, or is too old to be changed.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// A field does not fit.
+    #[error("{field}: {message}")]
+    Invalid {
+        /// Its name in the API.
+        field: &'static str,
+        /// What is wrong and what is allowed.
+        message: String,
+    },
+}
+
+fn invalid(field: &'static str, message: impl Into<String>) -> ActError {
+    ActError::Invalid { field, message: message.into() }
+}
+
+impl Planner<'_> {
+    pub(super) fn act(&mut self, by: &str, act: Act) -> Result<(), ActError> {
+        match act {
+            Act::Override { component, overridden } => self.set_override(by, component, overridden),
+            Act::OpenIncident(edit) => self.open_by_person(by, edit),
+            Act::UpdateIncident { incident, edit } => self.update_by_person(by, incident, edit),
+            Act::DeleteIncident { incident } => self.delete_incident(by, incident),
+            Act::ScheduleMaintenance(edit) => self.schedule(by, edit),
+            Act::UpdateMaintenance { maintenance, edit } => self.update_maintenance(by, maintenance, edit),
+        }
+    }
+
+    fn set_override(&mut self, by: &str, component: ComponentId, overridden: Option<Override>) -> Result<(), ActError> {
+        if !self.state.components.contains_key(&component) {
+            return Err(ActError::NotFound("component"));
+        }
+        if overridden.as_ref().is_some_and(|word| word.until.is_some_and(|until| until <= self.now)) {
+            return Err(invalid("until", "must lie in the future"));
+        }
+        let overridden = overridden.map(|word| Override { by: by.to_owned(), ..word });
+        let text = match &overridden {
+            Some(word) => format!("{by} set the status to {}", word.status.words()),
+            None => format!("{by} gave the status back to the signals"),
+        };
+        let why = person(by, text);
+        self.emit(Change::Override { component, overridden }, &why);
+        self.reconcile_components(&[component], &why);
+        Ok(())
+    }
+
+    fn open_by_person(&mut self, by: &str, edit: IncidentEdit) -> Result<(), ActError> {
+        let title = title(edit.title.as_deref())?.ok_or_else(|| invalid("title", "is needed"))?;
+        let body = body(edit.body.as_deref())?.unwrap_or_default();
+        let components = edit.components.unwrap_or_default();
+        self.check_components(components.keys())?;
+        let status = edit.status.unwrap_or(IncidentStatus::Investigating);
+        let incident = Incident {
+            id: IncidentId(self.fresh_id()),
+            title,
+            status,
+            impact: impact_of(&components),
+            published: edit.published.unwrap_or(true),
+            opened_by: None,
+            components,
+            started_at: self.now,
+            resolved_at: status.is_over().then_some(self.now),
+            updated_at: self.now,
+        };
+        let why = person(by, format!("{by} opened the incident \"{}\"", incident.title));
+        self.write_and_follow(None, incident, body, NoticeKind::IncidentOpened, by, &why);
+        Ok(())
+    }
+
+    fn update_by_person(&mut self, by: &str, id: IncidentId, edit: IncidentEdit) -> Result<(), ActError> {
+        let before = self.state.incidents.get(&id).cloned().ok_or(ActError::NotFound("incident"))?;
+        let new_title = title(edit.title.as_deref())?;
+        let text = body(edit.body.as_deref())?;
+        if edit.published == Some(false) && before.published {
+            return Err(invalid("published", "a published incident cannot be taken back; delete it instead"));
+        }
+        if let Some(components) = &edit.components {
+            self.check_components(components.keys())?;
+            if before.opened_by.is_some() {
+                return Err(invalid("components", "follow from signals in this incident; set the component's status instead"));
+            }
+        }
+        let status = edit.status.unwrap_or(before.status);
+        let components = edit.components.unwrap_or_else(|| before.components.clone());
+        let incident = Incident {
+            title: new_title.unwrap_or_else(|| before.title.clone()),
+            status,
+            impact: before.impact.max(impact_of(&components)),
+            published: edit.published.unwrap_or(before.published),
+            components,
+            resolved_at: if status.is_over() { before.resolved_at.or(Some(self.now)) } else { None },
+            updated_at: self.now,
+            ..before.clone()
+        };
+        if incident == (Incident { updated_at: self.now, ..before.clone() }) && text.is_none() {
+            return Ok(());
+        }
+        let kind = kind_of(&before, &incident);
+        let why = person(by, format!("{by} updated the incident \"{}\"", incident.title));
+        let moved = kind != NoticeKind::IncidentUpdated || before.status != incident.status || before.components != incident.components;
+        if text.is_none() && !moved {
+            self.emit(Change::Incident { incident, update: None }, &why); // Only the wording: nobody is told.
+            return Ok(());
+        }
+        self.write_and_follow(Some(&before), incident, text.unwrap_or_default(), kind, by, &why);
+        Ok(())
+    }
+
+    /// Stores an incident with a new entry, and brings the components it speaks of up to date.
+    fn write_and_follow(&mut self, before: Option<&Incident>, incident: Incident, body: String, kind: NoticeKind, by: &str, why: &Why) {
+        let mut ids: Vec<ComponentId> = incident.components.keys().copied().collect();
+        ids.extend(before.into_iter().flat_map(|before| before.components.keys().copied()));
+        ids.sort();
+        ids.dedup();
+        let now = |id: &ComponentId| self.state.components.get(id).map_or(Status::Unknown, |component| component.status);
+        let to = |id: &ComponentId| match (incident.status.is_over(), incident.opened_by) {
+            (true, None) => Status::Operational,
+            (_, Some(_)) => now(id),
+            (false, None) => incident.components.get(id).copied().unwrap_or_default(),
+        };
+        let changes = ids.iter().map(|id| StatusChange { component: *id, from: now(id), to: to(id) }).filter(|c| c.from != c.to).collect();
+        self.write(incident, body, changes, kind, by, why);
+        self.set_statuses(&ids, why);
+    }
+
+    fn delete_incident(&mut self, by: &str, id: IncidentId) -> Result<(), ActError> {
+        let before = self.state.incidents.get(&id).cloned().ok_or(ActError::NotFound("incident"))?;
+        let why = person(by, format!("{by} deleted the incident \"{}\"", before.title));
+        self.emit(Change::IncidentDeleted { incident: id }, &why);
+        let ids: Vec<ComponentId> = before.components.keys().copied().collect();
+        self.set_statuses(&ids, &why);
+        Ok(())
+    }
+
+    fn schedule(&mut self, by: &str, edit: MaintenanceEdit) -> Result<(), ActError> {
+        let title = title(edit.title.as_deref())?.ok_or_else(|| invalid("title", "is needed"))?;
+        let starts_at = edit.starts_at.ok_or_else(|| invalid("starts_at", "is needed"))?;
+        let ends_at = edit.ends_at.ok_or_else(|| invalid("ends_at", "is needed"))?;
+        let maintenance = Maintenance {
+            id: MaintenanceId(self.fresh_id()),
+            title,
+            body: body(edit.body.as_deref())?.unwrap_or_default(),
+            status: edit.status.unwrap_or(MaintenanceStatus::Scheduled),
+            starts_at,
+            ends_at,
+            components: edit.components.unwrap_or_default(),
+            created_at: self.now,
+            updated_at: self.now,
+        };
+        self.check_maintenance(&maintenance)?;
+        if ends_at <= self.now && maintenance.status != MaintenanceStatus::Completed {
+            return Err(invalid("ends_at", "must lie in the future"));
+        }
+        let kind = match maintenance.status {
+            MaintenanceStatus::Scheduled => Some(NoticeKind::MaintenanceScheduled),
+            MaintenanceStatus::InProgress => Some(NoticeKind::MaintenanceStarted),
+            MaintenanceStatus::Completed | MaintenanceStatus::Cancelled => None,
+        };
+        let why = person(by, format!("{by} planned the maintenance \"{}\"", maintenance.title));
+        self.set_maintenance(maintenance, kind, &why);
+        Ok(())
+    }
+
+    fn update_maintenance(&mut self, by: &str, id: MaintenanceId, edit: MaintenanceEdit) -> Result<(), ActError> {
+        let before = self.state.maintenances.get(&id).cloned().ok_or(ActError::NotFound("open maintenance"))?;
+        let maintenance = Maintenance {
+            title: title(edit.title.as_deref())?.unwrap_or_else(|| before.title.clone()),
+            body: body(edit.body.as_deref())?.unwrap_or_else(|| before.body.clone()),
+            status: edit.status.unwrap_or(before.status),
+            starts_at: edit.starts_at.unwrap_or(before.starts_at),
+            ends_at: edit.ends_at.unwrap_or(before.ends_at),
+            components: edit.components.unwrap_or_else(|| before.components.clone()),
+            updated_at: self.now,
+            ..before.clone()
+        };
+        self.check_maintenance(&maintenance)?;
+        let kind = match (before.status, maintenance.status) {
+            (from, to) if from == to => None,
+            (_, MaintenanceStatus::InProgress) => Some(NoticeKind::MaintenanceStarted),
+            (_, MaintenanceStatus::Completed) => Some(NoticeKind::MaintenanceCompleted),
+            (MaintenanceStatus::Scheduled, MaintenanceStatus::Cancelled) => Some(NoticeKind::MaintenanceCancelled),
+            (MaintenanceStatus::InProgress, _) => return Err(invalid("status", "a running maintenance can only be completed")),
+            _ => return Err(invalid("status", "this step is not possible")),
+        };
+        let why = person(by, format!("{by} changed the maintenance \"{}\"", maintenance.title));
+        self.set_maintenance(maintenance, kind, &why);
+        self.reconcile_components(&before.components, &why);
+        Ok(())
+    }
+
+    fn check_maintenance(&self, maintenance: &Maintenance) -> Result<(), ActError> {
+        if maintenance.ends_at <= maintenance.starts_at {
+            return Err(invalid("ends_at", "must be later than starts_at"));
+        }
+        if maintenance.ends_at.since(maintenance.starts_at) > crate::MAX_SPAN {
+            return Err(invalid("ends_at", "must be within 366 days of starts_at"));
+        }
+        self.check_components(maintenance.components.iter())
+    }
+
+    fn check_components<'a>(&self, ids: impl Iterator<Item = &'a ComponentId>) -> Result<(), ActError> {
+        for id in ids {
+            if !self.state.components.contains_key(id) {
+                return Err(invalid("components", format!("there is no component {id}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a person's update amounts to for subscribers.
+fn kind_of(before: &Incident, after: &Incident) -> NoticeKind {
+    match (before.published, before.status.is_over(), after.status.is_over()) {
+        (false, _, _) if after.published => NoticeKind::IncidentOpened,
+        (_, false, true) => NoticeKind::IncidentResolved,
+        (_, true, false) => NoticeKind::IncidentReopened,
+        _ => NoticeKind::IncidentUpdated,
+    }
+}
+
+fn impact_of(components: &BTreeMap<ComponentId, Status>) -> Impact {
+    components.values().copied().map(Impact::from).max().unwrap_or_default()
+}
+
+fn person(by: &str, text: String) -> Why {
+    Why { text, actor: Some(by.to_owned()), ..Why::default() }
+}
+
+fn title(text: Option<&str>) -> Result<Option<String>, ActError> {
+    let Some(text) = text.map(str::trim) else { return Ok(None) };
+    match text.chars().count() {
+        0 => Err(invalid("title", "must not be empty")),
+        n if n > MAX_TITLE_CHARS => Err(invalid("title", format!("has {n} characters, at most {MAX_TITLE_CHARS} are allowed"))),
+        _ if text.chars().any(char::is_control) => Err(invalid("title", "must not contain control characters")),
+        _ => Ok(Some(text.to_owned())),
+    }
+}
+
+fn body(text: Option<&str>) -> Result<Option<String>, ActError> {
+    let Some(text) = text.map(str::trim) else { return Ok(None) };
+    match text.chars().count() {
+        0 => Ok(None),
+        n if n > MAX_BODY_CHARS => Err(invalid("body", format!("has {n} characters, at most {MAX_BODY_CHARS} are allowed"))),
+        _ if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) => {
+            Err(invalid("body", "must not contain control characters other than line breaks and tabs"))
+        }
+        _ => Ok(Some(text.to_owned())),
+    }
+}

@@ -1,0 +1,105 @@
+//! The one place where it is decided what changes.
+//!
+//! Pure: `now` is an argument, ids come from the state, and everything goes through [`State::apply`].
+
+mod acts;
+mod incidents;
+mod signals;
+mod statuses;
+mod timers;
+
+pub use acts::{Act, ActError, IncidentEdit, MAX_BODY_CHARS, MAX_TITLE_CHARS, MaintenanceEdit};
+
+use crate::{
+    Change, Component, ComponentId, DeliveryId, IntegrationId, Notice, NoticeAbout, NoticeId, NoticeKind, Recorded, Signal, Span, State,
+    Timestamp, Why,
+};
+
+/// The longest cool-off a route may have, and so how long a resolved incident is remembered for reopening.
+pub const MAX_COOL_OFF: Span = Span(24 * 3_600_000);
+/// Who wrote what the evaluator writes.
+pub const EVALUATOR: &str = "fanal";
+
+/// Decides what one signal changes.
+pub fn plan_signal(state: &mut State, integration: IntegrationId, delivery: DeliveryId, signal: &Signal, now: Timestamp) -> Vec<Recorded> {
+    let mut planner = Planner::new(state, now);
+    planner.signal(integration, delivery, signal);
+    planner.out
+}
+
+/// Decides what has become due by `now`, each thing at the time at which it was due.
+pub fn plan_timers(state: &mut State, now: Timestamp) -> Vec<Recorded> {
+    let mut out = Vec::new();
+    while let Some(due) = state.next_timer().filter(|due| *due <= now) {
+        let mut planner = Planner::new(state, due);
+        planner.timers();
+        out.append(&mut planner.out);
+    }
+    out
+}
+
+/// Decides what a person's act changes.
+///
+/// # Errors
+/// The act does not fit the state; nothing has changed then.
+pub fn plan_act(state: &mut State, by: &str, act: Act, now: Timestamp) -> Result<Vec<Recorded>, ActError> {
+    let mut planner = Planner::new(state, now);
+    planner.act(by, act)?;
+    Ok(planner.out)
+}
+
+/// Works out what follows from new routes and components, after they were put into the state.
+pub fn plan_reconfigured(state: &mut State, by: &str, now: Timestamp) -> Vec<Recorded> {
+    let mut planner = Planner::new(state, now);
+    let why = Why { text: format!("{by} changed the configuration"), actor: Some(by.to_owned()), ..Why::default() };
+    planner.reconcile_all(&why);
+    planner.out
+}
+
+struct Planner<'s> {
+    state: &'s mut State,
+    now: Timestamp,
+    out: Vec<Recorded>,
+}
+
+impl<'s> Planner<'s> {
+    /// The evaluator's clock never goes back: what comes late is decided at the newest time there has been.
+    fn new(state: &'s mut State, now: Timestamp) -> Self {
+        state.clock = state.clock.max(now);
+        Self { now: state.clock, state, out: Vec::new() }
+    }
+
+    fn emit(&mut self, change: Change, why: &Why) {
+        self.state.apply(&change);
+        self.out.push(Recorded { change, why: why.clone(), at: self.now });
+    }
+
+    fn fresh_id(&mut self) -> i64 {
+        let id = self.state.next_id;
+        self.state.next_id += 1;
+        id
+    }
+
+    /// Owes a notice to subscribers, with the components it names as they are now.
+    fn notify(&mut self, kind: NoticeKind, about: NoticeAbout, named: impl IntoIterator<Item = ComponentId>, why: &Why) {
+        let components = named.into_iter().filter_map(|id| self.visible(id).map(|component| (id, component.clone()))).collect();
+        let notice = Notice { id: NoticeId(self.fresh_id()), kind, at: self.now, about, components };
+        self.emit(Change::Notice(Box::new(notice)), why);
+    }
+
+    fn visible(&self, id: ComponentId) -> Option<&Component> {
+        self.state.components.get(&id).filter(|component| !component.hidden)
+    }
+
+    /// The names of components as they stand in a sentence: `API, Payments and 3 more`.
+    fn names(&self, ids: impl IntoIterator<Item = ComponentId>) -> String {
+        const SHOWN: usize = 3;
+        let names: Vec<&str> = ids.into_iter().filter_map(|id| self.visible(id)).map(|component| component.name.as_str()).collect();
+        match names.as_slice() {
+            [] => "A component".to_owned(),
+            [one] => (*one).to_owned(),
+            [rest @ .., last] if names.len() <= SHOWN => format!("{} and {last}", rest.join(", ")),
+            _ => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
+        }
+    }
+}

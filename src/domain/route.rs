@@ -1,0 +1,91 @@
+//! Routes: from signals to components.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ComponentId, Expression, IntegrationId, MetricId, RouteId, Severity, Span, Status, UnknownName, status::named};
+
+/// What may happen by itself when a route takes up a signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Publish {
+    /// Nothing that anyone but the team sees, and no incident: to try a route out.
+    Shadow,
+    /// An incident that a person publishes.
+    #[default]
+    Draft,
+    /// The component's status and an incident, at once.
+    Auto,
+}
+
+named!(Publish { Shadow = "shadow", Draft = "draft", Auto = "auto" });
+
+/// Which status a severity gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusMap {
+    /// Severities that were named.
+    #[serde(flatten)]
+    pub named: BTreeMap<Severity, Status>,
+    /// For those that were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Status>,
+}
+
+impl Default for StatusMap {
+    fn default() -> Self {
+        let named = [
+            (Severity::Critical, Status::MajorOutage),
+            (Severity::Error, Status::PartialOutage),
+            (Severity::Warning, Status::DegradedPerformance),
+            (Severity::Info, Status::Operational),
+            (Severity::Unknown, Status::Unknown),
+        ];
+        Self { named: named.into_iter().collect(), default: None }
+    }
+}
+
+impl StatusMap {
+    /// The status for `severity`; `None` if the route does not care about it.
+    ///
+    /// A severity we do not know makes the component unknown unless the map says otherwise: it is never taken for health.
+    #[must_use]
+    pub fn status(&self, severity: Severity) -> Option<Status> {
+        self.named.get(&severity).copied().or(self.default).or((severity == Severity::Unknown).then_some(Status::Unknown))
+    }
+}
+
+/// A way from the signals of one integration to components or a metric.
+#[derive(Debug)]
+pub struct Route {
+    /// Its id.
+    pub id: RouteId,
+    /// Whose signals it takes.
+    pub integration: IntegrationId,
+    /// How people call it: `prod-alerts[0]`.
+    pub label: String,
+    /// Which signals it takes.
+    pub condition: Expression,
+    /// What they mean.
+    pub status: StatusMap,
+    /// What they are about.
+    pub components: Vec<ComponentId>,
+    /// How long a signal must fire before it counts.
+    pub hold: Span,
+    /// How long it still counts after it was resolved.
+    pub keep_firing_for: Span,
+    /// After how long without being heard of a firing signal is given up; zero for never.
+    pub expire_after: Span,
+    /// How long after its end an incident is reopened instead of a new one opened.
+    pub cool_off: Span,
+    /// What may happen by itself.
+    pub publish: Publish,
+    /// Template of an incident's title.
+    pub title: Option<String>,
+    /// Template of an incident's first update.
+    pub body: Option<String>,
+    /// The metric that gets the signals' values.
+    pub metric: Option<MetricId>,
+    /// The value, if it is not `signal.value`.
+    pub value: Option<Expression>,
+}

@@ -1,0 +1,216 @@
+//! The state: what all deliveries, timers and people's acts so far add up to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Change, Component, ComponentId, DeliveryId, Incident, IncidentId, IntegrationId, Maintenance, MaintenanceId, MaintenanceStatus, Route,
+    RouteId, Severity, Status, Timestamp, UnknownName, status::named,
+};
+
+/// Names one thing that one integration speaks of.
+pub type AlertKey = (IntegrationId, String);
+/// Names an alert taken up by a route.
+pub type CauseKey = (IntegrationId, String, RouteId);
+
+/// The newest that was said about one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// Whether it fires.
+    pub firing: bool,
+    /// How loud.
+    pub severity: Severity,
+    /// The sender's group.
+    pub group: Option<String>,
+    /// Event time of the newest signal.
+    pub occurred_at: Timestamp,
+    /// When it began to fire, or ceased to.
+    pub since: Timestamp,
+    /// When it was last heard of.
+    pub seen_at: Timestamp,
+    /// The delivery that said so.
+    pub delivery: Option<DeliveryId>,
+}
+
+/// How far an alert has come on its route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Fires, but not yet for long enough.
+    Pending,
+    /// Counts.
+    Active,
+    /// Resolved, but still counts for a while.
+    Keeping,
+}
+
+named!(Phase { Pending = "pending", Active = "active", Keeping = "keeping" });
+
+/// An alert that a route took up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The integration that speaks.
+    pub integration: IntegrationId,
+    /// The thing it speaks of.
+    pub fingerprint: String,
+    /// The route that took it up.
+    pub route: RouteId,
+    /// What it means for the route's components.
+    pub status: Status,
+    /// How far it has come.
+    pub phase: Phase,
+    /// Since when it is in this phase.
+    pub since: Timestamp,
+    /// When the phase ends by itself.
+    pub due_at: Option<Timestamp>,
+    /// When it is given up if nothing is heard of it.
+    pub expires_at: Option<Timestamp>,
+    /// The incident it belongs to.
+    pub incident: Option<IncidentId>,
+    /// The delivery that last changed it.
+    pub delivery: Option<DeliveryId>,
+    /// The signal's sentence, for the team.
+    pub summary: String,
+}
+
+impl Cause {
+    /// What names it.
+    #[must_use]
+    pub fn key(&self) -> CauseKey {
+        (self.integration, self.fingerprint.clone(), self.route)
+    }
+
+    /// Whether it counts for its components now.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        matches!(self.phase, Phase::Active | Phase::Keeping)
+    }
+
+    /// When something about it happens by itself.
+    #[must_use]
+    pub fn next_at(&self) -> Option<Timestamp> {
+        match (self.due_at, self.expires_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+/// What all deliveries, timers and people's acts so far add up to.
+///
+/// A fold: [`crate::plan`] changes it only through [`State::apply`], so the same inputs in the same order give the same state.
+#[derive(Debug)]
+pub struct State {
+    /// The zone in which the page's days begin.
+    pub zone: TimeZone,
+    /// The next id to give to an incident, an update, a notice or a change.
+    pub next_id: i64,
+    /// The newest time anything was decided at; never goes back.
+    pub clock: Timestamp,
+    /// Everything the page may show, hidden ones too.
+    pub components: BTreeMap<ComponentId, Component>,
+    /// All routes.
+    pub routes: BTreeMap<RouteId, Route>,
+    /// The routes of each integration, in order.
+    pub routes_of: HashMap<IntegrationId, Vec<RouteId>>,
+    /// The newest about each thing.
+    pub alerts: HashMap<AlertKey, Alert>,
+    /// Alerts that routes took up.
+    pub causes: BTreeMap<CauseKey, Cause>,
+    /// Open incidents, and those resolved within [`crate::MAX_COOL_OFF`].
+    pub incidents: BTreeMap<IncidentId, Incident>,
+    /// Scheduled and running maintenances.
+    pub maintenances: BTreeMap<MaintenanceId, Maintenance>,
+}
+
+impl State {
+    /// Nothing known, nothing configured.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            zone: TimeZone::UTC,
+            next_id: 1,
+            clock: Timestamp(0),
+            components: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            routes_of: HashMap::new(),
+            alerts: HashMap::new(),
+            causes: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            maintenances: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a route behind the others of its integration.
+    pub fn add_route(&mut self, route: Route) {
+        self.routes_of.entry(route.integration).or_default().push(route.id);
+        self.routes.insert(route.id, route);
+    }
+
+    /// Takes one change in.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Alert { integration, alert, signal } => {
+                self.alerts.insert((*integration, signal.fingerprint.clone()), alert.clone());
+            }
+            Change::AlertExpired { integration, fingerprint, alert } => {
+                self.alerts.insert((*integration, fingerprint.clone()), alert.clone());
+            }
+            Change::CauseSet { cause, .. } => {
+                self.causes.insert(cause.key(), cause.clone());
+            }
+            Change::CauseEnded { cause } => {
+                self.causes.remove(&cause.key());
+            }
+            Change::ComponentStatus { component, to, internal_to, at, .. } => {
+                if let Some(component) = self.components.get_mut(component) {
+                    if component.status != *to {
+                        component.status_since = *at;
+                    }
+                    component.status = *to;
+                    component.internal_status = *internal_to;
+                }
+            }
+            Change::Override { component, overridden } => {
+                if let Some(component) = self.components.get_mut(component) {
+                    component.overridden.clone_from(overridden);
+                }
+            }
+            Change::Incident { incident, .. } => {
+                self.incidents.insert(incident.id, incident.clone());
+            }
+            Change::IncidentDeleted { incident } => {
+                self.incidents.remove(incident);
+            }
+            Change::Maintenance { maintenance } => {
+                if matches!(maintenance.status, MaintenanceStatus::Scheduled | MaintenanceStatus::InProgress) {
+                    self.maintenances.insert(maintenance.id, maintenance.clone());
+                } else {
+                    self.maintenances.remove(&maintenance.id);
+                }
+            }
+            Change::Sample { .. } | Change::Notice(_) => {}
+        }
+    }
+
+    /// When something happens by itself next.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        let causes = self.causes.values().filter_map(Cause::next_at);
+        let overrides = self.components.values().filter_map(|component| component.overridden.as_ref()?.until);
+        let maintenances = self.maintenances.values().filter_map(|maintenance| match maintenance.status {
+            MaintenanceStatus::Scheduled => Some(maintenance.starts_at),
+            MaintenanceStatus::InProgress => Some(maintenance.ends_at),
+            MaintenanceStatus::Completed | MaintenanceStatus::Cancelled => None,
+        });
+        causes.chain(overrides).chain(maintenances).min()
+    }
+
+    /// Whether `component` is under a running maintenance.
+    #[must_use]
+    pub fn under_maintenance(&self, component: ComponentId) -> bool {
+        self.maintenances.values().any(|m| m.status == MaintenanceStatus::InProgress && m.components.contains(&component))
+    }
+}
