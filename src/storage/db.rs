@@ -1,0 +1,204 @@
+//! One database, two kinds: an SQLite file or PostgreSQL, behind the same functions and mostly the same SQL text.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use sqlx::{
+    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::StorageError;
+
+/// Connections that only read, on SQLite.
+const N_SQLITE_READERS: u32 = 4;
+/// Connections, on PostgreSQL.
+const N_POSTGRES_CONNECTIONS: u32 = 16;
+/// How long to wait for a connection or a lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// A file; one writer and several readers at once.
+    Sqlite {
+        /// One connection, so that writers queue up here and not in SQLite's busy handler.
+        writer: SqlitePool,
+        /// Read-only connections.
+        readers: SqlitePool,
+    },
+    /// A server.
+    Postgres(PgPool),
+}
+
+/// A connection that reads, or a transaction that writes.
+#[derive(Debug)]
+pub struct Connection(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    SqliteReader(PoolConnection<Sqlite>),
+    SqliteWriter(Transaction<'static, Sqlite>),
+    PostgresReader(PoolConnection<Postgres>),
+    PostgresWriter(Transaction<'static, Postgres>),
+}
+
+/// What [`sql!`] matches on.
+pub(crate) enum Raw<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// Runs one expression on either kind of database: `sql!(conn, c => sqlx::query("…").execute(&mut *c).await)`.
+macro_rules! sql {
+    ($conn:expr, $c:ident => $body:expr) => {
+        match $conn.raw() {
+            $crate::db::Raw::Sqlite($c) => {
+                #[allow(dead_code, reason = "only some bodies name the driver")]
+                type DB = sqlx::Sqlite;
+                $body
+            }
+            $crate::db::Raw::Postgres($c) => {
+                #[allow(dead_code, reason = "only some bodies name the driver")]
+                type DB = sqlx::Postgres;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use sql;
+
+impl Db {
+    /// Opens the database at `url` (`sqlite://path` or `postgres://…`), making the SQLite file if there is none.
+    ///
+    /// # Errors
+    /// The URL is of another kind, or the database cannot be reached.
+    pub async fn open(url: &str) -> Result<Self, StorageError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Self::open_postgres(url).await;
+        }
+        if url.starts_with("sqlite:") {
+            return Self::open_sqlite(url).await;
+        }
+        Err(StorageError::Url("the database URL must begin with sqlite:// or postgres://".to_owned()))
+    }
+
+    async fn open_sqlite(url: &str) -> Result<Self, StorageError> {
+        let options = SqliteConnectOptions::from_str(url).map_err(|error| StorageError::Url(error.to_string()))?;
+        if let Some(folder) = options.get_filename().parent().filter(|folder| *folder != Path::new("")) {
+            tokio::fs::create_dir_all(folder).await.map_err(|error| StorageError::Url(format!("{}: {error}", folder.display())))?;
+        }
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A delivery must outlive a power cut once it is acknowledged; NORMAL syncs only at checkpoints.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("cache_size", "-16000");
+        let writer = SqlitePoolOptions::new().max_connections(1).min_connections(1).connect_with(options.clone()).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(N_SQLITE_READERS)
+            .acquire_timeout(BUSY_TIMEOUT)
+            .connect_with(options.read_only(true))
+            .await?;
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, StorageError> {
+        let options = PgConnectOptions::from_str(url).map_err(|error| StorageError::Url(error.to_string()))?.application_name("fanal");
+        let pool = PgPoolOptions::new().max_connections(N_POSTGRES_CONNECTIONS).acquire_timeout(BUSY_TIMEOUT).connect_with(options).await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// `sqlite` or `postgres`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Brings the schema up to date. Several processes may do so at once: PostgreSQL's advisory lock and SQLite's write lock let one through.
+    ///
+    /// # Errors
+    /// A step failed (nothing of it is kept), or the database is newer than this program.
+    pub async fn migrate(&self) -> Result<(), StorageError> {
+        match self {
+            Self::Sqlite { writer, .. } => sqlx::migrate!("../../migrations/sqlite").run(writer).await?,
+            Self::Postgres(pool) => sqlx::migrate!("../../migrations/postgres").run(pool).await?,
+        }
+        Ok(())
+    }
+
+    /// A connection that reads.
+    ///
+    /// # Errors
+    /// None is free or can be opened in time.
+    pub async fn read(&self) -> Result<Connection, StorageError> {
+        Ok(Connection(match self {
+            Self::Sqlite { readers, .. } => Inner::SqliteReader(readers.acquire().await?),
+            Self::Postgres(pool) => Inner::PostgresReader(pool.acquire().await?),
+        }))
+    }
+
+    /// A transaction that writes; undone unless [`Connection::commit`] is called.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn begin(&self) -> Result<Connection, StorageError> {
+        Ok(Connection(match self {
+            // IMMEDIATE: a transaction that first reads and then writes could otherwise fail in the middle.
+            Self::Sqlite { writer, .. } => Inner::SqliteWriter(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Inner::PostgresWriter(pool.begin().await?),
+        }))
+    }
+
+    /// Closes all connections, after what is under way.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Asks for a sign of life.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        let mut conn = self.read().await?;
+        sql!(conn, c => sqlx::query("select 1").execute(&mut *c).await.map(|_| ()))?;
+        Ok(())
+    }
+}
+
+impl Connection {
+    pub(crate) fn raw(&mut self) -> Raw<'_> {
+        match &mut self.0 {
+            Inner::SqliteReader(conn) => Raw::Sqlite(conn),
+            Inner::SqliteWriter(tx) => Raw::Sqlite(tx),
+            Inner::PostgresReader(conn) => Raw::Postgres(conn),
+            Inner::PostgresWriter(tx) => Raw::Postgres(tx),
+        }
+    }
+
+    /// Makes what a transaction did lasting. Does nothing for a connection that reads.
+    ///
+    /// # Errors
+    /// The database refused; nothing was kept.
+    pub async fn commit(self) -> Result<(), StorageError> {
+        match self.0 {
+            Inner::SqliteWriter(tx) => tx.commit().await?,
+            Inner::PostgresWriter(tx) => tx.commit().await?,
+            Inner::SqliteReader(_) | Inner::PostgresReader(_) => {}
+        }
+        Ok(())
+    }
+}

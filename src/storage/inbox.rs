@@ -1,0 +1,128 @@
+//! The inbox: deliveries become durable here, many in one commit.
+//!
+//! A sync to disk costs far more than a row, so whoever waits for one shares it: while a batch commits, the next one gathers.
+
+use std::time::Duration;
+
+use domain::NewDelivery;
+use sqlx::QueryBuilder;
+use tokio::sync::{mpsc, oneshot};
+use tracing::error;
+
+use crate::{Connection, Db, StorageError, Topic, Wake, db::sql};
+
+/// Deliveries that may wait for their commit at once; one more is turned away.
+pub const MAX_WAITING: usize = 4096;
+/// Deliveries in one commit.
+const MAX_BATCH: usize = 512;
+/// Body bytes in one commit.
+const MAX_BATCH_BYTES: usize = 8 << 20;
+/// Rows in one statement; powers of two below keep the number of prepared statements small.
+const MAX_ROWS: usize = 64;
+/// How long a delivery may wait for its commit before its sender is told to come again.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+type Waiting = (NewDelivery, oneshot::Sender<Result<(), StorageError>>);
+
+/// Takes deliveries in. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    sender: mpsc::Sender<Waiting>,
+}
+
+impl Inbox {
+    /// Opens the inbox; its task ends when the last clone is dropped and what waits is stored.
+    #[must_use]
+    pub fn open(db: Db, wake: Wake) -> (Self, tokio::task::JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
+        let task = tokio::spawn(run(db, wake, receiver));
+        (Self { sender }, task)
+    }
+
+    /// Stores a delivery; it is on disk when this returns. One that its integration has already sent is left alone.
+    ///
+    /// # Errors
+    /// [`StorageError::Overloaded`] if too many wait already or the database takes too long, else what the database said.
+    pub async fn insert(&self, delivery: NewDelivery) -> Result<(), StorageError> {
+        let (done, stored) = oneshot::channel();
+        self.sender.try_send((delivery, done)).map_err(|_| StorageError::Overloaded)?;
+        match tokio::time::timeout(PATIENCE, stored).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(StorageError::Overloaded),
+        }
+    }
+}
+
+async fn run(db: Db, wake: Wake, mut receiver: mpsc::Receiver<Waiting>) {
+    let mut batch: Vec<Waiting> = Vec::with_capacity(MAX_BATCH);
+    while receiver.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        let mut rest = std::mem::take(&mut batch);
+        while !rest.is_empty() {
+            let n = fitting(&rest);
+            let later = rest.split_off(n);
+            store(&db, rest, &wake).await;
+            rest = later;
+        }
+    }
+}
+
+/// How many of `waiting` go into one commit.
+fn fitting(waiting: &[Waiting]) -> usize {
+    let mut bytes = 0;
+    let fits = waiting.iter().take_while(|(delivery, _)| {
+        bytes += delivery.body.len();
+        bytes <= MAX_BATCH_BYTES
+    });
+    fits.count().max(1)
+}
+
+async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
+    match insert_all(db, batch.iter().map(|(delivery, _)| delivery).collect()).await {
+        Ok(()) => {
+            for (_, done) in batch {
+                let _ = done.send(Ok(())); // A sender that has hung up will send it again; it is stored all the same.
+            }
+            wake.wake(Topic::Deliveries).await;
+        }
+        // One row that the database refuses must not turn away the others.
+        Err(failed) if !failed.is_transient() && batch.len() > 1 => {
+            for (delivery, done) in batch {
+                let _ = done.send(insert_all(db, vec![&delivery]).await);
+            }
+            wake.wake(Topic::Deliveries).await;
+        }
+        Err(failed) => {
+            error!(error = ?failed, n = batch.len(), "Could not store deliveries");
+            for (_, done) in batch {
+                let _ = done.send(Err(StorageError::Overloaded));
+            }
+        }
+    }
+}
+
+async fn insert_all(db: &Db, deliveries: Vec<&NewDelivery>) -> Result<(), StorageError> {
+    let mut tx = db.begin().await?;
+    let mut rest = deliveries.as_slice();
+    while !rest.is_empty() {
+        let n = MAX_ROWS.min(1 << rest.len().ilog2());
+        insert_rows(&mut tx, &rest[..n]).await?;
+        rest = &rest[n..];
+    }
+    tx.commit().await
+}
+
+async fn insert_rows(conn: &mut Connection, rows: &[&NewDelivery]) -> Result<(), StorageError> {
+    sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new("insert into delivery (integration_id, external_id, received_at, headers, body) ");
+        query.push_values(rows, |mut row, delivery| {
+            row.push_bind(delivery.integration.0)
+                .push_bind(delivery.external_id.as_str())
+                .push_bind(delivery.received_at.0)
+                .push_bind(serde_json::to_string(&delivery.headers).unwrap_or_default())
+                .push_bind(delivery.body.as_slice());
+        });
+        query.push(" on conflict (integration_id, external_id) do nothing");
+        query.build().execute(&mut *c).await?;
+    });
+    Ok(())
+}

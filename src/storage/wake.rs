@@ -1,0 +1,102 @@
+//! Wake-ups: who waits for something need not poll for it. A wake-up may be lost, so every waiter also looks by itself now and then.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::postgres::PgListener;
+use tokio::sync::Notify;
+use tracing::warn;
+
+use crate::Db;
+
+/// What may have happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// A delivery was stored.
+    Deliveries,
+    /// A version was made: the page, routes or components may be different.
+    Changes,
+    /// Notifications are owed.
+    Notifications,
+}
+
+impl Topic {
+    const ALL: [Self; 3] = [Self::Deliveries, Self::Changes, Self::Notifications];
+
+    const fn channel(self) -> &'static str {
+        match self {
+            Self::Deliveries => "fanal_deliveries",
+            Self::Changes => "fanal_changes",
+            Self::Notifications => "fanal_notifications",
+        }
+    }
+}
+
+/// Wakes waiters in this process, and over PostgreSQL in all others.
+#[derive(Clone, Debug)]
+pub struct Wake {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    topics: [Notify; 3],
+}
+
+/// How long to wait before listening again after the connection was lost.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+impl Wake {
+    /// Wake-ups around `db`. Run [`Wake::listen`] beside it to hear other processes.
+    #[must_use]
+    pub fn new(db: Db) -> Self {
+        Self { inner: Arc::new(Inner { db, topics: Default::default() }) }
+    }
+
+    /// Wakes this process only.
+    pub fn wake_here(&self, topic: Topic) {
+        self.inner.topics[topic as usize].notify_one();
+    }
+
+    /// Wakes every process. Failing to reach the others is no error: they look by themselves soon.
+    pub async fn wake(&self, topic: Topic) {
+        self.wake_here(topic);
+        if let Db::Postgres(pool) = &self.inner.db {
+            let told = sqlx::query("select pg_notify($1, '')").bind(topic.channel()).execute(pool).await;
+            if let Err(error) = told {
+                warn!(%error, "Could not wake the other processes");
+            }
+        }
+    }
+
+    /// Waits for a wake-up, at most for `patience`. One waiter a topic.
+    pub async fn wait(&self, topic: Topic, patience: Duration) {
+        // Running out of patience is the usual way to find what a lost wake-up hid.
+        let _ = tokio::time::timeout(patience, self.inner.topics[topic as usize].notified()).await;
+    }
+
+    /// Passes on what other processes call out, for ever. Returns at once on SQLite, where there are none.
+    pub async fn listen(&self) {
+        let Db::Postgres(pool) = &self.inner.db else { return };
+        loop {
+            if let Err(error) = self.listen_on(pool).await {
+                warn!(%error, "Lost the connection that listens for other processes");
+            }
+            tokio::time::sleep(LISTEN_AGAIN_AFTER).await;
+        }
+    }
+
+    async fn listen_on(&self, pool: &sqlx::PgPool) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.listen_all(Topic::ALL.map(Topic::channel)).await?;
+        for topic in Topic::ALL {
+            self.wake_here(topic); // Whatever was called out while nobody listened.
+        }
+        loop {
+            let heard = listener.recv().await?;
+            if let Some(topic) = Topic::ALL.into_iter().find(|topic| topic.channel() == heard.channel()) {
+                self.wake_here(topic);
+            }
+        }
+    }
+}
