@@ -1,1 +1,29 @@
-//! Skeleton.
+//! Providers: how each kind of sender is verified, and what it says in our terms.
+//!
+//! Pure: bytes in, signals out. No network, no database, no clock; the only thing taken from outside is randomness for the id of a
+//! delivery that has none of its own.
+
+mod accept;
+mod alertmanager;
+mod document;
+mod error;
+mod form;
+mod inbound;
+mod json;
+mod limits;
+mod mapping;
+mod provider;
+mod reading;
+mod scheme;
+mod settings;
+pub mod signature;
+mod standard_webhooks;
+#[cfg(test)]
+mod tests;
+
+pub use accept::{MAX_EXTERNAL_ID_BYTES, MAX_STORED_HEADER_BYTES, MAX_STORED_HEADERS, accept};
+pub use error::{ParseError, Refusal, SettingsError, VerifyError};
+pub use inbound::{Credentials, Inbound};
+pub use limits::{MAX_LABEL_BYTES, MAX_LABELS, MAX_TEXT_BYTES, MAX_URL_BYTES};
+pub use provider::{PROVIDERS, Provider, find, parse};
+pub use settings::Settings;

@@ -3,6 +3,7 @@
 //! No I/O, no clock, no async: every function here gives the same answer for the same arguments.
 
 mod change;
+mod delivery;
 mod expression;
 mod model;
 mod notice;
@@ -14,6 +15,7 @@ mod status;
 mod time;
 
 pub use change::{Change, Recorded, Why};
+pub use delivery::NewDelivery;
 pub use expression::{Expression, ExpressionError, MAX_EXPRESSION_BYTES, MAX_RENDERED_BYTES, check_template, render_template, to_value};
 pub use model::*;
 pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};

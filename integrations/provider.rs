@@ -1,0 +1,46 @@
+//! The shape every provider has, and the list of them.
+
+use domain::Signal;
+use secrecy::SecretString;
+
+use crate::{Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, json, limits, standard_webhooks};
+
+/// A kind of sender. A provider is a constant: a forgotten field does not compile.
+pub struct Provider {
+    /// In URLs, configuration and the database: never changes.
+    pub slug: &'static str,
+    /// As people write it.
+    pub name: &'static str,
+    /// Markdown for whoever configures the sender, with the placeholders `{{ url }}` and `{{ secret }}`.
+    pub setup: &'static str,
+    /// The media types the sender uses; `+json` stands for every type that ends so. A request without a type is let through.
+    pub content_types: &'static [&'static str],
+    /// Refuses settings that could not work, before they are saved.
+    pub check_settings: fn(&serde_json::Value) -> Result<(), SettingsError>,
+    /// Refuses a secret that could never verify anything, before it is saved.
+    pub check_secret: fn(&SecretString, &Settings) -> Result<(), SettingsError>,
+    /// Decides over the raw bytes whether the sender is who it claims to be.
+    pub verify: fn(&Inbound<'_>, &Credentials<'_>) -> Result<(), VerifyError>,
+    /// The sender's id of this delivery: the same on every repeat of it, and on nothing else.
+    pub delivery_id: fn(&Inbound<'_>, &Settings) -> Option<String>,
+    /// What a verified delivery says. Call [`parse`] instead, which holds the result to the limits.
+    pub parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
+}
+
+/// Every provider, in alphabetical order.
+pub static PROVIDERS: &[&Provider] = &[&alertmanager::PROVIDER, &json::PROVIDER, &standard_webhooks::PROVIDER];
+
+/// The provider of this slug, if there is one.
+#[must_use]
+pub fn find(slug: &str) -> Option<&'static Provider> {
+    PROVIDERS.iter().find(|provider| provider.slug == slug).copied()
+}
+
+/// What a verified delivery says, within the limits on numbers and lengths.
+///
+/// # Errors
+/// The body does not fit its schema, or the settings no longer do. The text of the error is the reason shown in quarantine.
+pub fn parse(slug: &str, inbound: &Inbound<'_>, settings: &Settings) -> Result<Vec<Signal>, ParseError> {
+    let provider = find(slug).ok_or_else(|| ParseError::Provider(slug.to_owned()))?;
+    limits::enforce((provider.parse)(inbound, settings)?)
+}
