@@ -50,7 +50,7 @@ pub(crate) enum Raw<'c> {
     Postgres(&'c mut PgConnection),
 }
 
-/// Runs one expression on either kind of database: `sql!(conn, c => sqlx::query("…").execute(&mut *c).await)`.
+/// Runs one expression on either kind of database: `execute!(conn, sqlx::query("…"))`.
 macro_rules! sql {
     ($conn:expr, $c:ident => $body:expr) => {
         match $conn.raw() {
@@ -68,6 +68,14 @@ macro_rules! sql {
     };
 }
 pub(crate) use sql;
+
+/// Runs one statement on either kind of database and gives the number of rows it touched: `execute!(conn, sqlx::query("…").bind(x))?`.
+macro_rules! execute {
+    ($conn:expr, $query:expr) => {
+        $crate::db::sql!($conn, c => $query.execute(&mut *c).await.map(|done| done.rows_affected()))
+    };
+}
+pub(crate) use execute;
 
 impl Db {
     /// Opens the database at `url` (`sqlite://path` or `postgres://…`), making the SQLite file if there is none.

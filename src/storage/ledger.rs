@@ -4,7 +4,10 @@
 
 use domain::{Span, State, Timestamp};
 
-use crate::{Connection, Db, StorageError, db::sql};
+use crate::{
+    Connection, Db, StorageError,
+    db::{execute, sql},
+};
 
 /// How long a lease holds without being renewed. Another process takes over after that.
 pub const LEASE: Span = Span::secs(3);
@@ -72,12 +75,10 @@ impl Entry {
     /// The database refused; nothing was kept.
     pub async fn commit(mut self, state: &State) -> Result<(), StorageError> {
         let (next_id, clock, position) = (state.next_id, state.clock.0, self.position);
-        sql!(self.tx, c => sqlx::query("update ledger set next_id = $1, clock = $2, position = $3")
-            .bind(next_id)
-            .bind(clock)
-            .bind(position)
-            .execute(&mut *c)
-            .await)?;
+        execute!(
+            self.tx,
+            sqlx::query("update ledger set next_id = $1, clock = $2, position = $3").bind(next_id).bind(clock).bind(position)
+        )?;
         self.tx.commit().await
     }
 }
@@ -111,11 +112,12 @@ pub async fn lease(db: &Db, holder: &str, now: Timestamp) -> Result<Option<Lease
 /// What the database said.
 pub async fn release(db: &Db, lease: &Lease) -> Result<(), StorageError> {
     let mut tx = db.begin().await?;
-    sql!(tx, c => sqlx::query("update ledger set lease_holder = null, lease_until = 0 where lease_holder = $1 and lease_epoch = $2")
-        .bind(lease.holder.as_str())
-        .bind(lease.epoch)
-        .execute(&mut *c)
-        .await)?;
+    execute!(
+        tx,
+        sqlx::query("update ledger set lease_holder = null, lease_until = 0 where lease_holder = $1 and lease_epoch = $2")
+            .bind(lease.holder.as_str())
+            .bind(lease.epoch)
+    )?;
     tx.commit().await
 }
 
@@ -124,7 +126,6 @@ pub async fn release(db: &Db, lease: &Lease) -> Result<(), StorageError> {
 /// # Errors
 /// What the database said.
 pub async fn read(conn: &mut Connection) -> Result<(i64, Timestamp), StorageError> {
-    let (version, until): (i64, i64) =
-        sql!(conn, c => sqlx::query_as("select version, lease_until from ledger").fetch_one(&mut *c).await)?;
+    let (version, until): (i64, i64) = sql!(conn, c => sqlx::query_as("select version, lease_until from ledger").fetch_one(&mut *c).await)?;
     Ok((version, Timestamp(until)))
 }

@@ -1,11 +1,25 @@
 //! Storage: every SQL statement there is, on SQLite and on PostgreSQL.
 //!
-//! Writers take a [`Connection`] from [`Db::begin`] (the caller owns the transaction); readers take one from [`Db::read`].
+//! Writers take a [`Connection`] from [`Db::begin`] or an [`Entry`] of the [`ledger`] (the caller owns the transaction); readers take one
+//! from [`Db::read`].
 
+pub mod changes;
 mod db;
+pub mod deliveries;
 mod error;
+pub mod history;
+mod inbox;
+pub mod ledger;
+pub mod notifications;
+pub mod page;
+pub mod rows;
 mod secrets;
+pub mod state;
+mod wake;
 
 pub use db::{Connection, Db};
 pub use error::StorageError;
+pub use inbox::{Inbox, MAX_WAITING};
+pub use ledger::{Entry, Lease};
 pub use secrets::{SecretBox, hint};
+pub use wake::{Topic, Wake};

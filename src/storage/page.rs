@@ -1,0 +1,185 @@
+//! Reads what readers of the page may see. The one predicate of visibility stands here, and nowhere else.
+
+use std::collections::{BTreeMap, HashMap};
+
+use domain::{
+    BAR_DAYS, Component, ComponentId, Day, Incident, IncidentId, IncidentUpdate, Maintenance, Metric, MetricId, PAST_DAYS, PageComponent,
+    PageData, PageIncident, PageMetric, Sample, Span, Status, Timestamp,
+};
+use jiff::tz::TimeZone;
+
+use crate::{
+    Connection, Db, StorageError,
+    db::sql,
+    ledger,
+    rows::{self, Incidents, Maintenances},
+};
+
+/// Points in a metric's chart.
+const MAX_POINTS: i64 = 300;
+/// How far a metric's chart goes back.
+const CHART: Span = Span(24 * 3_600_000);
+const DAY_MS: i64 = 86_400_000;
+
+/// What readers may see: components that are not hidden, and incidents that are published and, if about components, about one of those.
+struct Visible<'a> {
+    components: &'a BTreeMap<ComponentId, Component>,
+}
+
+impl Visible<'_> {
+    fn incident(&self, incident: &Incident) -> bool {
+        incident.published && (incident.components.is_empty() || incident.components.keys().any(|id| self.components.contains_key(id)))
+    }
+
+    fn maintenance(&self, maintenance: &Maintenance) -> bool {
+        maintenance.components.is_empty() || maintenance.components.iter().any(|id| self.components.contains_key(id))
+    }
+}
+
+/// Reads the page at its newest version.
+///
+/// # Errors
+/// What the database said.
+pub async fn load(db: &Db, now: Timestamp) -> Result<PageData, StorageError> {
+    let mut conn = db.read().await?;
+    let conn = &mut conn;
+    // First, so that a change that slips in between is at worst shown early, under the older number, and again under its own.
+    let (version, _) = ledger::read(conn).await?;
+    let settings = rows::page_settings(conn).await?;
+    let zone = TimeZone::get(&settings.time_zone).unwrap_or(TimeZone::UTC);
+    let components: BTreeMap<ComponentId, Component> =
+        rows::components(conn).await?.into_iter().filter(|component| !component.hidden).map(|c| (c.id, public(c))).collect();
+    let visible = Visible { components: &components };
+    let since = Timestamp(now.0 - PAST_DAYS * DAY_MS);
+    let incidents = rows::incidents(conn, Incidents::OpenOrEndedSince(since)).await?;
+    let incidents: Vec<Incident> = incidents.into_iter().filter(|incident| visible.incident(incident)).collect();
+    let mut maintenances = rows::maintenances(conn, Maintenances::EndingSince(since)).await?;
+    maintenances.retain(|maintenance| visible.maintenance(maintenance));
+    for maintenance in &mut maintenances {
+        maintenance.components.retain(|id| components.contains_key(id));
+    }
+    maintenances.sort_by_key(|maintenance| (maintenance.starts_at, maintenance.id));
+    let updates = rows::incident_updates(conn, &incidents.iter().map(|incident| incident.id).collect::<Vec<_>>()).await?;
+    let incidents = with_updates(incidents, updates, &components);
+    let mut days = days(conn, now.day_in(&zone) - BAR_DAYS + 1).await?;
+    let updated_at = newest(&components, &incidents, &maintenances);
+    let metrics = metrics(conn, now).await?;
+    let mut shown: Vec<PageComponent> = components
+        .into_values()
+        .map(|component| {
+            let days = running(&component, days.remove(&component.id).unwrap_or_default(), now, &zone);
+            PageComponent { component, days }
+        })
+        .collect();
+    shown.sort_by_key(|shown| (shown.component.position, shown.component.id));
+    let groups = rows::groups(conn).await?;
+    Ok(PageData { version, as_of: now, updated_at, settings, groups, components: shown, incidents, maintenances, metrics })
+}
+
+/// A component without what only the team may know.
+fn public(component: Component) -> Component {
+    Component { internal_status: component.status, overridden: None, ..component }
+}
+
+fn with_updates(
+    incidents: Vec<Incident>,
+    updates: Vec<IncidentUpdate>,
+    components: &BTreeMap<ComponentId, Component>,
+) -> Vec<PageIncident> {
+    let mut of: HashMap<IncidentId, Vec<IncidentUpdate>> = HashMap::new();
+    for mut update in updates {
+        update.components.retain(|change| components.contains_key(&change.component));
+        of.entry(update.incident).or_default().push(update);
+    }
+    let shown = |mut incident: Incident| {
+        incident.components.retain(|id, _| components.contains_key(id));
+        incident.opened_by = None;
+        let updates = of.remove(&incident.id).unwrap_or_default();
+        PageIncident { incident, updates }
+    };
+    incidents.into_iter().map(shown).collect()
+}
+
+fn newest(components: &BTreeMap<ComponentId, Component>, incidents: &[PageIncident], maintenances: &[Maintenance]) -> Timestamp {
+    let components = components.values().map(|component| component.status_since);
+    let incidents = incidents.iter().map(|shown| shown.incident.updated_at);
+    let maintenances = maintenances.iter().map(|maintenance| maintenance.updated_at);
+    components.chain(incidents).chain(maintenances).max().unwrap_or_default()
+}
+
+type DayRow = (i64, i32, i64, i64, i64, i64, i64);
+
+async fn days(conn: &mut Connection, first: i32) -> Result<HashMap<ComponentId, Vec<Day>>, StorageError> {
+    let rows: Vec<DayRow> = sql!(conn, c => sqlx::query_as(
+        "select component_id, day, under_maintenance, unknown, degraded_performance, partial_outage, major_outage
+         from component_day where day >= $1 order by component_id, day",
+    )
+    .bind(first)
+    .fetch_all(&mut *c)
+    .await)?;
+    let mut days: HashMap<ComponentId, Vec<Day>> = HashMap::new();
+    for (component, day, maintenance, unknown, degraded, partial, major) in rows {
+        days.entry(ComponentId(component)).or_default().push(Day {
+            day,
+            under_maintenance: Span(maintenance),
+            unknown: Span(unknown),
+            degraded_performance: Span(degraded),
+            partial_outage: Span(partial),
+            major_outage: Span(major),
+        });
+    }
+    Ok(days)
+}
+
+/// Counts the running status up to `now`.
+fn running(component: &Component, days: Vec<Day>, now: Timestamp, zone: &TimeZone) -> Vec<Day> {
+    if component.status == Status::Operational {
+        return days;
+    }
+    let mut by_day: BTreeMap<i32, Day> = days.into_iter().map(|day| (day.day, day)).collect();
+    let today = now.day_in(zone);
+    let first = component.status_since.day_in(zone).max(today - BAR_DAYS + 1);
+    for day in first..=today {
+        let begin = Timestamp::start_of_day(day, zone).max(component.status_since);
+        let end = Timestamp::start_of_day(day + 1, zone).min(now);
+        by_day.entry(day).or_insert(Day { day, ..Day::default() }).add(component.status, end.since(begin));
+    }
+    by_day.into_values().collect()
+}
+
+/// Every metric, in page order.
+///
+/// # Errors
+/// What the database said.
+pub async fn all_metrics(conn: &mut Connection) -> Result<Vec<Metric>, StorageError> {
+    let rows: Vec<(i64, String, String, String, i32)> = sql!(conn, c => sqlx::query_as(
+        "select metric_id, key, name, unit, position from metric order by position, metric_id",
+    )
+    .fetch_all(&mut *c)
+    .await)?;
+    Ok(rows.into_iter().map(|(id, key, name, unit, position)| Metric { id: MetricId(id), key, name, unit, position }).collect())
+}
+
+async fn metrics(conn: &mut Connection, now: Timestamp) -> Result<Vec<PageMetric>, StorageError> {
+    let mut shown = Vec::new();
+    for metric in all_metrics(conn).await? {
+        let samples = chart(conn, metric.id, now).await?;
+        shown.push(PageMetric { metric, samples });
+    }
+    Ok(shown)
+}
+
+/// The last 24 hours, as means over equal steps of time: however many samples there are, the chart has few points.
+async fn chart(conn: &mut Connection, metric: MetricId, now: Timestamp) -> Result<Vec<Sample>, StorageError> {
+    let step = CHART.0 / MAX_POINTS;
+    let rows: Vec<(i64, f64)> = sql!(conn, c => sqlx::query_as(
+        "select (at / $3) * $3 as bucket, avg(value) from sample where metric_id = $1 and at > $2 and at <= $4 group by bucket order by bucket",
+    )
+    .bind(metric.0)
+    .bind(now.0 - CHART.0)
+    .bind(step)
+    .bind(now.0)
+    .fetch_all(&mut *c)
+    .await)?;
+    Ok(rows.into_iter().map(|(at, value)| Sample { at: Timestamp(at), value }).collect())
+}
