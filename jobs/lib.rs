@@ -1,1 +1,4 @@
-//! Skeleton.
+//! Work done away from requests: delivering notifications, and the queue that carries them.
+
+pub mod egress;
+pub mod schedule;
