@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use domain::{Expression, MAX_SIGNALS, Severity, Signal, SignalState, Timestamp, to_value};
-use minijinja::{Value, value::ValueKind};
+use minijinja::{Value, context, value::ValueKind};
 use serde::Deserialize;
 
 use crate::{Inbound, MAX_LABELS, ParseError, SettingsError, accept, error::quoted, limits, reading};
@@ -101,15 +101,17 @@ impl Mapping {
     /// The signals in `document`.
     pub(crate) fn signals(&self, document: &serde_json::Value, inbound: &Inbound<'_>) -> Result<Vec<Signal>, ParseError> {
         let (body, headers) = (to_value(document), headers(inbound));
-        let context = |item: Value| Value::from_iter([("body", body.clone()), ("item", item), ("headers", headers.clone())]);
+        let context = |item: Value| context! { body => body.clone(), item => item, headers => headers.clone() };
         let Some(each) = &self.each else {
             let signal =
                 Item { mapping: self, path: String::new(), context: context(body.clone()), received_at: inbound.received_at }.signal()?;
             return Ok(signal.into_iter().collect());
         };
         let list = each.value("", &context(body.clone()))?;
-        if list.kind() != ValueKind::Seq {
-            return Err(ParseError::field(each.path(""), format!("is {}, not a list", list.kind())));
+        match list.kind() {
+            ValueKind::Seq => {}
+            ValueKind::Undefined | ValueKind::None => return Err(ParseError::missing(each.path(""))),
+            other => return Err(ParseError::field(each.path(""), format!("is a {other}, not a list"))),
         }
         let n = list.len().unwrap_or(0);
         if n > MAX_SIGNALS {
@@ -258,8 +260,10 @@ impl Field {
         let value = self.value(prefix, context)?;
         match value.kind() {
             ValueKind::Undefined | ValueKind::None => Ok(None),
-            ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(Some(value.to_string())),
-            other => Err(ParseError::field(self.path(prefix), format!("is {other}, not a text, number or boolean"))),
+            ValueKind::String | ValueKind::Number => Ok(Some(value.to_string())),
+            // As JSON writes it: the language itself says `True`.
+            ValueKind::Bool => Ok(Some(value.is_true().to_string())),
+            other => Err(ParseError::field(self.path(prefix), format!("is a {other}, not a text, number or boolean"))),
         }
     }
 
@@ -270,7 +274,7 @@ impl Field {
     /// As a delivery's id: where the expression gives nothing usable, there is none.
     pub(crate) fn id(&self, document: &serde_json::Value, inbound: &Inbound<'_>) -> Option<String> {
         let body = to_value(document);
-        let context = Value::from_iter([("body", body.clone()), ("item", body), ("headers", headers(inbound))]);
+        let context = context! { body => body.clone(), item => body, headers => headers(inbound) };
         self.text("", &context).ok().flatten()
     }
 }
@@ -281,7 +285,7 @@ fn headers(inbound: &Inbound<'_>) -> Value {
     for (name, value) in inbound.headers.iter().filter(|(name, _)| !accept::holds_credential(name)) {
         headers.entry(name).and_modify(|all| *all = format!("{all}, {value}")).or_insert_with(|| value.clone());
     }
-    Value::from_iter(headers)
+    to_value(&headers)
 }
 
 /// Reads RFC 3339 or a unix time in seconds or milliseconds; Go's zero time means that there is none.
