@@ -9,6 +9,7 @@ mod accept_tests;
 mod alertmanager;
 mod document;
 mod error;
+mod field;
 mod form;
 mod inbound;
 mod json;

@@ -94,14 +94,16 @@ fn one_flipped_bit_is_enough_to_refuse() {
         let scheme = vector.scheme();
         // A key in hex is the same key in upper case.
         let same = |secret: &String| vector.name == "hex key" && secret.eq_ignore_ascii_case(&vector.secrets[0]);
-        for secret in flips(&vector.secrets[0]).filter(|secret| !same(secret)) {
+        // Unoptimised, an ed25519 verification takes a millisecond.
+        let step = if vector.name == "ed25519" { 11 } else { 1 };
+        for secret in flips(&vector.secrets[0]).step_by(step).filter(|secret| !same(secret)) {
             let verdict = vector.verify_as(&scheme, &[secret], &vector.headers, vector.body.as_bytes());
             assert!(verdict.is_err(), "{}: another secret", vector.name);
         }
         if !matches!(scheme, Scheme::Signature(_)) {
             continue;
         }
-        for at in 0..vector.body.len() * 8 {
+        for at in (0..vector.body.len() * 8).step_by(step) {
             let mut body = vector.body.clone().into_bytes();
             body[at / 8] ^= 1 << (at % 8);
             assert!(vector.verify_as(&scheme, &vector.secrets, &vector.headers, &body).is_err(), "{}: bit {at} of the body", vector.name);
@@ -111,7 +113,7 @@ fn one_flipped_bit_is_enough_to_refuse() {
             continue;
         }
         for at in 0..vector.headers.len() {
-            for value in flips(&vector.headers[at].1) {
+            for value in flips(&vector.headers[at].1).step_by(step) {
                 let mut headers = vector.headers.clone();
                 headers[at].1 = value;
                 let verdict = vector.verify_as(&scheme, &vector.secrets, &headers, vector.body.as_bytes());
