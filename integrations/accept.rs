@@ -68,13 +68,14 @@ pub(crate) fn holds_credential(name: &str) -> bool {
     NAMES.iter().any(|part| name.contains(part))
 }
 
-/// The content type, which decides how the body is read, is kept before all others.
+/// The content type, which decides how the body is read, is kept before all others and as it is.
 fn storable_headers(inbound: &Inbound<'_>, credentials: &Credentials<'_>) -> Vec<(String, String)> {
     let (first, rest): (Vec<_>, Vec<_>) = inbound.headers.iter().partition(|(name, _)| name == "content-type");
     let mut room = MAX_STORED_HEADER_BYTES;
     let mut kept = Vec::new();
     for (name, value) in first.into_iter().chain(rest).take(MAX_STORED_HEADERS) {
-        let value = if holds_credential(name) || repeats_credential(value, inbound, credentials) { REDACTED } else { value };
+        let secret = name != "content-type" && (holds_credential(name) || repeats_credential(value, inbound, credentials));
+        let value = if secret { REDACTED } else { value };
         let size = name.len() + value.len();
         if size <= room {
             room -= size;

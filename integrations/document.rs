@@ -2,7 +2,7 @@
 //!
 //! A key that comes twice is refused, because a proxy, the sender and we could each believe another of its values. One UTF-8 byte order
 //! mark at the start is skipped: some senders write it, and it changes no meaning. Every other encoding is refused. Nesting is limited to
-//! serde_json's 128 levels.
+//! `serde_json`'s 128 levels.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, ParseError> {
     serde_json::from_str::<Strict>(text).map(|strict| strict.0).map_err(|error| ParseError::Json(error.to_string()))
 }
 
-/// A [`Value`] that refuses repeated keys, where serde_json keeps the last.
+/// A [`Value`] that refuses repeated keys, where `serde_json` keeps the last.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {

@@ -4,9 +4,12 @@
 //! delivery that has none of its own.
 
 mod accept;
+#[cfg(test)]
+mod accept_tests;
 mod alertmanager;
 mod document;
 mod error;
+mod field;
 mod form;
 mod inbound;
 mod json;
@@ -17,6 +20,8 @@ mod reading;
 mod scheme;
 mod settings;
 pub mod signature;
+#[cfg(test)]
+mod signature_tests;
 mod standard_webhooks;
 #[cfg(test)]
 mod tests;

@@ -26,12 +26,12 @@ pub(crate) fn enforce(mut signals: Vec<Signal>) -> Result<Vec<Signal>, ParseErro
     if signals.len() > MAX_SIGNALS {
         return Err(ParseError::TooMany { n: signals.len(), max: MAX_SIGNALS });
     }
-    signals.iter_mut().try_for_each(enforce_one)?;
+    signals.iter_mut().enumerate().try_for_each(|(index, signal)| enforce_one(index, signal))?;
     Ok(signals)
 }
 
-fn enforce_one(signal: &mut Signal) -> Result<(), ParseError> {
-    check_fingerprint(&signal.fingerprint)?;
+fn enforce_one(index: usize, signal: &mut Signal) -> Result<(), ParseError> {
+    check_fingerprint(&format!("signals[{index}].fingerprint"), &signal.fingerprint)?;
     signal.group = signal.group.take().map(|group| short_key("", &group));
     signal.subject = line(&signal.subject);
     signal.summary = text(&signal.summary, MAX_TEXT_BYTES);
@@ -40,12 +40,12 @@ fn enforce_one(signal: &mut Signal) -> Result<(), ParseError> {
     Ok(())
 }
 
-fn check_fingerprint(fingerprint: &str) -> Result<(), ParseError> {
+fn check_fingerprint(path: &str, fingerprint: &str) -> Result<(), ParseError> {
     if fingerprint.len() > MAX_FINGERPRINT_BYTES {
-        return Err(ParseError::TooLong { path: "fingerprint".to_owned(), bytes: fingerprint.len(), max: MAX_FINGERPRINT_BYTES });
+        return Err(ParseError::TooLong { path: path.to_owned(), bytes: fingerprint.len(), max: MAX_FINGERPRINT_BYTES });
     }
     if fingerprint.is_empty() || fingerprint.chars().any(char::is_control) {
-        return Err(ParseError::field("fingerprint", "is empty or holds control characters"));
+        return Err(ParseError::field(path, "is empty or holds control characters"));
     }
     Ok(())
 }

@@ -4,14 +4,19 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Expression, MAX_SIGNALS, Severity, Signal, SignalState, Timestamp, to_value};
-use minijinja::{Value, value::ValueKind};
+use domain::{MAX_SIGNALS, Severity, Signal, SignalState, Timestamp, to_value};
+use minijinja::{Value, context, value::ValueKind};
 use serde::Deserialize;
 
-use crate::{Inbound, MAX_LABELS, ParseError, SettingsError, accept, error::quoted, limits, reading};
+use crate::{
+    Inbound, MAX_LABELS, ParseError, SettingsError,
+    error::quoted,
+    field::{Field, headers, time},
+    limits, reading,
+};
 
-/// From this number on, a unix time is in milliseconds: in seconds it would be the year 5138.
-const FIRST_UNIX_MS: f64 = 1e11;
+/// The most bytes of text in all signals of one delivery: a body-wide text that every item repeats must not fill the memory.
+const MAX_SIGNALS_BYTES: usize = 16 << 20;
 
 /// The settings of every provider whose body has a shape of its own.
 #[derive(Deserialize)]
@@ -37,12 +42,6 @@ pub(crate) struct MappingSettings {
     value: Option<String>,
     occurred_at: Option<String>,
     url: Option<String>,
-}
-
-/// A field of the settings and its expression, ready to run.
-pub(crate) struct Field {
-    name: String,
-    expression: Expression,
 }
 
 /// Where a signal's fields come from.
@@ -101,25 +100,34 @@ impl Mapping {
     /// The signals in `document`.
     pub(crate) fn signals(&self, document: &serde_json::Value, inbound: &Inbound<'_>) -> Result<Vec<Signal>, ParseError> {
         let (body, headers) = (to_value(document), headers(inbound));
-        let context = |item: Value| Value::from_iter([("body", body.clone()), ("item", item), ("headers", headers.clone())]);
+        let context = |item: Value| context! { body => body.clone(), item => item, headers => headers.clone() };
         let Some(each) = &self.each else {
             let signal =
                 Item { mapping: self, path: String::new(), context: context(body.clone()), received_at: inbound.received_at }.signal()?;
             return Ok(signal.into_iter().collect());
         };
         let list = each.value("", &context(body.clone()))?;
-        if list.kind() != ValueKind::Seq {
-            return Err(ParseError::field(each.path(""), format!("is {}, not a list", list.kind())));
+        match list.kind() {
+            ValueKind::Seq => {}
+            ValueKind::Undefined | ValueKind::None => return Err(ParseError::missing(each.path(""))),
+            other => return Err(ParseError::field(each.path(""), format!("is a {other}, not a list"))),
         }
         let n = list.len().unwrap_or(0);
         if n > MAX_SIGNALS {
             return Err(ParseError::TooMany { n, max: MAX_SIGNALS });
         }
         let items = list.try_iter().map_err(|error| ParseError::field(each.path(""), error.to_string()))?;
-        let signal = |(index, item): (usize, Value)| {
-            Item { mapping: self, path: format!("each[{index}]."), context: context(item), received_at: inbound.received_at }.signal()
-        };
-        items.enumerate().map(signal).filter_map(Result::transpose).collect()
+        let (mut signals, mut room) = (Vec::new(), MAX_SIGNALS_BYTES);
+        for (index, item) in items.enumerate() {
+            let item = Item { mapping: self, path: format!("each[{index}]."), context: context(item), received_at: inbound.received_at };
+            let Some(signal) = item.signal()? else { continue };
+            let size = signal.summary.len() + signal.labels.values().map(String::len).sum::<usize>();
+            let too_long =
+                || ParseError::TooLong { path: "signals".to_owned(), bytes: MAX_SIGNALS_BYTES - room + size, max: MAX_SIGNALS_BYTES };
+            room = room.checked_sub(size).ok_or_else(too_long)?;
+            signals.push(signal);
+        }
+        Ok(signals)
     }
 }
 
@@ -238,62 +246,33 @@ impl Item<'_> {
     }
 }
 
-impl Field {
-    pub(crate) fn compile(name: &str, source: &str) -> Result<Self, SettingsError> {
-        let expression = Expression::compile(source).map_err(|error| SettingsError::new(name, error.to_string()))?;
-        Ok(Self { name: name.to_owned(), expression })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Settings, parse};
+    use serde_json::json;
+
+    fn outcome(summary: &str, body: &serde_json::Value) -> Result<usize, ParseError> {
+        let settings = json!({
+            "signature": {"mode": "token"}, "each": "body.checks", "fingerprint": "item", "state": "body.state", "firing": ["down"],
+            "summary": summary,
+        });
+        let body = body.to_string();
+        let inbound = Inbound { headers: &[], path_token: None, body: body.as_bytes(), received_at: Timestamp(0) };
+        parse("json", &inbound, &Settings::new(settings)).map(|signals| signals.len())
     }
 
-    /// The place and the expression, for whoever has to find out why.
-    fn path(&self, prefix: &str) -> String {
-        format!("{prefix}{} = {}", self.name, self.expression.source())
+    #[test]
+    fn one_delivery_may_speak_of_so_many_things_and_no_more() {
+        let things = |n: usize| json!({"state": "down", "checks": (0..n).collect::<Vec<_>>()});
+        assert_eq!(outcome("body.state", &things(MAX_SIGNALS)), Ok(MAX_SIGNALS));
+        assert_eq!(outcome("body.state", &things(MAX_SIGNALS + 1)), Err(ParseError::TooMany { n: MAX_SIGNALS + 1, max: MAX_SIGNALS }));
     }
 
-    fn value(&self, prefix: &str, context: &Value) -> Result<Value, ParseError> {
-        self.expression.value(context).map_err(|error| ParseError::Expression { path: self.path(prefix), error })
+    #[test]
+    fn a_long_text_repeated_for_every_item_is_cut_and_then_refused() {
+        let body = |n: usize| json!({"state": "down", "text": "x".repeat(100_000), "checks": (0..n).collect::<Vec<_>>()});
+        assert_eq!(outcome("body.text", &body(4096)), Ok(4096));
+        assert!(matches!(outcome("body.text", &body(4097)), Err(ParseError::TooLong { .. })));
     }
-
-    /// The text of a scalar; nothing for null and for what is not there.
-    fn text(&self, prefix: &str, context: &Value) -> Result<Option<String>, ParseError> {
-        let value = self.value(prefix, context)?;
-        match value.kind() {
-            ValueKind::Undefined | ValueKind::None => Ok(None),
-            ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(Some(value.to_string())),
-            other => Err(ParseError::field(self.path(prefix), format!("is {other}, not a text, number or boolean"))),
-        }
-    }
-
-    fn required(&self, prefix: &str, context: &Value) -> Result<String, ParseError> {
-        self.text(prefix, context)?.filter(|text| !text.is_empty()).ok_or_else(|| ParseError::missing(self.path(prefix)))
-    }
-
-    /// As a delivery's id: where the expression gives nothing usable, there is none.
-    pub(crate) fn id(&self, document: &serde_json::Value, inbound: &Inbound<'_>) -> Option<String> {
-        let body = to_value(document);
-        let context = Value::from_iter([("body", body.clone()), ("item", body), ("headers", headers(inbound))]);
-        self.text("", &context).ok().flatten()
-    }
-}
-
-/// The headers an expression may see: a credential must not get into a fingerprint or a label.
-fn headers(inbound: &Inbound<'_>) -> Value {
-    let mut headers: BTreeMap<&str, String> = BTreeMap::new();
-    for (name, value) in inbound.headers.iter().filter(|(name, _)| !accept::holds_credential(name)) {
-        headers.entry(name).and_modify(|all| *all = format!("{all}, {value}")).or_insert_with(|| value.clone());
-    }
-    Value::from_iter(headers)
-}
-
-/// Reads RFC 3339 or a unix time in seconds or milliseconds; Go's zero time means that there is none.
-fn time(text: &str) -> Result<Option<Timestamp>, String> {
-    let Ok(number) = text.parse::<f64>() else {
-        return Timestamp::parse_unless_zero(text).map_err(|error| error.to_string());
-    };
-    let ms = if number.abs() < FIRST_UNIX_MS { number * 1000.0 } else { number };
-    // Up to the year 9999, which also excludes micro- and nanoseconds and what is no number.
-    if !(0.0..253_402_300_800_000.0).contains(&ms) {
-        return Err(format!("`{}` is not a unix time in seconds or milliseconds", quoted(text)));
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "the range was checked one line above")]
-    Ok(Some(Timestamp(ms as i64)))
 }

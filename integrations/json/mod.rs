@@ -1,13 +1,14 @@
 //! Any sender of JSON or forms: its proof is described by data, its fields are taken out with expressions.
 
+use domain::Signal;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use domain::Signal;
-
 use crate::{
-    Credentials, Inbound, ParseError, Provider, Settings, SettingsError, VerifyError, form,
-    mapping::{Field, Mapping, MappingSettings},
+    Credentials, Inbound, ParseError, Provider, Settings, SettingsError, VerifyError,
+    field::Field,
+    form,
+    mapping::{Mapping, MappingSettings},
     signature::{self, Scheme},
 };
 

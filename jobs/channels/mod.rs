@@ -1,0 +1,84 @@
+//! Ways to reach a subscriber, one file each.
+
+pub mod email;
+mod links;
+pub mod webhook;
+
+use std::{future::Future, panic::AssertUnwindSafe, time::SystemTime};
+
+use domain::{Channel, Claimed, Outcome, Timestamp};
+use futures::FutureExt;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::egress::Egress;
+use email::{Email, SendError};
+use links::Links;
+
+/// Everything needed to reach subscribers.
+#[derive(Debug)]
+pub struct Channels {
+    egress: Egress,
+    email: Option<Email>,
+    links: Links,
+}
+
+impl Channels {
+    /// `base_url` is where readers find the page; `email` is `None` while mail is off.
+    #[must_use]
+    pub fn new(egress: Egress, email: Option<Email>, base_url: &Url) -> Self {
+        Self { egress, email, links: Links::new(base_url) }
+    }
+
+    /// Tries to deliver one notification once. Never panics, and ends within a minute or so.
+    ///
+    /// `secrets` sign a webhook; mail needs none.
+    pub async fn send(&self, claimed: &Claimed, secrets: &[SecretString]) -> Outcome {
+        let now = now();
+        let sent = async {
+            match (claimed.recipient.channel, &self.email) {
+                (Channel::Webhook, _) => webhook::send(&self.egress, &self.links, claimed, secrets, now).await,
+                (Channel::Email, Some(email)) => email.send(claimed, &self.links, now).await,
+                (Channel::Email, None) => mail_is_off(),
+            }
+        };
+        without_panic(sent).await
+    }
+
+    /// Asks the owner of an address to confirm the subscription by opening `link`.
+    ///
+    /// # Errors
+    /// Mail is off, the address is none, or the mail server does not take it.
+    pub async fn send_confirmation(&self, page_name: &str, address: &str, link: &str) -> Result<(), SendError> {
+        let email = self.email.as_ref().ok_or(SendError::Off)?;
+        email.send_confirmation(page_name, address, link, now()).await
+    }
+}
+
+fn mail_is_off() -> Outcome {
+    Outcome::Transient { why: SendError::Off.to_string(), retry_after_secs: None }
+}
+
+/// A fault of ours in one notification must cost this notification a try, and nothing else.
+async fn without_panic(sent: impl Future<Output = Outcome>) -> Outcome {
+    AssertUnwindSafe(sent).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("A channel panicked; the notification will be tried again");
+        Outcome::Transient { why: "an internal error; see the log".to_owned(), retry_after_secs: None }
+    })
+}
+
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A text of others made fit for a log line: no control characters, no runs of white space, at most `max_chars` long.
+pub(crate) fn one_line(text: &str, max_chars: usize) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>();
+    words.join(" ").chars().take(max_chars).collect()
+}
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
