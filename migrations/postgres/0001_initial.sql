@@ -5,6 +5,8 @@ create table ledger (
     ledger_id    bigint primary key check (ledger_id = 1),
     -- Grows with every transaction that may change what readers see.
     version      bigint not null default 0,
+    -- The newest of these with something new for readers.
+    page_version bigint not null default 0,
     -- The next id for rows that `domain::plan` makes: incidents, updates, notices, changes.
     next_id      bigint not null default 1,
     -- The evaluator's own time: never goes back, so that a replay sees the order in which things were decided.

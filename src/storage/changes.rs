@@ -22,6 +22,7 @@ const MAX_ROWS: usize = 32;
 /// # Errors
 /// What the database said.
 pub async fn apply(entry: &mut Entry, state: &mut State, recorded: &[Recorded]) -> Result<(), StorageError> {
+    entry.visible |= is_visible(recorded);
     upsert_alerts(&mut entry.tx, recorded).await?;
     insert_samples(&mut entry.tx, recorded).await?;
     for Recorded { change, at, .. } in recorded {

@@ -1,6 +1,10 @@
 //! One database, two kinds: an SQLite file or PostgreSQL, behind the same functions and mostly the same SQL text.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use sqlx::{
     PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
@@ -119,6 +123,15 @@ impl Db {
         let options = PgConnectOptions::from_str(url).map_err(|error| StorageError::Url(error.to_string()))?.application_name("fanal");
         let pool = PgPoolOptions::new().max_connections(N_POSTGRES_CONNECTIONS).acquire_timeout(BUSY_TIMEOUT).connect_with(options).await?;
         Ok(Self::Postgres(pool))
+    }
+
+    /// The database's file, on SQLite.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sqlite { writer, .. } => Some(writer.connect_options().get_filename().to_path_buf()),
+            Self::Postgres(_) => None,
+        }
     }
 
     /// `sqlite` or `postgres`.

@@ -24,6 +24,7 @@ pub async fn act(db: &Db, by: &str, act: Act, now: Timestamp) -> Result<Vec<Reco
 /// What the database said; nothing was changed then.
 pub async fn reconfigured(mut entry: Entry, by: &str, now: Timestamp) -> Result<Vec<Recorded>, StorageError> {
     let mut state = state::load(&mut entry).await?;
+    entry.visible = true;
     let recorded = plan_reconfigured(&mut state, by, now);
     changes::apply(&mut entry, &mut state, &recorded).await?;
     entry.commit(&state).await?;

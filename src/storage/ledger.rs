@@ -2,6 +2,8 @@
 //!
 //! It numbers versions, hands out ids, keeps the evaluator's clock, and says which process evaluates.
 
+use std::{fs::File, path::Path};
+
 use domain::{Span, State, Timestamp};
 
 use crate::{
@@ -25,6 +27,8 @@ pub struct Entry {
     pub clock: Timestamp,
     /// The position that the next evaluated delivery gets.
     pub position: i64,
+    /// Whether readers may see something else afterwards: the page is rendered again then.
+    pub visible: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -65,7 +69,7 @@ pub async fn begin(db: &Db, lease: Option<&Lease>) -> Result<Entry, StorageError
         query.fetch_optional(&mut *c).await?
     });
     let Row { version, next_id, clock, position } = row.ok_or(StorageError::LeaseLost)?;
-    Ok(Entry { tx, version, next_id, clock: Timestamp(clock), position })
+    Ok(Entry { tx, version, next_id, clock: Timestamp(clock), position, visible: false })
 }
 
 impl Entry {
@@ -74,58 +78,118 @@ impl Entry {
     /// # Errors
     /// The database refused; nothing was kept.
     pub async fn commit(mut self, state: &State) -> Result<(), StorageError> {
-        let (next_id, clock, position) = (state.next_id, state.clock.0, self.position);
         execute!(
             self.tx,
-            sqlx::query("update ledger set next_id = $1, clock = $2, position = $3").bind(next_id).bind(clock).bind(position)
+            sqlx::query(
+                "update ledger set next_id = $1, clock = $2, position = $3, page_version = case when $4 then version else page_version end"
+            )
+            .bind(state.next_id)
+            .bind(state.clock.0)
+            .bind(self.position)
+            .bind(self.visible)
         )?;
         self.tx.commit().await
     }
 }
 
-/// Takes or renews the lease until `now` + [`LEASE`]; `None` while another process holds it.
-///
-/// # Errors
-/// What the database said.
-pub async fn lease(db: &Db, holder: &str, now: Timestamp) -> Result<Option<Lease>, StorageError> {
+/// Where a process asks for the evaluator's office and renews its hold on it.
+#[derive(Debug)]
+pub struct Office {
+    db: Db,
+    holder: String,
+    /// On SQLite: the lock on a file beside the database, which the system takes back the moment the process ends.
+    lock: Option<File>,
+    lease: Option<Lease>,
+}
+
+impl Office {
+    /// An office for a process that calls itself `holder`; the name must be new at every start.
+    #[must_use]
+    pub const fn new(db: Db, holder: String) -> Self {
+        Self { db, holder, lock: None, lease: None }
+    }
+
+    /// Takes or renews the lease; `None` while another process holds it.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn hold(&mut self, now: Timestamp) -> Result<Option<Lease>, StorageError> {
+        self.lease = match self.db.file() {
+            Some(_) if self.lock.is_some() && self.lease.is_some() => return Ok(self.lease.clone()),
+            Some(file) => self.hold_file(&file).await?,
+            None => lease(&self.db, &self.holder, now, now.plus(LEASE), false).await?,
+        };
+        Ok(self.lease.clone())
+    }
+
+    async fn hold_file(&mut self, database: &Path) -> Result<Option<Lease>, StorageError> {
+        if self.lock.is_none() {
+            let path = database.with_extension("evaluator-lock");
+            let open = File::options().create(true).truncate(false).write(true).open(&path);
+            let file = open.map_err(|error| StorageError::Url(format!("{}: {error}", path.display())))?;
+            if file.try_lock().is_err() {
+                return Ok(None);
+            }
+            self.lock = Some(file);
+        }
+        lease(&self.db, &self.holder, Timestamp(0), Timestamp(i64::MAX), true).await
+    }
+
+    /// Gives the lease back, so that another process need not wait for it to run out.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn leave(&mut self) -> Result<(), StorageError> {
+        self.lock = None;
+        let Some(lease) = self.lease.take() else { return Ok(()) };
+        let mut tx = self.db.begin().await?;
+        execute!(
+            tx,
+            sqlx::query("update ledger set lease_holder = null, lease_until = 0 where lease_holder = $1 and lease_epoch = $2")
+                .bind(lease.holder.as_str())
+                .bind(lease.epoch)
+        )?;
+        tx.commit().await
+    }
+}
+
+async fn lease(db: &Db, holder: &str, now: Timestamp, until: Timestamp, locked: bool) -> Result<Option<Lease>, StorageError> {
     let mut tx = db.begin().await?;
     let epoch: Option<i64> = sql!(tx, c => sqlx::query_scalar(
         "update ledger set
              lease_epoch = case when lease_holder = $1 then lease_epoch else lease_epoch + 1 end,
              lease_holder = $1,
              lease_until = $2
-         where lease_holder = $1 or lease_holder is null or lease_until < $3
+         where lease_holder = $1 or lease_holder is null or lease_until < $3 or $4
          returning lease_epoch",
     )
     .bind(holder)
-    .bind(now.plus(LEASE).0)
+    .bind(until.0)
     .bind(now.0)
+    .bind(locked)
     .fetch_optional(&mut *c)
     .await)?;
     tx.commit().await?;
     Ok(epoch.map(|epoch| Lease { holder: holder.to_owned(), epoch }))
 }
 
-/// Gives the lease back, so that another process need not wait for it to run out.
-///
-/// # Errors
-/// What the database said.
-pub async fn release(db: &Db, lease: &Lease) -> Result<(), StorageError> {
-    let mut tx = db.begin().await?;
-    execute!(
-        tx,
-        sqlx::query("update ledger set lease_holder = null, lease_until = 0 where lease_holder = $1 and lease_epoch = $2")
-            .bind(lease.holder.as_str())
-            .bind(lease.epoch)
-    )?;
-    tx.commit().await
+/// What anybody may ask of the ledger.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Reading {
+    /// The newest version.
+    pub version: i64,
+    /// The newest version with something new for readers.
+    pub page_version: i64,
+    /// When the evaluator's lease runs out, in milliseconds since 1970.
+    pub lease_until: i64,
+    /// The evaluator's clock, in milliseconds since 1970.
+    pub clock: i64,
 }
 
-/// The newest version, and when the lease runs out.
+/// Reads the ledger.
 ///
 /// # Errors
 /// What the database said.
-pub async fn read(conn: &mut Connection) -> Result<(i64, Timestamp), StorageError> {
-    let (version, until): (i64, i64) = sql!(conn, c => sqlx::query_as("select version, lease_until from ledger").fetch_one(&mut *c).await)?;
-    Ok((version, Timestamp(until)))
+pub async fn read(conn: &mut Connection) -> Result<Reading, StorageError> {
+    Ok(sql!(conn, c => sqlx::query_as("select version, page_version, lease_until, clock from ledger").fetch_one(&mut *c).await)?)
 }

@@ -44,7 +44,7 @@ pub async fn load(db: &Db, now: Timestamp) -> Result<PageData, StorageError> {
     let mut conn = db.read().await?;
     let conn = &mut conn;
     // First, so that a change that slips in between is at worst shown early, under the older number, and again under its own.
-    let (version, _) = ledger::read(conn).await?;
+    let version = ledger::read(conn).await?.page_version;
     let settings = rows::page_settings(conn).await?;
     let zone = TimeZone::get(&settings.time_zone).unwrap_or(TimeZone::UTC);
     let components: BTreeMap<ComponentId, Component> =

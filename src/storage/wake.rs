@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::postgres::PgListener;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::Db;
@@ -40,7 +40,7 @@ pub struct Wake {
 #[derive(Debug)]
 struct Inner {
     db: Db,
-    topics: [Notify; 3],
+    topics: [watch::Sender<u64>; 3],
 }
 
 /// How long to wait before listening again after the connection was lost.
@@ -55,7 +55,7 @@ impl Wake {
 
     /// Wakes this process only.
     pub fn wake_here(&self, topic: Topic) {
-        self.inner.topics[topic as usize].notify_one();
+        self.inner.topics[topic as usize].send_modify(|n| *n = n.wrapping_add(1));
     }
 
     /// Wakes every process. Failing to reach the others is no error: they look by themselves soon.
@@ -69,10 +69,10 @@ impl Wake {
         }
     }
 
-    /// Waits for a wake-up, at most for `patience`. One waiter a topic.
-    pub async fn wait(&self, topic: Topic, patience: Duration) {
-        // Running out of patience is the usual way to find what a lost wake-up hid.
-        let _ = tokio::time::timeout(patience, self.inner.topics[topic as usize].notified()).await;
+    /// Listens for wake-ups from now on.
+    #[must_use]
+    pub fn waiter(&self, topic: Topic) -> Waiter {
+        Waiter(self.inner.topics[topic as usize].subscribe())
     }
 
     /// Passes on what other processes call out, for ever. Returns at once on SQLite, where there are none.
@@ -98,5 +98,17 @@ impl Wake {
                 self.wake_here(topic);
             }
         }
+    }
+}
+
+/// Hears the wake-ups of one topic; several that come while nobody waits count as one.
+#[derive(Debug)]
+pub struct Waiter(watch::Receiver<u64>);
+
+impl Waiter {
+    /// Waits for a wake-up since the last wait, at most for `patience`.
+    pub async fn wait(&mut self, patience: Duration) {
+        // Running out of patience is the usual way to find what a lost wake-up hid.
+        let _ = tokio::time::timeout(patience, self.0.changed()).await;
     }
 }

@@ -1,0 +1,53 @@
+//! Integrations as the hooks and the evaluator need them: with their secrets, ready to verify.
+
+use std::collections::HashMap;
+
+use domain::IntegrationId;
+use secrecy::SecretString;
+
+use crate::{Connection, SecretBox, StorageError, db::sql, rows::json};
+
+/// A configured provider that is switched on.
+#[derive(Debug)]
+pub struct Integration {
+    /// Its id.
+    pub id: IntegrationId,
+    /// Its name in URLs.
+    pub key: String,
+    /// The provider's slug.
+    pub provider: String,
+    /// As the provider wants them.
+    pub settings: serde_json::Value,
+    /// Every secret that is valid now.
+    pub secrets: Vec<SecretString>,
+}
+
+/// The place that an integration's secret is bound to. Not the row, so that secrets may be stored before they have one.
+#[must_use]
+pub fn secret_place(integration: IntegrationId) -> String {
+    format!("integration:{integration}:secret")
+}
+
+/// Every integration that is switched on.
+///
+/// # Errors
+/// What the database said, or a secret that does not open.
+pub async fn load(conn: &mut Connection, secrets: &SecretBox) -> Result<Vec<Integration>, StorageError> {
+    let sealed: Vec<(i64, Vec<u8>)> = sql!(conn, c => sqlx::query_as("select integration_id, ciphertext from integration_secret order by secret_id").fetch_all(&mut *c).await)?;
+    let mut of: HashMap<i64, Vec<SecretString>> = HashMap::new();
+    for (integration, ciphertext) in sealed {
+        of.entry(integration).or_default().push(secrets.open(&secret_place(IntegrationId(integration)), &ciphertext)?);
+    }
+    let rows: Vec<(i64, String, String, String)> = sql!(conn, c => sqlx::query_as("select integration_id, key, provider, settings from integration where enabled").fetch_all(&mut *c).await)?;
+    rows.into_iter()
+        .map(|(id, key, provider, settings)| {
+            Ok(Integration {
+                id: IntegrationId(id),
+                key,
+                provider,
+                settings: json(&settings, "integration", "settings")?,
+                secrets: of.remove(&id).unwrap_or_default(),
+            })
+        })
+        .collect()
+}
