@@ -211,7 +211,7 @@ fn check_host(url: &Url, allow_private: bool) -> Result<(), EgressError> {
         Some(Host::Domain(name)) => {
             let bare = name.trim_end_matches('.');
             let inside = |suffix: &&str| bare == *suffix || bare.strip_suffix(*suffix).is_some_and(|rest| rest.ends_with('.'));
-            if !bare.contains('.') || INSIDE_SUFFIXES.iter().any(|suffix| inside(&suffix)) {
+            if !bare.contains('.') || INSIDE_SUFFIXES.iter().any(inside) {
                 return refused(&name, "a name inside a private network");
             }
             Ok(())

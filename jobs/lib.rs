@@ -2,4 +2,5 @@
 
 pub mod channels;
 pub mod egress;
+pub mod queue;
 pub mod schedule;

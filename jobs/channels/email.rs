@@ -200,24 +200,27 @@ impl Email {
 /// Trusts the public web's certificate authorities and the platform's own (`SSL_CERT_FILE`), as [`crate::egress`] does.
 fn transport(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, SmtpError> {
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?;
-    if let Some((host, mode)) = tls_mode(url) {
+    if let Some((host, begin)) = tls_mode(url) {
         let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|root| Certificate::from_der(root.to_vec()).ok());
         let parameters = roots.fold(TlsParameters::builder(host), TlsParametersBuilder::add_root_certificate).build()?;
-        builder = builder.tls(mode(parameters));
+        builder = builder.tls(begin(parameters));
     }
     Ok(builder.timeout(Some(COMMAND_TIMEOUT)).pool_config(PoolConfig::new().max_size(MAX_CONNECTIONS)).build())
 }
 
+/// Makes of parameters the way TLS begins.
+type BeginTls = fn(TlsParameters) -> Tls;
+
 /// The host to be verified and how TLS begins, for a URL that has been accepted.
-fn tls_mode(url: &str) -> Option<(String, fn(TlsParameters) -> Tls)> {
+fn tls_mode(url: &str) -> Option<(String, BeginTls)> {
     let url = Url::parse(url).ok()?;
-    let mode = match (url.scheme(), url.query_pairs().find(|(key, _)| key == "tls").as_ref().map(|(_, value)| value.as_ref())) {
+    let begin: BeginTls = match (url.scheme(), url.query_pairs().find(|(key, _)| key == "tls").as_ref().map(|(_, value)| value.as_ref())) {
         ("smtps", _) => Tls::Wrapper,
         (_, Some("required")) => Tls::Required,
         (_, Some("opportunistic")) => Tls::Opportunistic,
         _ => return None,
     };
-    Some((url.host_str()?.to_owned(), mode))
+    Some((url.host_str()?.to_owned(), begin))
 }
 
 /// A signature of another domain than the sender's proves nothing to a receiver.

@@ -35,7 +35,7 @@ const IPV4: &[(Ipv4Addr, u32, Refusal)] = &[
     (Ipv4Addr::new(240, 0, 0, 0), 4, Always("a reserved address")),
 ];
 
-/// As [`IPV4`]. What matches none and lies outside 2000::/3 is refused too.
+/// As [`IPV4`]. What matches none and lies outside `2000::/3` is refused too.
 const IPV6: &[(Ipv6Addr, u32, Refusal)] = &[
     (Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254), 128, Always("a cloud's metadata service")),
     (Ipv6Addr::LOCALHOST, 128, Private("a loopback address")),

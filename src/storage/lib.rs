@@ -13,6 +13,7 @@ mod inbox;
 pub mod ledger;
 pub mod notifications;
 pub mod page;
+pub mod queue;
 pub mod rows;
 mod secrets;
 pub mod state;

@@ -8,7 +8,8 @@ use lettre::message::{
 use secrecy::{ExposeSecret, SecretString};
 
 /// What a forger must not be able to change. One-click unsubscription counts only where its two headers are signed (RFC 8058).
-const SIGNED_HEADERS: [&str; 12] = [
+/// `Content-Type` is missing because lettre keeps it with the body and signs as if there were none.
+const SIGNED_HEADERS: [&str; 11] = [
     "From",
     "To",
     "Subject",
@@ -17,7 +18,6 @@ const SIGNED_HEADERS: [&str; 12] = [
     "In-Reply-To",
     "References",
     "MIME-Version",
-    "Content-Type",
     "Auto-Submitted",
     "List-Unsubscribe",
     "List-Unsubscribe-Post",

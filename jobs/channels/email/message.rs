@@ -37,7 +37,7 @@ pub(super) fn notice(claimed: &Claimed, links: &Links) -> Content {
         let _ = write!(text, "\n{}\n", facts.body);
     }
     for (index, line) in facts.lines.iter().enumerate() {
-        let _ = write!(text, "{}- {line}\n", if index == 0 { "\n" } else { "" });
+        let _ = writeln!(text, "{}- {line}", if index == 0 { "\n" } else { "" });
     }
     let _ = write!(text, "\n{}\n\n-- \n{footer}\nChange what you get: {manage}\nUnsubscribe: {unsubscribe}\n", facts.link);
 
