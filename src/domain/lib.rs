@@ -18,7 +18,9 @@ mod time;
 pub use change::{Change, Recorded, Why};
 pub use delivery::NewDelivery;
 pub use desired::*;
-pub use expression::{Expression, ExpressionError, MAX_EXPRESSION_BYTES, MAX_RENDERED_BYTES, check_template, render_template, to_value};
+pub use expression::{
+    Expression, ExpressionError, MAX_EXPRESSION_BYTES, MAX_RENDERED_BYTES, check_template, render_template, template_names, to_value,
+};
 pub use model::*;
 pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
 pub use plan::*;
