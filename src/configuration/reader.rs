@@ -244,11 +244,21 @@ impl Unique {
     }
 }
 
-/// The texts under `key` of every item of the list `section`, checked or not: what references may point at.
-pub(crate) fn declared<'a>(root: &Node, section: &str, key: &str) -> BTreeSet<&'a str>
-where
-    Node: 'a,
-{
-    let _ = (root, section, key);
-    BTreeSet::new()
+/// The keys of every item of the list `section`, well formed or not: what references may point at.
+pub(crate) fn declared<'a>(root: &'a Node, section: &str) -> BTreeSet<&'a str> {
+    let list = value(root, section).map(|node| &node.content);
+    let items = match list {
+        Some(Content::List(items)) => items.as_slice(),
+        _ => &[],
+    };
+    items.iter().filter_map(|item| value(item, "key")).filter_map(scalar).collect()
+}
+
+fn value<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
+    let Content::Map(entries) = &node.content else { return None };
+    entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+}
+
+fn scalar(node: &Node) -> Option<&str> {
+    if let Content::Scalar { text, .. } = &node.content { Some(text) } else { None }
 }
