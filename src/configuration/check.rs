@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Expression, ExpressionError, MAX_ADDRESS_CHARS, MAX_EXPRESSION_BYTES, Signal, SignalState, Timestamp, render_template, template_names, to_value};
+use domain::{
+    Expression, ExpressionError, MAX_ADDRESS_CHARS, MAX_EXPRESSION_BYTES, Signal, SignalState, Timestamp, render_template, template_names,
+    to_value,
+};
 use url::Url;
 
 use crate::{

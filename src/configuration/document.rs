@@ -133,7 +133,11 @@ impl Groups {
             return None;
         };
         if let Some(other) = self.specs.iter().find(|spec| spec.key == key) {
-            at.refuse(format!("{} and {} would both get the key `{key}`; declare them under `groups:`", quoted(&name), quoted(&other.name)));
+            at.refuse(format!(
+                "{} and {} would both get the key `{key}`; declare them under `groups:`",
+                quoted(&name),
+                quoted(&other.name)
+            ));
         }
         self.by_name.insert(name.clone(), key.clone());
         self.specs.push(GroupSpec { key: key.clone(), name, parent: None });

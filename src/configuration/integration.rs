@@ -1,9 +1,8 @@
 //! Integrations: providers, secrets and routes.
 
 use domain::{
-    DEFAULT_CONDITION, DEFAULT_COOL_OFF, DEFAULT_VALUE, IntegrationSpec, MAX_COMPONENTS, MAX_COOL_OFF,
-    MAX_NAME_CHARS, MAX_ROUTES, MAX_SECRETS, MetricFeed, Publish, RouteSpec, Secret, SecretRef, Severity, Span, Status,
-    StatusMap,
+    DEFAULT_CONDITION, DEFAULT_COOL_OFF, DEFAULT_VALUE, IntegrationSpec, MAX_COMPONENTS, MAX_COOL_OFF, MAX_NAME_CHARS, MAX_ROUTES,
+    MAX_SECRETS, MetricFeed, Publish, RouteSpec, Secret, SecretRef, Severity, Span, Status, StatusMap,
 };
 use integrations::{PROVIDERS, Provider, Settings, SettingsError};
 use secrecy::SecretString;
@@ -49,30 +48,39 @@ fn provider(at: &At<'_>) -> Option<&'static Provider> {
 }
 
 fn settings(map: &Map<'_>, provider: Option<&Provider>) -> Settings {
-    let empty = || serde_json::Value::Object(serde_json::Map::new());
-    let at = map.get_some("settings");
-    let json = at.as_ref().map_or_else(empty, |at| yaml::to_json(at.node, &at.path, at.report));
-    if let Some(error) = provider.and_then(|provider| (provider.check_settings)(&json).err()) {
-        match &at {
-            Some(at) => refuse_settings(at, &error),
-            None => map.refuse(format!("`settings` are missing: {error}")),
+    let Some(at) = map.get_some("settings") else {
+        let json = serde_json::Value::Object(serde_json::Map::new());
+        if let Some(error) = provider.and_then(|provider| (provider.check_settings)(&json).err()) {
+            map.refuse(format!("`settings` are missing: {error}"));
         }
+        return Settings::new(json);
+    };
+    let n_problems = at.report.len();
+    let json = yaml::to_json(at.node, &at.path, at.report);
+    // What is not even JSON, no provider needs to look at.
+    if let Some(provider) = provider.filter(|_| at.report.len() == n_problems)
+        && let Err(error) = (provider.check_settings)(&json)
+    {
+        refuse_settings(&at, &error);
     }
     Settings::new(json)
 }
 
 /// Reports what a provider says of its settings where it stands in the file.
 fn refuse_settings(at: &At<'_>, error: &SettingsError) {
-    let place = yaml::find(at.node, &error.path);
     let path = if error.path.is_empty() { at.path.clone() } else { format!("{}.{}", at.path, error.path) };
-    let unknown = error.problem.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`'));
-    let Some((field, rest)) = unknown else { return at.report.add(place.mark, &path, &error.problem) };
-    let expected = rest.split('`').skip(1).step_by(2);
+    let unknown = error.problem.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
+    let Some((field, expected)) = unknown else {
+        return at.report.add(yaml::find(at.node, &error.path).mark, &path, &error.problem);
+    };
+    let within = error.path.strip_suffix(field).map_or(error.path.as_str(), |path| path.trim_end_matches('.'));
+    let place = yaml::find(at.node, within);
     let mark = match &place.content {
         Content::Map(entries) => entries.iter().find(|entry| entry.key == field).map_or(place.mark, |entry| entry.mark),
         _ => place.mark,
     };
-    at.report.add(mark, &path, format!("{}{}", error.problem, did_you_mean(field, expected)));
+    let hint = did_you_mean(field, expected.split('`').skip(1).step_by(2));
+    at.report.add(mark, &path, format!("{}{hint}", error.problem));
 }
 
 fn secrets(map: &Map<'_>, provider: Option<&Provider>, settings: &Settings, resolve: Resolve<'_>) -> Vec<Secret> {
@@ -85,7 +93,9 @@ fn secrets(map: &Map<'_>, provider: Option<&Provider>, settings: &Settings, reso
         }
         if let (Some(provider), Some(value)) = (provider, &secret.value) {
             // Settings that do not work have been reported as such.
-            if let Some(error) = (provider.check_secret)(value, settings).err().filter(|_| (provider.check_settings)(settings.json()).is_ok()) {
+            if let Some(error) =
+                (provider.check_secret)(value, settings).err().filter(|_| (provider.check_settings)(settings.json()).is_ok())
+            {
                 at.refuse(format!("the secret {}", error.problem));
             }
         }

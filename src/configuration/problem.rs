@@ -54,7 +54,11 @@ impl Report {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().len()
     }
 
     /// In the order of the file.
@@ -83,10 +87,13 @@ pub(crate) fn did_you_mean<'a>(text: &str, candidates: impl IntoIterator<Item = 
     let lower = text.to_lowercase();
     let nearest = candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(2) / 3 + 1 && *distance < candidate.chars().count())
+        // Among equally near ones that which needs fewer capitals changed.
+        .map(|candidate| {
+            (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), strsim::damerau_levenshtein(text, candidate), candidate)
+        })
+        .filter(|(distance, _, candidate)| *distance <= candidate.chars().count().max(2) / 3 + 1 && *distance < candidate.chars().count())
         .min();
-    nearest.map_or_else(String::new, |(_, candidate)| format!("; did you mean {}?", quoted(candidate)))
+    nearest.map_or_else(String::new, |(_, _, candidate)| format!("; did you mean {}?", quoted(candidate)))
 }
 
 #[cfg(test)]

@@ -70,7 +70,8 @@ pub(crate) fn read(text: &str, report: &Report) -> Option<Node> {
         report.add(start, "", format!("the file has {} bytes, at most {MAX_FILE_BYTES} are allowed", text.len()));
         return None;
     }
-    let options = options! { emit_comments: false, disallow_directives: true, block_nesting_limit: MAX_DEPTH, flow_nesting_limit: MAX_DEPTH };
+    let options =
+        options! { emit_comments: false, disallow_directives: true, block_nesting_limit: MAX_DEPTH, flow_nesting_limit: MAX_DEPTH };
     let mut builder = Builder { parser: Parser::new_from_str_with_options(text, options), anchors: HashMap::new(), n_nodes: 0, report };
     match builder.document() {
         Ok(Some(root)) => Some(root),
@@ -155,7 +156,11 @@ impl<'t> Builder<'t, '_> {
             _ => return Err(stop("not YAML: a value was expected".to_owned())),
         };
         if let Some(tag) = tag {
-            self.report.add(at, "", format!("tags such as {} have no meaning here", quoted(&tag.original())));
+            self.report.add(
+                span.tag_start().map_or(at, |start| mark(&start)),
+                "",
+                format!("tags such as {} have no meaning here", quoted(&tag.original())),
+            );
         }
         let node = Node { mark: at, content };
         if anchor != 0 {
