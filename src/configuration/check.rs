@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::{
     Expression, ExpressionError, MAX_ADDRESS_CHARS, MAX_EXPRESSION_BYTES, Signal, SignalState, Timestamp, render_template, template_names,
     to_value,
 };
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::{
@@ -33,6 +35,8 @@ pub(crate) const SIGNAL_FIELDS: [&str; 13] = [
 const CONDITION_NAMES: [&str; 1] = ["signal"];
 /// What the templates of a route may read.
 const TEMPLATE_NAMES: [&str; 3] = ["signal", "components", "status"];
+/// How long the key of a webhook's signature is.
+const SIGNING_KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// The longest mail address.
 const MAX_EMAIL_CHARS: usize = 254;
 
@@ -104,6 +108,14 @@ pub(crate) fn url(at: &At<'_>, schemes: &[&str]) -> String {
         Ok(_) => {}
     }
     text
+}
+
+/// What a webhook is signed with: `whsec_` and a key in base64, as Standard Webhooks wants it.
+pub(crate) fn signing_secret(at: &At<'_>, secret: &SecretString) {
+    let key = secret.expose_secret().strip_prefix("whsec_").and_then(|encoded| BASE64_STANDARD.decode(encoded).ok());
+    if key.is_none_or(|key| !SIGNING_KEY_BYTES.contains(&key.len())) {
+        at.refuse("a webhook is signed with `whsec_` followed by 24 to 64 bytes in base64");
+    }
 }
 
 /// A mail address; whether it exists, only mail can tell.

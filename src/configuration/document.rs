@@ -209,7 +209,14 @@ fn subscriber_secret(map: &Map<'_>, channel: Channel, resolve: Resolve<'_>) -> O
             }
             None
         }
-        Channel::Webhook => map.need("secret").and_then(|at| integration::secret(&at, resolve)),
+        Channel::Webhook => {
+            let at = map.need("secret")?;
+            let secret = integration::secret(&at, resolve)?;
+            if let Some(value) = &secret.value {
+                check::signing_secret(&at, value);
+            }
+            Some(secret)
+        }
     }
 }
 

@@ -22,7 +22,7 @@ integrations:
         publish: auto                            # shadow | draft | auto
 subscribers:
   - { channel: email, address: ops@example.com }
-  - { channel: webhook, url: "https://example.com/in", secret: { env: TOKEN } }
+  - { channel: webhook, url: "https://example.com/in", secret: { env: OUT_SECRET } }
 "#;
 
 #[test]

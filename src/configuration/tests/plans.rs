@@ -49,7 +49,7 @@ fn one_changed_value_stands_on_its_line_and_several_below_it() {
 #[test]
 fn a_removal_says_what_is_lost() {
     let before = "components: [{ key: a, name: A }]\nmetrics: [{ key: m, name: M }]\nsubscribers:\n  \
-                  - { channel: webhook, url: 'https://example.com/in?token=x', secret: { env: TOKEN } }\n";
+                  - { channel: webhook, url: 'https://example.com/in?token=x', secret: { env: OUT_SECRET } }\n";
     assert_eq!(
         plan(before, ""),
         "- component a \"A\"\n    \

@@ -218,13 +218,23 @@ fn subscribers_are_reachable() {
     );
     refused("subscribers:\n  - { channel: webhook, url: 'https://example.com' }\n", "3:5: subscribers[0]: `secret` is missing");
     refused(
-        "subscribers:\n  - { channel: webhook, url: 'ftp://example.com', secret: { env: TOKEN } }\n",
+        "subscribers:\n  - { channel: webhook, url: 'ftp://example.com', secret: { env: OUT_SECRET } }\n",
         "3:30: subscribers[0].url: `ftp://example.com` must begin with https: or http:",
     );
     refused(
-        "subscribers:\n  - { channel: webhook, url: 'https://u:p@example.com', secret: { env: TOKEN } }\n",
+        "subscribers:\n  - { channel: webhook, url: 'https://u:p@example.com', secret: { env: OUT_SECRET } }\n",
         "3:30: subscribers[0].url: a URL must not hold a user name or password",
     );
+}
+
+#[test]
+fn a_webhook_is_signed_with_a_key_that_receivers_understand() {
+    for value in ["hunter2", "whsec_c2hvcnQ=", "whsec_?"] {
+        refused(
+            &format!("subscribers:\n  - {{ channel: webhook, url: 'https://example.com', secret: {{ value: '{value}' }} }}\n"),
+            "3:61: subscribers[0].secret: a webhook is signed with `whsec_` followed by 24 to 64 bytes in base64",
+        );
+    }
 }
 
 #[test]

@@ -14,8 +14,6 @@ use domain::{Desired, Timestamp};
 
 use crate::{Connection, SecretBox, StorageError, db::execute};
 
-pub use secrets::integration_secret_place;
-
 use load::Stored;
 use secrets::Secrets;
 

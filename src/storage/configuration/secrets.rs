@@ -2,21 +2,14 @@
 
 use std::collections::HashMap;
 
-use domain::{Secret, SubscriberId, Timestamp};
+use domain::{IntegrationId, Secret, SubscriberId, Timestamp};
 use secrecy::SecretString;
 
 use crate::{
     Connection, SecretBox, StorageError,
     db::{execute, sql},
-    hint,
-    notifications::secret_place,
+    hint, hub, notifications,
 };
-
-/// The place that a secret of an integration is bound to.
-#[must_use]
-pub fn integration_secret_place(secret_id: i64) -> String {
-    format!("integration_secret:{secret_id}:ciphertext")
-}
 
 /// Every secret that a file may keep.
 pub(super) struct Secrets<'a> {
@@ -28,7 +21,7 @@ pub(super) struct Secrets<'a> {
 impl<'a> Secrets<'a> {
     pub(super) async fn load(conn: &mut Connection, sealer: &'a SecretBox) -> Result<Self, StorageError> {
         let of_integrations: Vec<(String, i64, Vec<u8>)> = sql!(conn, c => sqlx::query_as(
-            "select fingerprint, secret_id, ciphertext from integration_secret",
+            "select fingerprint, integration_id, ciphertext from integration_secret",
         )
         .fetch_all(&mut *c)
         .await)?;
@@ -38,8 +31,10 @@ impl<'a> Secrets<'a> {
         )
         .fetch_all(&mut *c)
         .await)?;
-        let of_integrations = of_integrations.into_iter().map(|(print, id, sealed)| (print, (integration_secret_place(id), sealed)));
-        let of_subscribers = of_subscribers.into_iter().map(|(print, id, sealed)| (print, (secret_place(SubscriberId(id)), sealed)));
+        let of_integrations =
+            of_integrations.into_iter().map(|(print, id, sealed)| (print, (hub::secret_place(IntegrationId(id)), sealed)));
+        let of_subscribers =
+            of_subscribers.into_iter().map(|(print, id, sealed)| (print, (notifications::secret_place(SubscriberId(id)), sealed)));
         Ok(Self { sealer, stored: of_integrations.chain(of_subscribers).collect() })
     }
 
@@ -65,20 +60,18 @@ pub(super) async fn set_of_integration(
 ) -> Result<(), StorageError> {
     for secret in desired.iter().filter(|secret| !stored.iter().any(|(old, _)| old == secret)) {
         let value = secrets.value(secret)?;
-        let id: i64 = sql!(conn, c => sqlx::query_scalar(
-            "insert into integration_secret (integration_id, ciphertext, fingerprint, hint, created_at)
-             values ($1, $2, $3, $4, $5) returning secret_id",
-        )
-        .bind(integration)
-        .bind(Vec::<u8>::new())
-        .bind(secret.fingerprint.as_str())
-        .bind(hint(&value))
-        .bind(now.0)
-        .fetch_one(&mut *c)
-        .await)?;
-        // Bound to its row, whose id is known only now.
-        let sealed = secrets.sealer.seal(&integration_secret_place(id), &value);
-        execute!(conn, sqlx::query("update integration_secret set ciphertext = $2 where secret_id = $1").bind(id).bind(sealed.as_slice()))?;
+        let sealed = secrets.sealer.seal(&hub::secret_place(IntegrationId(integration)), &value);
+        execute!(
+            conn,
+            sqlx::query(
+                "insert into integration_secret (integration_id, ciphertext, fingerprint, hint, created_at) values ($1, $2, $3, $4, $5)",
+            )
+            .bind(integration)
+            .bind(sealed.as_slice())
+            .bind(secret.fingerprint.as_str())
+            .bind(hint(&value))
+            .bind(now.0)
+        )?;
     }
     for (_, id) in stored.iter().filter(|(old, _)| !desired.contains(old)) {
         execute!(conn, sqlx::query("delete from integration_secret where secret_id = $1").bind(*id))?;

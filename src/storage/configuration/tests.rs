@@ -7,7 +7,7 @@ use domain::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::{apply, integration_secret_place, load};
+use super::{apply, load};
 use crate::{
     Connection, Db, SecretBox, StorageError,
     db::{execute, sql},
@@ -208,14 +208,9 @@ async fn a_kept_secret_moves_with_what_it_belongs_to() {
     fixture.apply(&exported).await.unwrap();
     assert_eq!(fixture.load().await.integrations, exported.integrations);
 
-    let mut conn = fixture.read().await;
-    let rows: Vec<(i64, Vec<u8>, String)> =
-        sql!(conn, c => sqlx::query_as("select secret_id, ciphertext, hint from integration_secret order by secret_id").fetch_all(&mut *c).await)
-            .unwrap();
-    let open = |(id, sealed, _): &(i64, Vec<u8>, String)| fixture.secrets.open(&integration_secret_place(*id), sealed).unwrap();
-    let values: Vec<String> = rows.iter().map(|row| open(row).expose_secret().to_owned()).collect();
-    assert_eq!(values, ["second-secret-of-prod", "third-secret-of-prod"]);
-    assert_eq!(rows[0].2, "prod");
+    let hub = crate::hub::load(&mut fixture.read().await, &fixture.secrets).await.unwrap();
+    let values: Vec<&str> = hub[0].secrets.iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!((hub[0].key.as_str(), values), ("renamed", vec!["second-secret-of-prod", "third-secret-of-prod"]));
 }
 
 #[tokio::test]
