@@ -42,7 +42,7 @@ const MAX_EMAIL_CHARS: usize = 254;
 
 /// An expression over `signal`.
 pub(crate) fn expression(at: &At<'_>) -> String {
-    let Some(source) = at.raw_text() else { return String::new() };
+    let Some(source) = at.raw_text().filter(|_| !at.report.is_full()) else { return String::new() };
     let checked = Expression::compile(source).and_then(|expression| {
         check_names(at, &expression.names()?, &CONDITION_NAMES);
         only_unknown(expression.value(&to_value(&serde_json::json!({ "signal": trial_signal() }))).map(|_| ()))

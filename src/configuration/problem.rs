@@ -57,6 +57,11 @@ impl Report {
         self.len() == 0
     }
 
+    /// Nothing more will be told, so nothing more need be found out.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= MAX_PROBLEMS
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.borrow().len()
     }

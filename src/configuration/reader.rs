@@ -159,7 +159,7 @@ impl<'a> At<'a> {
 
     pub(crate) fn reference(&self, what: &str, declared: &BTreeSet<&str>) -> Option<String> {
         let text = self.raw_text()?;
-        if !declared.contains(text) {
+        if !declared.contains(text) && !self.report.is_full() {
             self.refuse(format!("there is no {what} {}{}", quoted(text), did_you_mean(text, declared.iter().copied())));
         }
         Some(text.to_owned())

@@ -150,7 +150,7 @@ async fn what_stays_keeps_its_id_and_its_status() {
     let after = fixture.ids("select key, component_id from component").await;
     assert_eq!(after.len(), 2);
     assert!(after.iter().all(|(key, id)| components[key] == *id));
-    // The changed route is not equal to any, and its old place was taken over by an equal one: it goes on at the place left over.
+    // An equal route is found again at its new place.
     assert_eq!(fixture.ids("select condition, route_id from route").await["true"], routes["true"]);
     let mut conn = fixture.read().await;
     let api: (String, i64) =
