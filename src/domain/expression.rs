@@ -1,6 +1,11 @@
 //! The one expression language: minijinja's, with limits, for route conditions, field mappings and message templates.
 
-use std::{fmt, sync::LazyLock, thread};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt,
+    sync::LazyLock,
+    thread,
+};
 
 use minijinja::{Environment, UndefinedBehavior, Value};
 use serde::Serialize;
@@ -35,6 +40,9 @@ pub enum ExpressionError {
     /// Failed for this input.
     #[error("expression failed: {0}")]
     Failed(String),
+    /// Uses a filter, test, function or method that does not exist: it fails for every input that gets there.
+    #[error("expression does not work: {0}")]
+    Unknown(String),
 }
 
 /// A compiled expression. Cheap to evaluate, bounded in time and memory.
@@ -67,7 +75,18 @@ impl Expression {
     /// # Errors
     /// A filter refused its input, or the fuel ran out.
     pub fn value(&self, context: &Value) -> Result<Value, ExpressionError> {
-        self.compiled.eval(context.clone()).map_err(|error| ExpressionError::Failed(describe(&error)))
+        self.compiled.eval(context.clone()).map_err(|error| failed(&error))
+    }
+
+    /// What it reads, such as `signal.labels.service`: every name that must come from its context.
+    ///
+    /// # Errors
+    /// None in practice: the source has compiled before.
+    pub fn names(&self) -> Result<BTreeSet<String>, ExpressionError> {
+        let owned = self.source.clone();
+        on_large_stack(move || ENVIRONMENT.compile_expression(&owned).map(|compiled| compiled.undeclared_variables(true)))
+            .map(from_context)
+            .map_err(|error| ExpressionError::Syntax(describe(&error)))
     }
 
     /// Whether the value for `context` is true in the sense of the language: not empty, not zero, not undefined.
@@ -101,6 +120,18 @@ pub fn check_template(source: &str) -> Result<(), ExpressionError> {
         .map_err(|error| ExpressionError::Syntax(describe(&error)))
 }
 
+/// What a message template reads, such as `signal.labels.service`: every name that must come from its context.
+///
+/// # Errors
+/// The source is too long or not a template.
+pub fn template_names(source: &str) -> Result<BTreeSet<String>, ExpressionError> {
+    check_length(source)?;
+    let owned = source.to_owned();
+    on_large_stack(move || ENVIRONMENT.template_from_str(&owned).map(|template| template.undeclared_variables(true)))
+        .map(from_context)
+        .map_err(|error| ExpressionError::Syntax(describe(&error)))
+}
+
 /// Renders a message template, cut at [`MAX_RENDERED_BYTES`].
 ///
 /// # Errors
@@ -108,8 +139,7 @@ pub fn check_template(source: &str) -> Result<(), ExpressionError> {
 pub fn render_template(source: &str, context: &Value) -> Result<String, ExpressionError> {
     check_length(source)?;
     let (owned, context) = (source.to_owned(), context.clone());
-    let mut text =
-        on_large_stack(move || ENVIRONMENT.render_str(&owned, context)).map_err(|error| ExpressionError::Failed(describe(&error)))?;
+    let mut text = on_large_stack(move || ENVIRONMENT.render_str(&owned, context)).map_err(|error| failed(&error))?;
     if text.len() > MAX_RENDERED_BYTES {
         let end = (0..=MAX_RENDERED_BYTES).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);
@@ -126,6 +156,20 @@ fn on_large_stack<T: Send + 'static>(work: impl FnOnce() -> Result<T, minijinja:
     let cannot = |why: &str| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, why.to_owned());
     let thread = thread::Builder::new().stack_size(COMPILE_STACK_BYTES).spawn(work).map_err(|_| cannot("no thread to compile on"))?;
     thread.join().unwrap_or_else(|_| Err(cannot("the compiler gave up")))
+}
+
+/// Leaves out what the language itself gives, such as `range`.
+fn from_context(names: HashSet<String>) -> BTreeSet<String> {
+    let globals: HashSet<&str> = ENVIRONMENT.globals().map(|(name, _)| name).collect();
+    names.into_iter().filter(|name| !globals.contains(name.split('.').next().unwrap_or_default())).collect()
+}
+
+fn failed(error: &minijinja::Error) -> ExpressionError {
+    use minijinja::ErrorKind::{UnknownFilter, UnknownFunction, UnknownMethod, UnknownTest};
+    match error.kind() {
+        UnknownFilter | UnknownFunction | UnknownMethod | UnknownTest => ExpressionError::Unknown(describe(error)),
+        _ => ExpressionError::Failed(describe(error)),
+    }
 }
 
 fn describe(error: &minijinja::Error) -> String {
@@ -156,6 +200,15 @@ mod tests {
         let long = format!("1{}", "+1".repeat(1023));
         assert!(Expression::compile(&long).is_ok(), "the longest sum that fits compiles without overflowing");
         assert_eq!(Expression::compile(&"x".repeat(MAX_EXPRESSION_BYTES + 1)).unwrap_err(), ExpressionError::TooLong(2049));
+    }
+
+    #[test]
+    fn what_is_read_is_known_before_it_runs() {
+        let names = |source| Expression::compile(source).unwrap().names().unwrap().into_iter().collect::<Vec<_>>();
+        assert_eq!(names(r#"signal.labels.service == "api" and sgnal.value in range(3)"#), ["sgnal.value", "signal.labels.service"]);
+        assert_eq!(template_names("{% for l in signal.labels %}{{ l }}{% endfor %}"), Ok(BTreeSet::from(["signal.labels".to_owned()])));
+        let unknown = Expression::compile("signal.value|nosuch").unwrap().value(&context());
+        assert_eq!(unknown.unwrap_err().to_string(), "expression does not work: filter nosuch is unknown");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod change;
 mod delivery;
+mod desired;
 mod expression;
 mod model;
 mod notice;
@@ -16,7 +17,10 @@ mod time;
 
 pub use change::{Change, Recorded, Why};
 pub use delivery::NewDelivery;
-pub use expression::{Expression, ExpressionError, MAX_EXPRESSION_BYTES, MAX_RENDERED_BYTES, check_template, render_template, to_value};
+pub use desired::*;
+pub use expression::{
+    Expression, ExpressionError, MAX_EXPRESSION_BYTES, MAX_RENDERED_BYTES, check_template, render_template, template_names, to_value,
+};
 pub use model::*;
 pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
 pub use plan::*;

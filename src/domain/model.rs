@@ -261,7 +261,7 @@ pub struct Sample {
 }
 
 /// How the page presents itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageSettings {
     /// The company or product.
     pub name: String,

@@ -33,6 +33,20 @@ pub enum StorageError {
     /// A secret could not be decrypted: the key is not the one it was encrypted with.
     #[error("secret cannot be decrypted: {0}")]
     Secret(&'static str),
+    /// A secret is to be kept, and none is stored that has its fingerprint: it was exported from another instance, or is gone.
+    #[error("no stored secret has the fingerprint `{fingerprint}`; give the secret itself instead of `kept`")]
+    NoSuchSecret {
+        /// Of the secret that was looked for.
+        fingerprint: String,
+    },
+    /// A key leads nowhere.
+    #[error("there is no {kind} `{key}`")]
+    NoSuchKey {
+        /// What it should name.
+        kind: &'static str,
+        /// The key.
+        key: String,
+    },
     /// A key, an address or a name is taken.
     #[error("{field} is taken")]
     Taken {

@@ -4,6 +4,7 @@
 //! from [`Db::read`].
 
 pub mod changes;
+pub mod configuration;
 mod db;
 pub mod deliveries;
 mod error;

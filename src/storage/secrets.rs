@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use chacha20poly1305::{
     Key, XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
@@ -95,6 +98,13 @@ pub fn hint(secret: &SecretString) -> String {
     let text = secret.expose_secret();
     let n = text.chars().count();
     if n < 16 { String::new() } else { text.chars().skip(n - 4).collect() }
+}
+
+/// Something nobody can guess, for links: 192 bits, fit for a URL.
+pub(crate) fn random_token() -> String {
+    let mut bytes = [0; 24];
+    rand::rng().fill_bytes(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 fn instance_key(text: &str) -> Result<InstanceKey, StorageError> {

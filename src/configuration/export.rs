@@ -1,0 +1,321 @@
+//! What the owner wants, written as a file that reads back to the same.
+
+use std::fmt::Write as _;
+
+use domain::{
+    Channel, ComponentSpec, DEFAULT_CONDITION, DEFAULT_VALUE, Desired, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, RouteSpec,
+    Secret, Span, StatusMap, SubscriberSpec,
+};
+use serde_json::Value;
+
+use crate::integration::OTHERWISE;
+
+const HEADER: &str = "\
+# What `fanal apply -f` reads. Secrets cannot be shown: `kept` stands for the one that this instance has stored.
+";
+
+/// Writes a file that [`crate::parse`] reads back to an equal value, if every part of `desired` is within its limits.
+///
+/// What equals its default is left out.
+#[must_use]
+pub fn export(desired: &Desired) -> String {
+    let mut root = Block::default();
+    root.add("page", page(&desired.page));
+    root.add_list("groups", desired.groups.iter().map(group));
+    root.add_list("components", desired.components.iter().map(component));
+    root.add_list("metrics", desired.metrics.iter().map(metric));
+    root.add_list("integrations", desired.integrations.iter().map(integration));
+    root.add_list("subscribers", desired.subscribers.iter().map(subscriber));
+    let mut out = HEADER.to_owned();
+    write_map(&mut out, &root.0, 0);
+    out
+}
+
+/// A value as it is written.
+enum Yaml {
+    /// Quoted where it could be read as something else.
+    Text(String),
+    /// Written as it is.
+    Raw(String),
+    List(Vec<Yaml>),
+    Map(Vec<(String, Yaml)>),
+}
+
+/// Keys and values, in the order in which they are added.
+#[derive(Default)]
+struct Block(Vec<(String, Yaml)>);
+
+impl Block {
+    fn add(&mut self, key: &str, value: Yaml) {
+        self.0.push((key.to_owned(), value));
+    }
+
+    fn add_text(&mut self, key: &str, value: &str) {
+        self.add(key, Yaml::Text(value.to_owned()));
+    }
+
+    fn add_some(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.add_text(key, value);
+        }
+    }
+
+    fn add_unless_empty(&mut self, key: &str, value: &str) {
+        self.add_some(key, Some(value).filter(|value| !value.is_empty()));
+    }
+
+    fn add_span(&mut self, key: &str, value: Span, default: Span) {
+        if value != default {
+            self.add(key, Yaml::Raw(value.to_string()));
+        }
+    }
+
+    fn add_list(&mut self, key: &str, items: impl Iterator<Item = Yaml>) {
+        let items: Vec<Yaml> = items.collect();
+        if !items.is_empty() {
+            self.add(key, Yaml::List(items));
+        }
+    }
+
+    fn into_yaml(self) -> Yaml {
+        Yaml::Map(self.0)
+    }
+}
+
+fn page(page: &PageSettings) -> Yaml {
+    let mut block = Block::default();
+    block.add_text("name", &page.name);
+    block.add_text("time_zone", &page.time_zone);
+    block.add_unless_empty("description", &page.description);
+    block.add_unless_empty("support_url", &page.support_url);
+    block.into_yaml()
+}
+
+fn group(group: &GroupSpec) -> Yaml {
+    let mut block = Block::default();
+    block.add_text("key", &group.key);
+    block.add_text("name", &group.name);
+    block.add_some("parent", group.parent.as_deref());
+    block.into_yaml()
+}
+
+fn component(component: &ComponentSpec) -> Yaml {
+    let mut block = Block::default();
+    block.add_text("key", &component.key);
+    block.add_text("name", &component.name);
+    block.add_unless_empty("description", &component.description);
+    block.add_some("group", component.group.as_deref());
+    if component.hidden {
+        block.add("hidden", Yaml::Raw("true".to_owned()));
+    }
+    block.into_yaml()
+}
+
+fn metric(metric: &MetricSpec) -> Yaml {
+    let mut block = Block::default();
+    block.add_text("key", &metric.key);
+    block.add_text("name", &metric.name);
+    block.add_unless_empty("unit", &metric.unit);
+    block.into_yaml()
+}
+
+fn integration(integration: &IntegrationSpec) -> Yaml {
+    let mut block = Block::default();
+    block.add_text("key", &integration.key);
+    block.add_text("provider", &integration.provider);
+    if integration.name != integration.key {
+        block.add_text("name", &integration.name);
+    }
+    if integration.settings.as_object().is_none_or(|settings| !settings.is_empty()) {
+        block.add("settings", json(&integration.settings));
+    }
+    block.add_list("secrets", integration.secrets.iter().map(secret));
+    if !integration.enabled {
+        block.add("enabled", Yaml::Raw("false".to_owned()));
+    }
+    block.add_list("routes", integration.routes.iter().map(route));
+    block.into_yaml()
+}
+
+fn secret(secret: &Secret) -> Yaml {
+    Yaml::Map(vec![("kept".to_owned(), Yaml::Text(secret.fingerprint.clone()))])
+}
+
+fn route(route: &RouteSpec) -> Yaml {
+    let usual = RouteSpec::default();
+    let mut block = Block::default();
+    if route.when != DEFAULT_CONDITION {
+        block.add_text("when", &route.when);
+    }
+    if !route.components.is_empty() || route.metric.is_none() {
+        block.add("components", Yaml::List(route.components.iter().cloned().map(Yaml::Text).collect()));
+    }
+    if route.status != usual.status {
+        block.add("status", statuses(&route.status));
+    }
+    block.add_span("for", route.hold, usual.hold);
+    block.add_span("keep_firing_for", route.keep_firing_for, usual.keep_firing_for);
+    block.add_span("expire_after", route.expire_after, usual.expire_after);
+    block.add_span("cool_off", route.cool_off, usual.cool_off);
+    // Always: it decides what readers see.
+    block.add("publish", Yaml::Raw(route.publish.to_string()));
+    block.add_some("title", route.title.as_deref());
+    block.add_some("body", route.body.as_deref());
+    if let Some(feed) = &route.metric {
+        let mut metric = Block::default();
+        metric.add_text("key", &feed.key);
+        if feed.value != DEFAULT_VALUE {
+            metric.add_text("value", &feed.value);
+        }
+        block.add("metric", metric.into_yaml());
+    }
+    block.into_yaml()
+}
+
+fn statuses(statuses: &StatusMap) -> Yaml {
+    let named = statuses.named.iter().rev().map(|(severity, status)| (severity.to_string(), Yaml::Raw(status.to_string())));
+    let default = statuses.default.map(|status| (OTHERWISE.to_owned(), Yaml::Raw(status.to_string())));
+    Yaml::Map(named.chain(default).collect())
+}
+
+fn subscriber(subscriber: &SubscriberSpec) -> Yaml {
+    let mut block = Block::default();
+    block.add_text("channel", subscriber.channel.as_str());
+    block.add_text(if subscriber.channel == Channel::Email { "address" } else { "url" }, &subscriber.address);
+    if let Some(known) = &subscriber.secret {
+        block.add("secret", secret(known));
+    }
+    if let Some(components) = &subscriber.components {
+        block.add("components", Yaml::List(components.iter().cloned().map(Yaml::Text).collect()));
+    }
+    block.into_yaml()
+}
+
+fn json(value: &Value) -> Yaml {
+    match value {
+        Value::String(text) => Yaml::Text(text.clone()),
+        Value::Array(items) => Yaml::List(items.iter().map(json).collect()),
+        Value::Object(entries) => Yaml::Map(entries.iter().map(|(key, value)| (key.clone(), json(value))).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Yaml::Raw(value.to_string()),
+    }
+}
+
+fn write_map(out: &mut String, entries: &[(String, Yaml)], indent: usize) {
+    for (i, (key, value)) in entries.iter().enumerate() {
+        if i > 0 {
+            pad(out, indent);
+        }
+        let _ = write!(out, "{}:", scalar(key));
+        match value {
+            Yaml::Map(inner) if !inner.is_empty() => {
+                out.push('\n');
+                pad(out, indent + 2);
+                write_map(out, inner, indent + 2);
+            }
+            Yaml::List(items) if items.iter().any(|item| matches!(item, Yaml::Map(_) | Yaml::List(_))) => {
+                out.push('\n');
+                write_items(out, items, indent + 2);
+            }
+            value => {
+                out.push(' ');
+                write_inline(out, value);
+                out.push('\n');
+            }
+        }
+    }
+}
+
+fn write_items(out: &mut String, items: &[Yaml], indent: usize) {
+    for item in items {
+        pad(out, indent);
+        out.push_str("- ");
+        match item {
+            Yaml::Map(inner) if !inner.is_empty() => write_map(out, inner, indent + 2),
+            item => {
+                write_inline(out, item);
+                out.push('\n');
+            }
+        }
+    }
+}
+
+/// On one line, as JSON writes it.
+fn write_inline(out: &mut String, value: &Yaml) {
+    match value {
+        Yaml::Text(text) => out.push_str(&scalar(text)),
+        Yaml::Raw(text) => out.push_str(text),
+        Yaml::List(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i > 0 { ", " } else { "" });
+                write_inline(out, item);
+            }
+            out.push(']');
+        }
+        Yaml::Map(entries) => {
+            out.push('{');
+            for (i, (key, value)) in entries.iter().enumerate() {
+                let _ = write!(out, "{}{}: ", if i > 0 { ", " } else { " " }, scalar(key));
+                write_inline(out, value);
+            }
+            out.push_str(if entries.is_empty() { "}" } else { " }" });
+        }
+    }
+}
+
+fn pad(out: &mut String, indent: usize) {
+    out.extend(std::iter::repeat_n(' ', indent));
+}
+
+/// A text as it is if nobody could take it for something else, and in quotes otherwise.
+fn scalar(text: &str) -> String {
+    const WORDS: [&str; 10] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan"];
+    let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b" ._-/()@".contains(&b))
+        && !text.ends_with(' ')
+        && !WORDS.contains(&text.to_ascii_lowercase().as_str());
+    if is_plain {
+        return text.to_owned();
+    }
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            // Everything that YAML does not let through, and what editors show as nothing or as a line break.
+            c if c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}') => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_quoted_where_it_could_be_something_else() {
+        for (text, written) in [
+            ("API", "API"),
+            ("Europe/Paris", "Europe/Paris"),
+            ("two words", "two words"),
+            ("yes", "\"yes\""),
+            ("Null", "\"Null\""),
+            ("12", "\"12\""),
+            ("", "\"\""),
+            ("a: b", "\"a: b\""),
+            ("a #b", "\"a #b\""),
+            ("say \"hi\"\n", "\"say \\\"hi\\\"\\n\""),
+            ("\u{85}\u{feff}", "\"\\u0085\\ufeff\""),
+            ("é", "\"é\""),
+        ] {
+            assert_eq!(scalar(text), written);
+        }
+    }
+}

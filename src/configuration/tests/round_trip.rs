@@ -1,0 +1,240 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    Channel, ComponentSpec, Desired, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec, PageSettings, Publish, RouteSpec, Secret,
+    Severity, Span, Status, StatusMap, SubscriberSpec,
+};
+use proptest::{
+    collection::{btree_map, btree_set, vec},
+    option,
+    prelude::*,
+    sample::{select, subsequence},
+};
+use serde_json::{Map, Value, json};
+
+use super::read;
+use crate::{diff, export};
+
+/// Texts that try to be taken for something else.
+fn nasty() -> impl Strategy<Value = String> {
+    let words = [
+        "yes",
+        "null",
+        "~",
+        "1.5",
+        "- a",
+        "a: b",
+        "#x",
+        "{a}",
+        "'",
+        "\"",
+        "\\n",
+        "*a",
+        "&a",
+        "!t",
+        "%x",
+        "é\u{a0}",
+        "\u{feff}x",
+        "=",
+        "<<",
+    ];
+    prop_oneof![
+        select(words.to_vec()).prop_map(str::to_owned),
+        "[ -~éß日\u{2028}]{1,20}".prop_filter("shows nothing", |t| !t.trim().is_empty())
+    ]
+}
+
+fn lines() -> impl Strategy<Value = String> {
+    vec(nasty(), 0..3).prop_map(|lines| lines.join("\n"))
+}
+
+fn keys(max: usize) -> impl Strategy<Value = BTreeSet<String>> {
+    btree_set("[a-z0-9][a-z0-9_-]{0,6}", 0..max)
+}
+
+fn fingerprint() -> impl Strategy<Value = Secret> {
+    "[0-9a-f]{4,8}".prop_filter("not stored", |f| f != "0000").prop_map(|fingerprint| Secret { fingerprint, value: None })
+}
+
+fn statuses() -> impl Strategy<Value = StatusMap> {
+    let map = btree_map(select(Severity::ALL.to_vec()), select(Status::ALL.to_vec()), 0..5);
+    prop_oneof![
+        Just(StatusMap::default()),
+        (map, option::of(select(Status::ALL.to_vec()))).prop_map(|(named, default)| StatusMap { named, default })
+    ]
+}
+
+fn some_of(keys: &BTreeSet<String>) -> impl Strategy<Value = BTreeSet<String>> + use<> {
+    let keys: Vec<String> = keys.iter().cloned().collect();
+    let n = keys.len();
+    subsequence(keys, 0..=n).prop_map(|keys| keys.into_iter().collect())
+}
+
+fn one_of(keys: &BTreeSet<String>) -> BoxedStrategy<Option<String>> {
+    if keys.is_empty() { Just(None).boxed() } else { option::of(select(keys.iter().cloned().collect::<Vec<_>>())).boxed() }
+}
+
+fn route(components: &BTreeSet<String>, metrics: &BTreeSet<String>) -> impl Strategy<Value = RouteSpec> + use<> {
+    let spans = [0_i64, 1, 1_000, 90_000, 3_600_000, 86_399_999].map(Span).to_vec();
+    let conditions = ["true", "signal.value > 3", "signal.labels.a == \"b: c\"", "'#' in signal.subject"];
+    let templates = ["{{ signal.subject }}: {{ status }}", "two\nlines", "  {{ components }}  "];
+    let feed = (one_of(metrics), select(vec!["signal.value", "signal.value * 2"]))
+        .prop_map(|(key, value)| key.map(|key| MetricFeed { key, value: value.to_owned() }));
+    let texts = (option::of(select(templates.to_vec())), option::of(select(templates.to_vec())));
+    let times = (select(spans.clone()), select(spans.clone()), select(spans.clone()), select(spans));
+    (select(conditions.to_vec()), some_of(components), statuses(), times, select(Publish::ALL.to_vec()), texts, feed).prop_map(
+        |(when, components, status, (hold, keep_firing_for, expire_after, cool_off), publish, (title, body), metric)| RouteSpec {
+            when: when.to_owned(),
+            components,
+            status,
+            hold,
+            keep_firing_for,
+            expire_after,
+            cool_off,
+            publish,
+            title: title.map(str::to_owned),
+            body: body.map(str::to_owned),
+            metric,
+        },
+    )
+}
+
+fn integrations(components: &BTreeSet<String>, metrics: &BTreeSet<String>) -> impl Strategy<Value = Vec<IntegrationSpec>> + use<> {
+    let secrets =
+        btree_map("[a-f]{6}", Just(()), 0..3).prop_map(|map| map.into_keys().map(|fingerprint| Secret { fingerprint, value: None }));
+    let one = (nasty(), secrets, any::<bool>(), vec(route(components, metrics), 0..4));
+    btree_map("[a-z0-9][a-z0-9_-]{0,6}", one, 0..4).prop_map(|map| {
+        let spec = |(key, (name, secrets, enabled, routes)): (String, (String, _, bool, Vec<RouteSpec>))| IntegrationSpec {
+            key,
+            provider: "alertmanager".to_owned(),
+            name,
+            settings: json!({}),
+            secrets: Iterator::collect(secrets),
+            enabled,
+            routes,
+        };
+        map.into_iter().map(spec).collect()
+    })
+}
+
+fn subscribers(components: &BTreeSet<String>) -> impl Strategy<Value = Vec<SubscriberSpec>> + use<> {
+    let email = ("[a-z]{1,8}@example\\.com", Just(None)).prop_map(|(address, secret)| (Channel::Email, address, secret));
+    let webhook = ("https://example\\.com/[a-z?=#&%]{0,8}", fingerprint().prop_map(Some))
+        .prop_map(|(address, secret)| (Channel::Webhook, address, secret));
+    let one = (prop_oneof![email.boxed(), webhook.boxed()], option::of(some_of(components)));
+    vec(one, 0..4).prop_map(|list| {
+        let unique: BTreeMap<_, _> =
+            list.into_iter().map(|((channel, address, secret), scope)| ((channel, address), (secret, scope))).collect();
+        let spec = |((channel, address), (secret, components))| SubscriberSpec { channel, address, secret, components };
+        unique.into_iter().map(spec).collect()
+    })
+}
+
+fn page() -> impl Strategy<Value = PageSettings> {
+    let support = select(vec!["", "https://example.com/help", "mailto:help@example.com"]);
+    (nasty(), select(vec!["UTC", "Europe/Paris", "America/Argentina/Buenos_Aires"]), lines(), support).prop_map(
+        |(name, time_zone, description, support_url)| PageSettings {
+            name,
+            time_zone: time_zone.to_owned(),
+            description,
+            support_url: support_url.to_owned(),
+        },
+    )
+}
+
+/// Anything a valid file can say: groups that nest without a cycle, references that lead somewhere.
+fn desired() -> impl Strategy<Value = Desired> {
+    (keys(4), keys(6), keys(3)).prop_flat_map(|(groups, components, metrics)| {
+        let places: Vec<(String, Option<String>)> =
+            groups.iter().scan(None, |last, key| Some((key.clone(), last.replace(key.clone())))).collect();
+        let group = places.into_iter().map(|(key, above)| {
+            (nasty(), any::<bool>()).prop_map(move |(name, nested)| GroupSpec {
+                key: key.clone(),
+                name,
+                parent: above.clone().filter(|_| nested),
+            })
+        });
+        let component = components.iter().cloned().map(|key| {
+            (nasty(), lines(), one_of(&groups), any::<bool>()).prop_map(move |(name, description, group, hidden)| ComponentSpec {
+                key: key.clone(),
+                name,
+                description,
+                group,
+                hidden,
+            })
+        });
+        let metric = metrics.iter().cloned().map(|key| {
+            (nasty(), select(vec!["", "ms", "%"])).prop_map(move |(name, unit)| MetricSpec {
+                key: key.clone(),
+                name,
+                unit: unit.to_owned(),
+            })
+        });
+        let lists = (group.collect::<Vec<_>>(), component.collect::<Vec<_>>().prop_shuffle(), metric.collect::<Vec<_>>());
+        (page(), lists, integrations(&components, &metrics), subscribers(&components)).prop_map(
+            |(page, (groups, components, metrics), integrations, subscribers)| Desired {
+                page,
+                groups,
+                components,
+                integrations,
+                metrics,
+                subscribers,
+            },
+        )
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_exported_reads_back_to_the_same(desired in desired()) {
+        let text = export(&desired);
+        let back = read(&text).map_err(|problems| TestCaseError::fail(format!("{}\n{text}", crate::describe("export", &problems))))?;
+        prop_assert_eq!(&back, &desired, "{}", text);
+        prop_assert!(diff(&desired, &back).is_empty());
+    }
+
+    #[test]
+    fn a_plan_is_empty_only_between_equals(a in desired(), b in desired()) {
+        // Integrations and subscribers are generated in the order of their keys, so equal content means equal lists.
+        prop_assert_eq!(diff(&a, &b).is_empty(), a == b);
+    }
+
+    #[test]
+    fn no_input_makes_the_reader_panic(text in "[ -~\\n\\t]{0,200}") {
+        let _ = read(&text);
+    }
+}
+
+#[test]
+fn settings_of_any_shape_read_back() {
+    let report = crate::problem::Report::default();
+    let mut odd = Map::new();
+    for text in ["yes", "007", "0x1f", "", "~", "a: b", "line\nbreak", "2026-01-01", "1.2.3", ".5", "é", "- x"] {
+        odd.insert(text.to_owned(), json!(text));
+    }
+    let value = json!({
+        "numbers": [0, -1, 1.5, -0.25, 1e300, u64::MAX, i64::MIN],
+        "nested": { "list": [[1, [2]], { "deep": null }, [], {}], "flag": true },
+        "odd": odd,
+    });
+    let desired = Desired {
+        page: PageSettings { name: "A".into(), time_zone: "UTC".into(), ..PageSettings::default() },
+        integrations: vec![IntegrationSpec {
+            key: "a".into(),
+            provider: "json".into(),
+            name: "a".into(),
+            settings: value.clone(),
+            secrets: Vec::new(),
+            enabled: true,
+            routes: Vec::new(),
+        }],
+        ..Desired::default()
+    };
+    let text = export(&desired);
+    let root = crate::yaml::read(&text, &report).unwrap();
+    let json: Value = crate::yaml::to_json(&root, "", &report);
+    assert!(report.is_empty(), "{:?}", report.into_problems());
+    assert_eq!(json["integrations"][0]["settings"], value, "{text}");
+}

@@ -1,0 +1,233 @@
+//! What the database holds of configuration, with the rows it stands in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use domain::{
+    ComponentSpec, DEFAULT_VALUE, Desired, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec, RouteSpec, Secret, Span, SubscriberSpec,
+};
+
+use crate::{
+    Connection, StorageError,
+    db::sql,
+    rows::{self, json, named},
+};
+
+/// A row of something that has a place in a list.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    pub(super) id: i64,
+    pub(super) position: i32,
+}
+
+/// An integration's row, and those of its routes and secrets in the order of the specification.
+#[derive(Default)]
+pub(super) struct IntegrationRow {
+    pub(super) id: i64,
+    pub(super) routes: Vec<Row>,
+    pub(super) secrets: Vec<i64>,
+}
+
+/// What is stored. The rows of a list stand in the order of its entries in `desired`.
+pub(super) struct Stored {
+    pub(super) desired: Desired,
+    pub(super) groups: Vec<Row>,
+    pub(super) components: Vec<Row>,
+    pub(super) metrics: Vec<Row>,
+    pub(super) integrations: Vec<IntegrationRow>,
+    pub(super) subscribers: Vec<i64>,
+}
+
+impl Stored {
+    pub(super) async fn load(conn: &mut Connection) -> Result<Self, StorageError> {
+        let page = rows::page_settings(conn).await?;
+        let (group_specs, groups) = load_groups(conn).await?;
+        let (component_specs, components) = load_components(conn, &keys(&groups, &group_specs, |spec| &spec.key)).await?;
+        let (metric_specs, metrics) = load_metrics(conn).await?;
+        let component_keys = keys(&components, &component_specs, |spec| &spec.key);
+        let metric_keys = keys(&metrics, &metric_specs, |spec| &spec.key);
+        let (integration_specs, integrations) = load_integrations(conn, &component_keys, &metric_keys).await?;
+        let (subscriber_specs, subscribers) = load_subscribers(conn, &component_keys).await?;
+        let desired = Desired {
+            page,
+            groups: group_specs,
+            components: component_specs,
+            integrations: integration_specs,
+            metrics: metric_specs,
+            subscribers: subscriber_specs,
+        };
+        Ok(Self { desired, groups, components, metrics, integrations, subscribers })
+    }
+}
+
+/// The keys of what is stored, by id.
+type Keys = HashMap<i64, String>;
+
+fn keys<T>(rows: &[Row], specs: &[T], key: impl Fn(&T) -> &String) -> Keys {
+    rows.iter().zip(specs).map(|(row, spec)| (row.id, key(spec).clone())).collect()
+}
+
+async fn load_groups(conn: &mut Connection) -> Result<(Vec<GroupSpec>, Vec<Row>), StorageError> {
+    let groups = rows::groups(conn).await?;
+    let keys: HashMap<_, _> = groups.iter().map(|group| (group.id, group.key.clone())).collect();
+    let parent = |id| keys.get(&id).cloned();
+    Ok(groups
+        .into_iter()
+        .map(|group| {
+            let row = Row { id: group.id.0, position: group.position };
+            (GroupSpec { key: group.key, name: group.name, parent: group.parent.and_then(parent) }, row)
+        })
+        .unzip())
+}
+
+async fn load_components(conn: &mut Connection, groups: &Keys) -> Result<(Vec<ComponentSpec>, Vec<Row>), StorageError> {
+    let components = rows::components(conn).await?;
+    Ok(components
+        .into_iter()
+        .map(|component| {
+            let row = Row { id: component.id.0, position: component.position };
+            let spec = ComponentSpec {
+                key: component.key,
+                name: component.name,
+                description: component.description,
+                group: component.group.and_then(|id| groups.get(&id.0).cloned()),
+                hidden: component.hidden,
+            };
+            (spec, row)
+        })
+        .unzip())
+}
+
+async fn load_metrics(conn: &mut Connection) -> Result<(Vec<MetricSpec>, Vec<Row>), StorageError> {
+    let rows: Vec<(i64, String, String, String, i32)> = sql!(conn, c => sqlx::query_as(
+        "select metric_id, key, name, unit, position from metric order by position, metric_id",
+    )
+    .fetch_all(&mut *c)
+    .await)?;
+    Ok(rows.into_iter().map(|(id, key, name, unit, position)| (MetricSpec { key, name, unit }, Row { id, position })).unzip())
+}
+
+async fn load_integrations(
+    conn: &mut Connection,
+    components: &Keys,
+    metrics: &Keys,
+) -> Result<(Vec<IntegrationSpec>, Vec<IntegrationRow>), StorageError> {
+    let rows: Vec<(i64, String, String, String, String, bool)> = sql!(conn, c => sqlx::query_as(
+        "select integration_id, key, provider, name, settings, enabled from integration order by integration_id",
+    )
+    .fetch_all(&mut *c)
+    .await)?;
+    let mut secrets = load_secrets(conn).await?;
+    let mut routes = load_routes(conn, components, metrics).await?;
+    let mut specs = Vec::with_capacity(rows.len());
+    let mut ids = Vec::with_capacity(rows.len());
+    for (id, key, provider, name, settings, enabled) in rows {
+        let (secrets, secret_ids) = secrets.remove(&id).unwrap_or_default().into_iter().unzip();
+        let (routes, route_rows) = routes.remove(&id).unwrap_or_default().into_iter().unzip();
+        let settings = json(&settings, "integration", "settings")?;
+        specs.push(IntegrationSpec { key, provider, name, settings, secrets, enabled, routes });
+        ids.push(IntegrationRow { id, routes: route_rows, secrets: secret_ids });
+    }
+    Ok((specs, ids))
+}
+
+async fn load_secrets(conn: &mut Connection) -> Result<HashMap<i64, Vec<(Secret, i64)>>, StorageError> {
+    let rows: Vec<(i64, i64, String)> = sql!(conn, c => sqlx::query_as(
+        "select secret_id, integration_id, fingerprint from integration_secret order by secret_id",
+    )
+    .fetch_all(&mut *c)
+    .await)?;
+    let mut found: HashMap<i64, Vec<(Secret, i64)>> = HashMap::new();
+    for (id, integration, fingerprint) in rows {
+        found.entry(integration).or_default().push((Secret { fingerprint, value: None }, id));
+    }
+    Ok(found)
+}
+
+#[derive(sqlx::FromRow)]
+struct RouteRow {
+    route_id: i64,
+    integration_id: i64,
+    position: i32,
+    condition: String,
+    status: Option<String>,
+    for_ms: i64,
+    keep_firing_for: i64,
+    expire_after: i64,
+    cool_off: i64,
+    publish: String,
+    title: Option<String>,
+    body: Option<String>,
+    metric_id: Option<i64>,
+    value: Option<String>,
+}
+
+async fn load_routes(
+    conn: &mut Connection,
+    components: &Keys,
+    metrics: &Keys,
+) -> Result<HashMap<i64, Vec<(RouteSpec, Row)>>, StorageError> {
+    let rows: Vec<RouteRow> = sql!(conn, c => sqlx::query_as(
+        "select route_id, integration_id, position, condition, status, for_ms, keep_firing_for, expire_after, cool_off, publish,
+                title, body, metric_id, value
+         from route order by integration_id, position, route_id",
+    )
+    .fetch_all(&mut *c)
+    .await)?;
+    let pairs = sql!(conn, c => sqlx::query_as("select route_id, component_id from route_component").fetch_all(&mut *c).await)?;
+    let mut parts = grouped(pairs, components);
+    let mut found: HashMap<i64, Vec<(RouteSpec, Row)>> = HashMap::new();
+    for row in rows {
+        let metric = row.metric_id.and_then(|id| metrics.get(&id).cloned());
+        let spec = RouteSpec {
+            when: row.condition,
+            components: parts.remove(&row.route_id).unwrap_or_default(),
+            status: row.status.map(|text| json(&text, "route", "status")).transpose()?.unwrap_or_default(),
+            hold: Span(row.for_ms),
+            keep_firing_for: Span(row.keep_firing_for),
+            expire_after: Span(row.expire_after),
+            cool_off: Span(row.cool_off),
+            publish: named(&row.publish, "route", "publish")?,
+            title: row.title,
+            body: row.body,
+            metric: metric.map(|key| MetricFeed { key, value: row.value.unwrap_or_else(|| DEFAULT_VALUE.to_owned()) }),
+        };
+        found.entry(row.integration_id).or_default().push((spec, Row { id: row.route_id, position: row.position }));
+    }
+    Ok(found)
+}
+
+async fn load_subscribers(conn: &mut Connection, components: &Keys) -> Result<(Vec<SubscriberSpec>, Vec<i64>), StorageError> {
+    let rows: Vec<(i64, String, String, Option<String>, bool)> = sql!(conn, c => sqlx::query_as(
+        "select subscriber_id, channel, address, secret_fingerprint, scoped from subscriber where managed order by subscriber_id",
+    )
+    .fetch_all(&mut *c)
+    .await)?;
+    let pairs = sql!(conn, c => sqlx::query_as(
+        "select p.subscriber_id, p.component_id from subscriber_component p
+         join subscriber s on s.subscriber_id = p.subscriber_id where s.managed",
+    )
+    .fetch_all(&mut *c)
+    .await)?;
+    let mut scopes = grouped(pairs, components);
+    let mut specs = Vec::with_capacity(rows.len());
+    let mut ids = Vec::with_capacity(rows.len());
+    for (id, channel, address, fingerprint, scoped) in rows {
+        specs.push(SubscriberSpec {
+            channel: named(&channel, "subscriber", "channel")?,
+            address,
+            secret: fingerprint.map(|fingerprint| Secret { fingerprint, value: None }),
+            components: scoped.then(|| scopes.remove(&id).unwrap_or_default()),
+        });
+        ids.push(id);
+    }
+    Ok((specs, ids))
+}
+
+/// The keys of the components that belong to each owner.
+fn grouped(pairs: Vec<(i64, i64)>, components: &Keys) -> BTreeMap<i64, BTreeSet<String>> {
+    let mut found: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
+    for (owner, component) in pairs {
+        found.entry(owner).or_default().extend(components.get(&component).cloned());
+    }
+    found
+}
