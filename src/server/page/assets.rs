@@ -1,0 +1,54 @@
+//! Styles, scripts and the icon: in the binary, named by their content, cached for ever.
+
+use std::sync::LazyLock;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256, Sha384};
+
+use super::document::{Document, Kind, hex};
+
+/// One file of `assets/`.
+#[derive(Debug)]
+pub(crate) struct Asset {
+    /// Where it is served: `/assets/page.<hash>.css`.
+    pub(crate) path: String,
+    /// For the `integrity` attribute.
+    pub(crate) integrity: String,
+    pub(super) document: Document,
+}
+
+/// Every asset of the public page.
+#[derive(Debug)]
+pub(crate) struct Links {
+    pub(crate) css: Asset,
+    /// Sets the chosen colours before anything is drawn.
+    pub(crate) theme: Asset,
+    pub(crate) js: Asset,
+    pub(crate) icon: Asset,
+}
+
+/// Every asset of the public page.
+pub(crate) fn links() -> &'static Links {
+    static LINKS: LazyLock<Links> = LazyLock::new(|| Links {
+        css: asset("page", "css", Kind::Css, include_str!("../assets/page.css")),
+        theme: asset("theme", "js", Kind::JavaScript, include_str!("../assets/theme.js")),
+        js: asset("page", "js", Kind::JavaScript, include_str!("../assets/page.js")),
+        icon: asset("icon", "svg", Kind::Icon, include_str!("../assets/icon.svg")),
+    });
+    &LINKS
+}
+
+/// The asset served under `/assets/<name>`.
+pub(super) fn find(name: &str) -> Option<&'static Document> {
+    let Links { css, theme, js, icon } = links();
+    [css, theme, js, icon].into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name)).map(|asset| &asset.document)
+}
+
+fn asset(stem: &str, extension: &str, kind: Kind, text: &str) -> Asset {
+    let hash = hex(&Sha256::digest(text)[..6]);
+    Asset {
+        path: format!("/assets/{stem}.{hash}.{extension}"),
+        integrity: format!("sha384-{}", STANDARD.encode(Sha384::digest(text))),
+        document: Document::new(kind, text.to_owned(), false, false),
+    }
+}

@@ -1,0 +1,192 @@
+//! One document in every encoding, ready to be written.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use poem::{
+    Body, Response,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY},
+    },
+};
+use sha2::{Digest, Sha256};
+
+use super::{
+    headers::{self, Audience},
+    negotiate::{self, Encoding},
+};
+
+/// Smaller documents fit one packet anyway.
+const MIN_COMPRESSED_BYTES: usize = 1024;
+/// Where brotli's size stops falling fast and its time starts rising fast.
+const BROTLI_QUALITY: u32 = 5;
+const BROTLI_WINDOW: u32 = 22;
+const ZSTD_LEVEL: i32 = 3;
+/// Long enough to take a crowd off our hands, short enough to be news; a cache may show it for a day if we are gone.
+const SHORT: &str = "public, max-age=5, stale-if-error=86400";
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+pub(super) const STALE_HEADER: HeaderName = HeaderName::from_static("x-fanal-stale");
+
+/// What a document is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Html,
+    Json,
+    Atom,
+    Rss,
+    Badge,
+    Css,
+    JavaScript,
+    Icon,
+}
+
+impl Kind {
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Html => "text/html; charset=utf-8",
+            Self::Json => "application/json; charset=utf-8",
+            Self::Atom => "application/atom+xml; charset=utf-8",
+            Self::Rss => "application/rss+xml; charset=utf-8",
+            Self::Badge | Self::Icon => "image/svg+xml; charset=utf-8",
+            Self::Css => "text/css; charset=utf-8",
+            Self::JavaScript => "text/javascript; charset=utf-8",
+        }
+    }
+
+    const fn audience(self) -> Audience {
+        match self {
+            Self::Html | Self::Css | Self::JavaScript | Self::Icon => Audience::SameSite,
+            Self::Json | Self::Atom | Self::Rss | Self::Badge => Audience::Everyone,
+        }
+    }
+
+    const fn cache_control(self) -> &'static str {
+        match self {
+            Self::Css | Self::JavaScript | Self::Icon => IMMUTABLE,
+            _ => SHORT,
+        }
+    }
+}
+
+/// A rendered document: bytes and headers in every encoding that makes it smaller.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// In the order of [`Encoding::ALL`]; the last, plain one is always there.
+    variants: [Option<Variant>; 4],
+}
+
+#[derive(Debug)]
+struct Variant {
+    body: Bytes,
+    etag: HeaderValue,
+    headers: HeaderMap,
+    not_modified: HeaderMap,
+}
+
+impl Document {
+    /// Compresses `body`. `stale` marks it as made without a database.
+    pub(super) fn new(kind: Kind, body: String, https: bool, stale: bool) -> Self {
+        let body = Bytes::from(body);
+        let digest = hex(&Sha256::digest(&body)[..12]);
+        let variants = Encoding::ALL.map(|encoding| {
+            let bytes = encode(encoding, &body)?;
+            Some(Variant::new(kind, encoding, bytes, &digest, https, stale))
+        });
+        Self { variants }
+    }
+
+    /// The document as it was rendered.
+    pub(super) fn plain(&self) -> &Bytes {
+        static EMPTY: Bytes = Bytes::new();
+        self.variants[3].as_ref().map_or(&EMPTY, |variant| &variant.body)
+    }
+
+    /// Answers a request with these headers: the best encoding, or 304 if the client has it.
+    pub(super) fn respond(&self, request: &HeaderMap) -> Response {
+        let weights = negotiate::accepted(request);
+        let stored = (0..4).rev().filter(|index| self.variants[*index].is_some());
+        // A client that refuses every form we have still gets plain bytes: an answer beats a 406 when things are on fire.
+        let best = stored.filter(|index| weights[*index] > 0).max_by_key(|index| weights[*index]).or(Some(3));
+        let Some(variant) = best.and_then(|index| self.variants[index].as_ref()) else {
+            return Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).finish();
+        };
+        let held = negotiate::holds(request, variant.etag.as_bytes());
+        let mut response = Response::default();
+        if held {
+            response.set_status(StatusCode::NOT_MODIFIED);
+            *response.headers_mut() = variant.not_modified.clone();
+        } else {
+            *response.headers_mut() = variant.headers.clone();
+            response.set_body(Body::from(variant.body.clone()));
+        }
+        response
+    }
+}
+
+impl Variant {
+    fn new(kind: Kind, encoding: Encoding, body: Bytes, digest: &str, https: bool, stale: bool) -> Self {
+        let etag = HeaderValue::try_from(format!("\"{digest}-{}\"", encoding.name())).unwrap_or(HeaderValue::from_static("\"\""));
+        let mut not_modified = HeaderMap::new();
+        not_modified.insert(ETAG, etag.clone());
+        not_modified.insert(CACHE_CONTROL, HeaderValue::from_static(kind.cache_control()));
+        not_modified.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        if stale {
+            not_modified.insert(STALE_HEADER, HeaderValue::from_static("true"));
+        }
+        let mut headers = not_modified.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind.media_type()));
+        if encoding != Encoding::Identity {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
+        }
+        headers::add(&mut headers, kind.audience(), https);
+        if kind.audience() == Audience::Everyone {
+            // Scripts of other sites may poll conditionally and see the mark.
+            let exposed = HeaderValue::from_static("ETag, X-Fanal-Stale");
+            headers.insert(poem::http::header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+            not_modified.insert(poem::http::header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        Self { body, etag, headers, not_modified }
+    }
+}
+
+/// The bytes in `encoding`, or nothing where that would not be worth its header.
+fn encode(encoding: Encoding, body: &Bytes) -> Option<Bytes> {
+    if encoding == Encoding::Identity {
+        return Some(body.clone());
+    }
+    if body.len() <= MIN_COMPRESSED_BYTES {
+        return None;
+    }
+    let compressed = match encoding {
+        Encoding::Brotli => brotli(body),
+        Encoding::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL).ok(),
+        Encoding::Gzip => gzip(body),
+        Encoding::Identity => None,
+    }?;
+    (compressed.len() < body.len()).then(|| Bytes::from(compressed))
+}
+
+fn brotli(body: &[u8]) -> Option<Vec<u8>> {
+    let mut writer = brotli::CompressorWriter::new(Vec::with_capacity(body.len() / 4), 1 << 16, BROTLI_QUALITY, BROTLI_WINDOW);
+    writer.write_all(body).ok()?;
+    Some(writer.into_inner())
+}
+
+fn gzip(body: &[u8]) -> Option<Vec<u8>> {
+    let mut writer = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::default());
+    writer.write_all(body).ok()?;
+    writer.finish().ok()
+}
+
+/// `bytes` in lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,120 @@
+//! The pages on which readers subscribe and unsubscribe. What they do is decided elsewhere; here is only how they look.
+
+use std::sync::Arc;
+
+use askama::Template;
+use poem::{
+    Endpoint, Request, Response,
+    http::{StatusCode, header::CACHE_CONTROL},
+};
+
+use super::{
+    Page, headers,
+    site::Site,
+    view::{ErrorPage, html},
+};
+
+/// `/subscribe`: explains the ways to be told, with a form for mail.
+///
+/// The form posts `address` to `/subscribe`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscribePage {
+    /// Whether mail can be sent at all; without it the page offers feeds alone.
+    pub mail: bool,
+    /// What the reader typed, kept when it was refused.
+    pub address: String,
+    /// Why it was refused.
+    pub error: Option<String>,
+    /// The form was accepted and a mail is on its way. Say so for known and unknown addresses alike.
+    pub sent: bool,
+}
+
+/// `/subscriptions/{token}`: confirms or ends a subscription.
+///
+/// A GET shows it and changes nothing, since mail scanners follow links. Its buttons post `action=confirm` or `action=unsubscribe` to the
+/// address of the page itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionPage {
+    /// Who is told.
+    pub address: String,
+    /// What about, in words: "everything" or names of components.
+    pub scope: String,
+    /// Where it stands.
+    pub state: SubscriptionState,
+}
+
+/// Where a subscription stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscriptionState {
+    /// Not confirmed yet.
+    Pending,
+    /// Confirmed.
+    Active,
+    /// Ended.
+    Ended,
+}
+
+#[derive(Template)]
+#[template(path = "page/subscribe.html")]
+struct Subscribe<'a> {
+    site: &'a Site,
+    form: &'a SubscribePage,
+}
+
+#[derive(Template)]
+#[template(path = "page/subscription.html")]
+struct Subscription<'a> {
+    site: &'a Site,
+    form: &'a SubscriptionPage,
+    pending: bool,
+    ended: bool,
+}
+
+impl Page {
+    /// The page of `/subscribe`.
+    #[must_use]
+    pub fn subscribe(&self, form: &SubscribePage) -> Response {
+        let status = if form.error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        self.respond(status, |site| html(&Subscribe { site, form }))
+    }
+
+    /// The page of `/subscriptions/{token}`.
+    #[must_use]
+    pub fn subscription(&self, form: &SubscriptionPage) -> Response {
+        let (pending, ended) = (form.state == SubscriptionState::Pending, form.state == SubscriptionState::Ended);
+        self.respond(StatusCode::OK, |site| html(&Subscription { site, form, pending, ended }))
+    }
+
+    /// A page that says what went wrong, in the page's own design. `text` is shown to readers.
+    #[must_use]
+    pub fn error(&self, status: StatusCode, title: &str, text: &str) -> Response {
+        self.respond(status, |site| html(&ErrorPage { site, code: status.as_u16(), title, text }))
+    }
+
+    /// The page for a path that leads nowhere.
+    #[must_use]
+    pub fn not_found(&self) -> Response {
+        self.error(StatusCode::NOT_FOUND, "There is no such page", "It may have been removed, or the address has a typing error.")
+    }
+
+    /// A page made for one request: never stored by anyone.
+    fn respond(&self, status: StatusCode, body: impl FnOnce(&Site) -> String) -> Response {
+        let snapshot = self.snapshot();
+        let mut response = Response::builder()
+            .status(status)
+            .content_type("text/html; charset=utf-8")
+            .header(CACHE_CONTROL, "no-store")
+            .body(body(snapshot.site()));
+        headers::add(response.headers_mut(), headers::Audience::SameSite, snapshot.site().https);
+        response
+    }
+}
+
+/// Answers `GET /subscribe` with the empty form. `mail` says whether mail can be sent.
+#[must_use]
+pub fn subscribe_form(page: Arc<Page>, mail: bool) -> impl Endpoint<Output = Response> {
+    poem::endpoint::make(move |_: Request| {
+        let page = page.clone();
+        async move { Ok::<_, poem::Error>(page.subscribe(&SubscribePage { mail, ..SubscribePage::default() })) }
+    })
+}

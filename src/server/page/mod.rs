@@ -1,0 +1,98 @@
+//! The public page: rendered once per version, then only looked up.
+//!
+//! [`Snapshot::render`] turns [`domain::PageData`] into documents; [`Page`] holds the snapshot that is served now; [`routes`] serves it.
+//! No request for a public document touches a database, so the page answers when the database does not.
+
+mod assets;
+mod badge;
+mod document;
+mod events;
+mod feeds;
+mod forms;
+mod headers;
+mod markdown;
+mod negotiate;
+mod routes;
+mod short_id;
+mod site;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod v2;
+mod view;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use domain::Timestamp;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use events::MAX_STREAMS;
+pub use forms::{SubscribePage, SubscriptionPage, SubscriptionState, subscribe_form};
+pub use headers::{SecurityHeaders, headers};
+pub use markdown::markdown;
+pub use routes::routes;
+pub use short_id::{IdKind, short_id};
+pub use snapshot::{Resource, Snapshot};
+pub use v2::Indicator;
+
+/// What is served, as told to open pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// The version of the data.
+    pub version: i64,
+    /// Whether the database could not be reached when it was made.
+    pub stale: bool,
+}
+
+/// The page that is served now, shared by every request.
+#[derive(Debug)]
+pub struct Page {
+    snapshot: ArcSwap<Snapshot>,
+    announced: watch::Sender<Announced>,
+    streams: Arc<Semaphore>,
+    shutdown: CancellationToken,
+}
+
+impl Page {
+    /// Serves `first`; open event streams end when `shutdown` is cancelled.
+    #[must_use]
+    pub fn new(first: Snapshot, shutdown: CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
+            announced: watch::Sender::new(first.announced()),
+            snapshot: ArcSwap::from_pointee(first),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            shutdown,
+        })
+    }
+
+    /// What is served now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Serves `next` from now on and tells open pages, unless only its time of loading is new.
+    ///
+    /// Publishing ends staleness. Bars, "last checked" and the days depend on [`domain::PageData::as_of`]: publish at least once a minute.
+    pub fn publish(&self, next: Snapshot) {
+        let announced = next.announced();
+        self.snapshot.store(Arc::new(next));
+        self.announced.send_if_modified(|current| std::mem::replace(current, announced) != announced);
+    }
+
+    /// Makes every document say that the database has been out of reach since `since`. Does nothing if they say so already.
+    pub fn mark_stale(&self, since: Timestamp) {
+        let current = self.snapshot.load();
+        if !current.announced().stale {
+            self.publish(current.as_stale(since));
+        }
+    }
+
+    /// A receiver of what is served; it changes with every version.
+    #[must_use]
+    pub fn versions(&self) -> watch::Receiver<Announced> {
+        self.announced.subscribe()
+    }
+}

@@ -1,0 +1,107 @@
+//! The public paths. Each answers from the snapshot: a look-up and a write of bytes.
+
+use std::sync::Arc;
+
+use domain::{ComponentId, IncidentId, MaintenanceId};
+use poem::{Endpoint, Request, Response, Result, Route, RouteMethod, get};
+
+use super::{Page, Resource, assets, events::Events};
+
+/// The public documents, `/events` and `/assets`, each under its own path: nothing here catches all, so `/proxy/<host>` and every other
+/// unknown path stays 404 and other parts of the server can be put beside it.
+///
+/// `/subscribe` and `/subscriptions/{token}` are not among them, since their other halves change the database.
+#[must_use]
+pub fn routes(page: &Arc<Page>) -> Route {
+    use Resource::{
+        ActiveMaintenances, Atom, Badge, Component, ComponentBadge, Components, History, Home, Incident, Maintenance, Maintenances, Rss,
+        Status, Summary, Unresolved, UpcomingMaintenances,
+    };
+    let fixed = [
+        ("/", Home),
+        ("/history", History),
+        ("/history.atom", Atom),
+        ("/history.rss", Rss),
+        ("/badge.svg", Badge),
+        ("/api/v2/summary.json", Summary),
+        ("/api/v2/status.json", Status),
+        ("/api/v2/components.json", Components),
+        ("/api/v2/incidents/unresolved.json", Unresolved),
+        ("/api/v2/scheduled-maintenances.json", Maintenances),
+        ("/api/v2/scheduled-maintenances/upcoming.json", UpcomingMaintenances),
+        ("/api/v2/scheduled-maintenances/active.json", ActiveMaintenances),
+    ];
+    let mut route = Route::new();
+    for (path, resource) in fixed {
+        route = route.at(path, document(page, move |_| Some(resource)));
+    }
+    let last_page = page.clone();
+    route
+        .at("/incidents/:id", document(page, |request| Some(Incident(IncidentId(id(request)?)))))
+        .at("/maintenances/:id", document(page, |request| Some(Maintenance(MaintenanceId(id(request)?)))))
+        .at("/components/:id", document(page, |request| Some(Component(ComponentId(id(request)?)))))
+        .at("/components/:id/badge.svg", document(page, |request| Some(ComponentBadge(ComponentId(id(request)?)))))
+        .at(
+            "/api/v2/incidents.json",
+            document(page, move |request| {
+                let last = last_page.snapshot.load().last_incidents_page();
+                Some(Resource::Incidents(page_number(request).clamp(1, last)))
+            }),
+        )
+        .at("/events", get(Events { page: page.clone() }))
+        .at("/assets/:name", document_endpoint(Asset { page: page.clone() }))
+}
+
+/// Serves GET and HEAD with one endpoint: the server leaves the body out but keeps its length.
+fn document_endpoint(endpoint: impl Endpoint<Output = Response> + 'static) -> RouteMethod {
+    let endpoint = Arc::new(endpoint);
+    get(endpoint.clone()).head(endpoint)
+}
+
+fn document<F>(page: &Arc<Page>, resource: F) -> RouteMethod
+where
+    F: Fn(&Request) -> Option<Resource> + Send + Sync + 'static,
+{
+    document_endpoint(DocumentEndpoint { page: page.clone(), resource })
+}
+
+/// Serves the document that `resource` makes of the request.
+struct DocumentEndpoint<F> {
+    page: Arc<Page>,
+    resource: F,
+}
+
+impl<F: Fn(&Request) -> Option<Resource> + Send + Sync> Endpoint for DocumentEndpoint<F> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let snapshot = self.page.snapshot.load();
+        let found = (self.resource)(&request).and_then(|resource| snapshot.respond(resource, request.headers()));
+        Ok(found.unwrap_or_else(|| self.page.not_found()))
+    }
+}
+
+struct Asset {
+    page: Arc<Page>,
+}
+
+impl Endpoint for Asset {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let found = request.raw_path_param("name").and_then(assets::find);
+        Ok(found.map_or_else(|| self.page.not_found(), |asset| asset.respond(request.headers())))
+    }
+}
+
+/// The number in the path; only the plain form, so that one thing has one address.
+fn id(request: &Request) -> Option<i64> {
+    let text = request.raw_path_param("id")?;
+    text.parse().ok().filter(|id: &i64| id.to_string() == text)
+}
+
+/// The number behind `?page=`; nonsense is the first page.
+fn page_number(request: &Request) -> usize {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').find_map(|pair| pair.strip_prefix("page=")).and_then(|text| text.parse().ok()).unwrap_or(1)
+}

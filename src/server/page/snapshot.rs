@@ -1,0 +1,218 @@
+//! One version of the page: every public document, rendered at most once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
+
+use domain::{ComponentId, IncidentId, MaintenanceId, PageData, Status, Timestamp};
+use poem::{Response, http::HeaderMap};
+use url::Url;
+
+use super::{
+    Announced, badge,
+    document::{Document, Kind},
+    feeds,
+    site::Site,
+    v2::{self, Body},
+    view::{ComponentPage, Headline, History, Home, IncidentPage, MaintenancePage, View, html},
+};
+
+mod clean;
+
+/// A public document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resource {
+    /// `/`
+    Home,
+    /// `/history`
+    History,
+    /// `/incidents/{id}`
+    Incident(IncidentId),
+    /// `/maintenances/{id}`
+    Maintenance(MaintenanceId),
+    /// `/components/{id}`
+    Component(ComponentId),
+    /// `/badge.svg`
+    Badge,
+    /// `/components/{id}/badge.svg`
+    ComponentBadge(ComponentId),
+    /// `/history.atom`
+    Atom,
+    /// `/history.rss`
+    Rss,
+    /// `/api/v2/summary.json`
+    Summary,
+    /// `/api/v2/status.json`
+    Status,
+    /// `/api/v2/components.json`
+    Components,
+    /// `/api/v2/incidents.json`, of which there are several documents when `?page=` is given; the first is 1.
+    Incidents(usize),
+    /// `/api/v2/incidents/unresolved.json`
+    Unresolved,
+    /// `/api/v2/scheduled-maintenances.json`
+    Maintenances,
+    /// `/api/v2/scheduled-maintenances/upcoming.json`
+    UpcomingMaintenances,
+    /// `/api/v2/scheduled-maintenances/active.json`
+    ActiveMaintenances,
+}
+
+/// What most readers ask for: rendered before the snapshot is served, so that nobody waits for it.
+const HOT: [Resource; 4] = [Resource::Home, Resource::Summary, Resource::Status, Resource::Badge];
+
+/// One version of the page.
+///
+/// The documents most readers ask for are made at once, the others when first asked for, from the data held here: never from a database.
+#[derive(Debug)]
+pub struct Snapshot {
+    site: Site,
+    data: Arc<PageData>,
+    base_url: Url,
+    origin: String,
+    documents: HashMap<Resource, OnceLock<Document>>,
+}
+
+impl Snapshot {
+    /// Renders a version. `base_url` is where readers reach the page.
+    #[must_use]
+    pub fn render(data: &PageData, base_url: &Url) -> Self {
+        Self::new(Arc::new(clean::clean(data.clone())), base_url.clone(), None)
+    }
+
+    /// The same version, saying that the database has been out of reach since `since`.
+    pub(super) fn as_stale(&self, since: Timestamp) -> Self {
+        Self::new(self.data.clone(), self.base_url.clone(), Some(since))
+    }
+
+    fn new(data: Arc<PageData>, base_url: Url, stale: Option<Timestamp>) -> Self {
+        let site = Site::new(&data, &base_url, stale);
+        let documents = resources(&data).into_iter().map(|resource| (resource, OnceLock::new())).collect();
+        let origin = base_url.origin().ascii_serialization();
+        let snapshot = Self { site, data, base_url, origin, documents };
+        for resource in HOT {
+            snapshot.document(resource);
+        }
+        snapshot
+    }
+
+    /// The version of the data.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.site.version
+    }
+
+    pub(super) fn announced(&self) -> Announced {
+        Announced { version: self.site.version, stale: self.site.stale.is_some() }
+    }
+
+    /// The origin of the page's own requests, as a browser names it.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub(super) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// The bytes of a document, uncompressed; `None` if there is no such thing for readers.
+    #[must_use]
+    pub fn bytes(&self, resource: Resource) -> Option<bytes::Bytes> {
+        self.document(resource).map(|document| document.plain().clone())
+    }
+
+    /// Answers a request with these headers; `None` if there is no such thing for readers.
+    pub(super) fn respond(&self, resource: Resource, request: &HeaderMap) -> Option<Response> {
+        self.document(resource).map(|document| document.respond(request))
+    }
+
+    /// The last document of `incidents.json`: one behind the last full one, so that clients that page see an end.
+    pub(super) fn last_incidents_page(&self) -> usize {
+        last_incidents_page(&self.data)
+    }
+
+    fn document(&self, resource: Resource) -> Option<&Document> {
+        let slot = self.documents.get(&resource)?;
+        Some(slot.get_or_init(|| {
+            let view = View::new(&self.site, &self.data);
+            let (kind, body) = render(resource, &view);
+            Document::new(kind, body, self.site.https, self.site.stale.is_some())
+        }))
+    }
+}
+
+fn last_incidents_page(data: &PageData) -> usize {
+    data.incidents.len().div_ceil(v2::PER_PAGE) + 1
+}
+
+/// Everything that can be asked for.
+#[cfg(test)]
+pub(super) fn all(snapshot: &Snapshot) -> Vec<Resource> {
+    resources(&snapshot.data)
+}
+
+/// Everything that can be asked for.
+fn resources(data: &PageData) -> Vec<Resource> {
+    use Resource::{
+        ActiveMaintenances, Atom, Badge, Component, ComponentBadge, Components, History, Home, Incident, Incidents, Maintenance,
+        Maintenances, Rss, Status, Summary, Unresolved, UpcomingMaintenances,
+    };
+    let mut list = vec![
+        Home,
+        History,
+        Badge,
+        Atom,
+        Rss,
+        Summary,
+        Status,
+        Components,
+        Unresolved,
+        Maintenances,
+        UpcomingMaintenances,
+        ActiveMaintenances,
+    ];
+    list.extend((1..=last_incidents_page(data)).map(Incidents));
+    list.extend(data.incidents.iter().map(|shown| Incident(shown.incident.id)));
+    list.extend(data.maintenances.iter().map(|maintenance| Maintenance(maintenance.id)));
+    list.extend(data.components.iter().flat_map(|shown| [Component(shown.component.id), ComponentBadge(shown.component.id)]));
+    list
+}
+
+fn render(resource: Resource, view: &View<'_>) -> (Kind, String) {
+    let json = |body: Body<'_>| (Kind::Json, body.json());
+    match resource {
+        Resource::Home => (Kind::Html, html(&Home::new(view))),
+        Resource::History => (Kind::Html, html(&History::new(view))),
+        Resource::Incident(id) => {
+            let found = view.data.incidents.iter().find(|shown| shown.incident.id == id);
+            (Kind::Html, found.map(|shown| html(&IncidentPage::new(shown, view))).unwrap_or_default())
+        }
+        Resource::Maintenance(id) => {
+            let found = view.data.maintenances.iter().find(|maintenance| maintenance.id == id);
+            (Kind::Html, found.map(|maintenance| html(&MaintenancePage::new(maintenance, view))).unwrap_or_default())
+        }
+        Resource::Component(id) => (Kind::Html, view.shown(id).map(|shown| html(&ComponentPage::new(shown, view))).unwrap_or_default()),
+        Resource::Badge => (Kind::Badge, badge::badge(&view.site.name, overall(view))),
+        Resource::ComponentBadge(id) => {
+            let status = |known: Status| if view.site.stale.is_some() { Status::Unknown } else { known };
+            let drawn = view.component(id).map(|component| badge::badge(&component.name, status(component.status)));
+            (Kind::Badge, drawn.unwrap_or_default())
+        }
+        Resource::Atom => (Kind::Atom, feeds::atom(view)),
+        Resource::Rss => (Kind::Rss, feeds::rss(view)),
+        Resource::Summary => json(Body::summary(view)),
+        Resource::Status => json(Body::status(view)),
+        Resource::Components => json(Body::components(view)),
+        Resource::Incidents(page) => json(Body::incidents(view, page)),
+        Resource::Unresolved => json(Body::unresolved(view)),
+        Resource::Maintenances => json(Body::scheduled(view, |_| true)),
+        Resource::UpcomingMaintenances => json(Body::scheduled(view, |status| status == "scheduled")),
+        Resource::ActiveMaintenances => json(Body::scheduled(view, |status| status == "in_progress")),
+    }
+}
+
+/// The worst of all components, or unknown when what we have is old.
+fn overall(view: &View<'_>) -> Status {
+    if view.site.stale.is_some() { Status::Unknown } else { Headline::of(view.data).status }
+}

@@ -1,0 +1,41 @@
+//! Takes out of every text what no document can carry.
+
+use domain::PageData;
+
+/// Drops control characters, which XML forbids, and overrides of the direction of text, with which a title could lie.
+pub(super) fn clean(mut data: PageData) -> PageData {
+    let settings = &mut data.settings;
+    for text in [&mut settings.name, &mut settings.description, &mut settings.support_url] {
+        clean_text(text);
+    }
+    for group in &mut data.groups {
+        clean_text(&mut group.name);
+    }
+    for shown in &mut data.components {
+        clean_text(&mut shown.component.name);
+        clean_text(&mut shown.component.description);
+    }
+    for shown in &mut data.incidents {
+        clean_text(&mut shown.incident.title);
+        for update in &mut shown.updates {
+            clean_text(&mut update.body);
+        }
+    }
+    for maintenance in &mut data.maintenances {
+        clean_text(&mut maintenance.title);
+        clean_text(&mut maintenance.body);
+    }
+    for shown in &mut data.metrics {
+        clean_text(&mut shown.metric.name);
+        clean_text(&mut shown.metric.unit);
+    }
+    data
+}
+
+fn clean_text(text: &mut String) {
+    text.retain(|char| match char {
+        '\n' | '\t' => true,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => false,
+        other => !other.is_control(),
+    });
+}

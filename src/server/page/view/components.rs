@@ -1,0 +1,131 @@
+//! The list of components by group.
+
+use std::collections::{HashMap, HashSet};
+
+use askama::Template;
+use domain::{Group, GroupId, PageComponent, Status};
+
+use super::{View, bars::Bars, label};
+
+/// One component's line.
+#[derive(Debug)]
+pub(crate) struct Row<'a> {
+    pub(crate) id: i64,
+    pub(crate) name: &'a str,
+    pub(crate) description: &'a str,
+    pub(crate) class: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) bars: Bars,
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn new(shown: &'a PageComponent, view: &View<'_>) -> Self {
+        let component = &shown.component;
+        Self {
+            id: component.id.0,
+            name: &component.name,
+            description: component.description.trim(),
+            class: component.status.as_str(),
+            label: label(component.status),
+            bars: Bars::of(component, &shown.days, view.site),
+        }
+    }
+}
+
+/// A heading with what stands under it.
+#[derive(Template)]
+#[template(path = "page/group.html")]
+struct GroupTemplate<'a> {
+    id: i64,
+    name: &'a str,
+    n_components: usize,
+    class: &'static str,
+    label: &'static str,
+    open: bool,
+    rows: &'a [Row<'a>],
+    inner: String,
+}
+
+/// The components without a group, and the markup of all groups.
+pub(crate) struct Components<'a> {
+    pub(crate) rows: Vec<Row<'a>>,
+    pub(crate) groups: String,
+}
+
+impl<'a> Components<'a> {
+    pub(crate) fn new(view: &View<'a>) -> Self {
+        let mut tree = Tree::new(view);
+        let rows = tree.members.remove(&None).unwrap_or_default();
+        let groups = tree.roots.clone().into_iter().map(|group| tree.render(group).html).collect();
+        Self { rows: rows.into_iter().map(|shown| Row::new(shown, view)).collect(), groups }
+    }
+}
+
+/// Groups and components by where they stand.
+struct Tree<'v, 'a> {
+    view: &'v View<'a>,
+    roots: Vec<&'a Group>,
+    children: HashMap<GroupId, Vec<&'a Group>>,
+    members: HashMap<Option<GroupId>, Vec<&'a PageComponent>>,
+}
+
+struct Rendered {
+    html: String,
+    status: Status,
+    n_components: usize,
+}
+
+impl<'v, 'a> Tree<'v, 'a> {
+    fn new(view: &'v View<'a>) -> Self {
+        let mut tree = Self { view, roots: Vec::new(), children: HashMap::new(), members: HashMap::new() };
+        for group in &view.data.groups {
+            match group.parent.filter(|parent| view.group(*parent).is_some()) {
+                Some(parent) => tree.children.entry(parent).or_default().push(group),
+                None => tree.roots.push(group),
+            }
+        }
+        let reachable = tree.reachable();
+        for shown in &view.data.components {
+            // A component whose group nobody can reach is still shown.
+            let group = shown.component.group.filter(|group| reachable.contains(group));
+            tree.members.entry(group).or_default().push(shown);
+        }
+        tree
+    }
+
+    fn reachable(&self) -> HashSet<GroupId> {
+        let mut todo: Vec<GroupId> = self.roots.iter().map(|group| group.id).collect();
+        let mut seen = HashSet::new();
+        while let Some(id) = todo.pop() {
+            if seen.insert(id) {
+                todo.extend(self.children.get(&id).into_iter().flatten().map(|group| group.id));
+            }
+        }
+        seen
+    }
+
+    /// A group in trouble is open; an empty one is left out.
+    fn render(&mut self, group: &'a Group) -> Rendered {
+        let inner: Vec<Rendered> =
+            self.children.remove(&group.id).unwrap_or_default().into_iter().map(|child| self.render(child)).collect();
+        let members = self.members.remove(&Some(group.id)).unwrap_or_default();
+        let status =
+            members.iter().map(|shown| shown.component.status).chain(inner.iter().map(|child| child.status)).max().unwrap_or_default();
+        let n_components = members.len() + inner.iter().map(|child| child.n_components).sum::<usize>();
+        if n_components == 0 {
+            return Rendered { html: String::new(), status, n_components };
+        }
+        let rows: Vec<Row<'a>> = members.into_iter().map(|shown| Row::new(shown, self.view)).collect();
+        let template = GroupTemplate {
+            id: group.id.0,
+            name: &group.name,
+            n_components,
+            class: status.as_str(),
+            label: label(status),
+            open: status != Status::Operational,
+            rows: &rows,
+            inner: inner.into_iter().map(|child| child.html).collect(),
+        };
+        Rendered { html: super::html(&template), status, n_components }
+    }
+}

@@ -1,0 +1,60 @@
+//! The front page.
+
+use askama::Template;
+use domain::{MaintenanceStatus, Status};
+
+use super::{
+    Headline, View,
+    components::{Components, Row},
+    incidents::IncidentCard,
+    maintenances::MaintenanceCard,
+    metrics::Chart,
+    past::{Past, past},
+};
+use crate::page::site::Site;
+
+/// `/`.
+#[derive(Template)]
+#[template(path = "page/home.html")]
+pub(crate) struct Home<'a> {
+    site: &'a Site,
+    headline: Headline,
+    class: &'static str,
+    open: Vec<IncidentCard<'a>>,
+    running: Vec<MaintenanceCard<'a>>,
+    rows: Vec<Row<'a>>,
+    groups: String,
+    charts: Vec<Chart<'a>>,
+    coming: Vec<MaintenanceCard<'a>>,
+    past: Vec<Past<'a>>,
+}
+
+impl<'a> Home<'a> {
+    pub(crate) fn new(view: &View<'a>) -> Self {
+        let Components { rows, groups } = Components::new(view);
+        let headline = Headline::of(view.data);
+        let with_status = |status| -> Vec<MaintenanceCard<'a>> {
+            let chosen = view.data.maintenances.iter().filter(|maintenance| maintenance.status == status);
+            chosen.map(|maintenance| MaintenanceCard::new(maintenance, view)).collect()
+        };
+        Self {
+            site: view.site,
+            // What was true when we last knew is not what is true now.
+            class: if view.site.stale.is_some() { Status::Unknown.as_str() } else { headline.status.as_str() },
+            headline,
+            open: view
+                .data
+                .incidents
+                .iter()
+                .filter(|shown| !shown.incident.status.is_over())
+                .map(|shown| IncidentCard::new(shown, view))
+                .collect(),
+            running: with_status(MaintenanceStatus::InProgress),
+            rows,
+            groups,
+            charts: view.data.metrics.iter().map(|shown| Chart::new(shown, view.site)).collect(),
+            coming: with_status(MaintenanceStatus::Scheduled),
+            past: past(view),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Planned windows.
+
+use domain::{Maintenance, MaintenanceStatus, Status};
+
+use super::{View, incidents::Affected};
+use crate::page::{markdown, site::span_words};
+
+/// A maintenance as every page shows it.
+#[derive(Debug)]
+pub(crate) struct MaintenanceCard<'a> {
+    pub(crate) id: i64,
+    pub(crate) title: &'a str,
+    pub(crate) status: &'static str,
+    /// `<time>` elements.
+    pub(crate) window: String,
+    pub(crate) length: String,
+    /// Clean HTML.
+    pub(crate) body: String,
+    pub(crate) affected: Vec<Affected<'a>>,
+}
+
+impl<'a> MaintenanceCard<'a> {
+    pub(crate) fn new(maintenance: &'a Maintenance, view: &View<'a>) -> Self {
+        let affected = maintenance.components.iter().filter_map(|id| Affected::new(view, *id, Status::UnderMaintenance)).collect();
+        Self {
+            id: maintenance.id.0,
+            title: &maintenance.title,
+            status: match maintenance.status {
+                MaintenanceStatus::Scheduled => "Scheduled",
+                MaintenanceStatus::InProgress => "In progress",
+                MaintenanceStatus::Completed => "Completed",
+                MaintenanceStatus::Cancelled => "Cancelled",
+            },
+            window: view.site.window(maintenance.starts_at, maintenance.ends_at),
+            length: span_words(maintenance.ends_at.since(maintenance.starts_at)),
+            body: markdown(&maintenance.body),
+            affected,
+        }
+    }
+}
