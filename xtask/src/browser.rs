@@ -1,0 +1,17 @@
+//! The tests in a real browser: `tests/browser`, run by node's own test runner.
+
+use anyhow::Result;
+
+use crate::{
+    root,
+    steps::{cargo, command, run},
+    target_dir,
+};
+
+/// Runs them against the binary that cargo builds.
+pub(crate) fn test() -> Result<()> {
+    let tests = root().join("tests/browser");
+    run(cargo().args(["build", "--locked", "--package", "fanal"]))?;
+    run(command("npm").current_dir(&tests).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))?;
+    run(command("node").current_dir(&tests).arg("--test").env("FANAL_BIN", target_dir().join("debug/fanal")))
+}
