@@ -1,6 +1,11 @@
 //! Work done away from requests: delivering notifications, and the queue that carries them.
 
 pub mod channels;
+mod clock;
 pub mod egress;
+pub mod evaluator;
+pub mod notify;
 pub mod queue;
 pub mod schedule;
+
+pub use clock::Clock;

@@ -1,10 +1,6 @@
 //! Tells subscribers: a sweep hands what is owed to the queue, and each task tries one notification once.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{Claimed, NotificationId, Outcome, Span, Timestamp};
 use metrics::{counter, histogram};
@@ -112,7 +108,7 @@ impl Courier {
 
     async fn disable(&self, claimed: &Claimed, reason: &str, now: Timestamp) -> Result<(), StorageError> {
         let recipient = &claimed.recipient;
-        if storage::history::disable(&self.db, recipient.subscriber, &recipient.address, reason, now).await? {
+        if storage::history::disable(&self.db, recipient.subscriber, reason, now).await? {
             warn!(subscriber = %recipient.subscriber, channel = %recipient.channel, reason, "Switched a subscriber off");
             counter!("fanal_subscribers_disabled_total", "channel" => recipient.channel.as_str()).increment(1);
             self.wake.wake(Topic::Notifications).await;
@@ -170,8 +166,7 @@ impl Sweep {
         let now = self.clock.now();
         let mut conn = self.db.read().await?;
         let due = notifications::due(&mut conn, now, MAX_OUTSTANDING as i64).await?;
-        let due: Vec<SendNotification> =
-            due.into_iter().map(|(id, attempt)| SendNotification { notification: id.0, attempt }).collect();
+        let due: Vec<SendNotification> = due.into_iter().map(|(id, attempt)| SendNotification { notification: id.0, attempt }).collect();
         let full = due.len() == MAX_OUTSTANDING;
         // What is no longer due was taken up.
         let still: HashMap<_, _> = due.iter().filter_map(|task| pushed.get(task).map(|at| (*task, *at))).collect();

@@ -18,6 +18,7 @@ pub mod queue;
 pub mod rows;
 mod secrets;
 pub mod state;
+pub mod tokens;
 mod wake;
 
 pub use db::{Connection, Db};

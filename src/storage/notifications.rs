@@ -426,8 +426,7 @@ pub async fn attempts(conn: &mut Connection, id: NotificationId) -> Result<Vec<A
     )
 }
 
-/// Switches a subscriber off, cancels what is still owed to it, and owes the page's owner a notice about it, if there is an owner's
-/// address; returns false if it was off already.
+/// Switches a subscriber off and cancels what is still owed to it; returns false if it was off already.
 ///
 /// # Errors
 /// What the database said.
