@@ -1,1 +1,72 @@
-fn main() {}
+//! The command line: one role or command each.
+
+mod commands;
+mod config;
+mod demo;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use config::Config;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Fanal: a status page and webhook-driven integration hub.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(flatten)]
+    config: Config,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the page and the hooks, evaluate, and deliver notifications.
+    Serve,
+    /// Evaluate and deliver notifications, without serving anything but health and metrics.
+    Work,
+    /// Serve an invented company from a temporary folder, to look around.
+    Demo,
+    /// Bring the database's schema up to date.
+    Migrate,
+    /// API tokens.
+    Token {
+        #[command(subcommand)]
+        command: commands::TokenCommand,
+    },
+    /// Show what applying a configuration file would change.
+    Plan(commands::FileArgument),
+    /// Make the configuration equal to a file, in one transaction.
+    Apply(commands::FileArgument),
+    /// Print the configuration as a file that `apply` reads.
+    Export,
+    /// Fold all stored deliveries again and compare the result with the stored state.
+    Replay,
+    /// Send notifications again that were given up.
+    Resend(commands::ResendArguments),
+    /// Say what is wrong with this set-up.
+    Doctor,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // With two providers of cryptography in the tree none is the default; say which before anything opens a connection.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let Cli { config, command } = Cli::parse();
+    config.start_logging()?;
+    match command {
+        Command::Serve => serve::run(config, true).await,
+        Command::Work => serve::run(config, false).await,
+        Command::Demo => demo::run(config).await,
+        Command::Migrate => commands::migrate(&config).await,
+        Command::Token { command } => commands::token(&config, command).await,
+        Command::Plan(file) => commands::plan(&config, &file).await,
+        Command::Apply(file) => commands::apply(&config, &file).await,
+        Command::Export => commands::export(&config).await,
+        Command::Replay => commands::replay(&config).await,
+        Command::Resend(arguments) => commands::resend(&config, &arguments).await,
+        Command::Doctor => commands::doctor(&config).await,
+    }
+}

@@ -1,3 +1,46 @@
-//! Everything that speaks HTTP.
+//! The server: webhooks in, the status page and its feeds out.
 
+pub mod feed;
+mod hooks;
+mod hub;
+pub mod ops;
 pub mod page;
+mod subscriptions;
+
+use std::sync::Arc;
+
+use poem::{Endpoint, EndpointExt, Response, http::StatusCode};
+use url::Url;
+
+pub use hooks::MAX_BODY_BYTES;
+pub use hub::Hub;
+pub use subscriptions::Subscriptions;
+
+use page::Page;
+
+/// Everything that is served on `FANAL_LISTEN`.
+pub fn app(page: &Arc<Page>, hub: Arc<Hub>, subscriptions: Subscriptions, base_url: &Url) -> impl Endpoint<Output = Response> + 'static {
+    let broken = page.clone();
+    subscriptions::add_to(page::routes(page))
+        .nest("/hooks", hooks::routes())
+        .data(hub)
+        .data(subscriptions)
+        .catch_all_error(move |error| {
+            let page = broken.clone();
+            async move { designed(&page, &error) }
+        })
+        .with(page::headers(base_url))
+}
+
+/// An error in the page's own design; what went wrong inside is never shown.
+fn designed(page: &Page, error: &poem::Error) -> Response {
+    match error.status() {
+        status @ StatusCode::NOT_FOUND => page.error(status, "Not found", "There is no such page."),
+        status @ StatusCode::METHOD_NOT_ALLOWED => page.error(status, "Not possible here", "This address does not take such a request."),
+        status if status.is_client_error() => page.error(status, "Not understood", "The request does not fit this address."),
+        status => {
+            tracing::error!(error = ?error, "A request failed");
+            page.error(status, "Something went wrong", "This is our fault; please try again.")
+        }
+    }
+}

@@ -18,6 +18,7 @@ pub mod queue;
 pub mod rows;
 mod secrets;
 pub mod state;
+pub mod subscriptions;
 pub mod tokens;
 mod wake;
 

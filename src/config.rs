@@ -1,0 +1,142 @@
+//! Settings, from flags or the environment. `--help` is the reference.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context, bail};
+use secrecy::{ExposeSecret, SecretString};
+use storage::{Db, SecretBox};
+use url::Url;
+
+/// Settings, from flags or the environment. Secrets are never printed.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Config {
+    /// Folder for the SQLite files and the secret key.
+    #[arg(long, env = "FANAL_DATA_DIR", default_value = "./data", global = true)]
+    pub(crate) data_dir: PathBuf,
+    /// Database: `sqlite://…` or `postgres://…`. [default: fanal.db in the data folder]
+    #[arg(long, env = "FANAL_DATABASE_URL", hide_env_values = true, global = true)]
+    pub(crate) database_url: Option<SecretString>,
+    /// Queue: `redis://…`, `postgres://…` or `sqlite://…`. [default: beside the database]
+    #[arg(long, env = "FANAL_QUEUE_URL", hide_env_values = true, global = true)]
+    pub(crate) queue_url: Option<SecretString>,
+    /// Address that the page and the hooks are served on.
+    #[arg(long, env = "FANAL_LISTEN", default_value = "127.0.0.1:8080", global = true)]
+    pub(crate) listen: SocketAddr,
+    /// Address that `/metrics`, `/healthz` and `/readyz` are served on.
+    #[arg(long, env = "FANAL_OPS_LISTEN", default_value = "127.0.0.1:9090", global = true)]
+    pub(crate) ops_listen: SocketAddr,
+    /// Where readers find the page. [default: http://<listen>]
+    #[arg(long, env = "FANAL_BASE_URL", global = true)]
+    pub(crate) base_url: Option<Url>,
+    /// 32 bytes in base64 that encrypt secrets; several, separated by commas, while one replaces another.
+    /// [default: made on first start in the data folder; required with PostgreSQL]
+    #[arg(long, env = "FANAL_SECRET_KEY", hide_env_values = true, global = true)]
+    pub(crate) secret_key: Option<SecretString>,
+    /// File that holds the secret key.
+    #[arg(long, env = "FANAL_SECRET_KEY_FILE", global = true)]
+    pub(crate) secret_key_file: Option<PathBuf>,
+    /// Mail server: `smtp://user:password@host:587?tls=required` or `smtps://…`. Without it mail is off.
+    #[arg(long, env = "FANAL_SMTP_URL", hide_env_values = true, global = true)]
+    pub(crate) smtp_url: Option<SecretString>,
+    /// Sender of mail, such as `Acme status <status@example.com>`.
+    #[arg(long, env = "FANAL_MAIL_FROM", global = true)]
+    pub(crate) mail_from: Option<String>,
+    /// Domain of the DKIM signature.
+    #[arg(long, env = "FANAL_DKIM_DOMAIN", global = true)]
+    pub(crate) dkim_domain: Option<String>,
+    /// Selector of the DKIM signature.
+    #[arg(long, env = "FANAL_DKIM_SELECTOR", global = true)]
+    pub(crate) dkim_selector: Option<String>,
+    /// File with the DKIM key, PEM.
+    #[arg(long, env = "FANAL_DKIM_KEY_FILE", global = true)]
+    pub(crate) dkim_key_file: Option<PathBuf>,
+    /// Let outgoing webhooks go to private, loopback and link-local addresses.
+    #[arg(long, env = "FANAL_ALLOW_PRIVATE_TARGETS", default_value_t = false, value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", global = true)]
+    pub(crate) allow_private_targets: bool,
+    /// What is logged: `error`, `warn`, `info`, `debug`, or a filter such as `info,server=debug`.
+    #[arg(long, env = "FANAL_LOG", default_value = "info", global = true)]
+    pub(crate) log: String,
+    /// `text` or `json`.
+    #[arg(long, env = "FANAL_LOG_FORMAT", default_value = "text", global = true)]
+    pub(crate) log_format: String,
+}
+
+impl Config {
+    pub(crate) fn start_logging(&self) -> anyhow::Result<()> {
+        let filter = tracing_subscriber::EnvFilter::try_new(&self.log).context("FANAL_LOG is not a log filter")?;
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match self.log_format.as_str() {
+            "json" => builder.json().init(),
+            "text" => builder.init(),
+            other => bail!("FANAL_LOG_FORMAT is `{other}`, it must be `text` or `json`"),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn base_url(&self) -> anyhow::Result<Url> {
+        let default = || Url::parse(&format!("http://{}/", self.listen)).context("FANAL_LISTEN gives no URL");
+        let url = self.base_url.clone().map_or_else(default, Ok)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            bail!("FANAL_BASE_URL must begin with http:// or https://");
+        }
+        Ok(url)
+    }
+
+    pub(crate) fn database_url(&self) -> SecretString {
+        self.database_url.clone().unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("fanal.db").display()).into())
+    }
+
+    pub(crate) fn queue_url(&self) -> SecretString {
+        let beside = || match self.database_url() {
+            url if url.expose_secret().starts_with("postgres") => url,
+            _ => format!("sqlite://{}", self.data_dir.join("queue.db").display()).into(),
+        };
+        self.queue_url.clone().unwrap_or_else(beside)
+    }
+
+    /// The database, with its schema up to date.
+    pub(crate) async fn open(&self) -> anyhow::Result<Db> {
+        let db = Db::open(self.database_url().expose_secret()).await.context("FANAL_DATABASE_URL: the database cannot be opened")?;
+        db.migrate().await.context("the database's schema cannot be brought up to date")?;
+        Ok(db)
+    }
+
+    /// The key from the settings, or the one in the data folder, which is made on the first start.
+    pub(crate) fn secrets(&self) -> anyhow::Result<SecretBox> {
+        let key = match (&self.secret_key, &self.secret_key_file) {
+            (Some(key), _) => key.clone(),
+            (None, Some(file)) => read_key(file)?,
+            (None, None) if self.database_url().expose_secret().starts_with("postgres") => {
+                bail!("FANAL_SECRET_KEY or FANAL_SECRET_KEY_FILE is needed with PostgreSQL; make a key with `openssl rand -base64 32`")
+            }
+            (None, None) => self.own_key()?,
+        };
+        Ok(SecretBox::new(&key)?)
+    }
+
+    fn own_key(&self) -> anyhow::Result<SecretString> {
+        use std::{io::Write, os::unix::fs::OpenOptionsExt};
+        std::fs::create_dir_all(&self.data_dir).with_context(|| format!("FANAL_DATA_DIR {} cannot be made", self.data_dir.display()))?;
+        let path = self.data_dir.join("secret.key");
+        // Made under another name and linked into place, so that of two first starts one key wins and no half key is ever read.
+        let fresh = self.data_dir.join(format!("secret.key.{}", std::process::id()));
+        if !path.exists() {
+            let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+            file.write_all(SecretBox::generate_key().expose_secret().as_bytes())?;
+            file.sync_all()?;
+            let linked = std::fs::hard_link(&fresh, &path);
+            std::fs::remove_file(&fresh)?;
+            if let Err(error) = linked
+                && !path.exists()
+            {
+                return Err(error).context("the secret key cannot be written");
+            }
+        }
+        read_key(&path)
+    }
+}
+
+fn read_key(path: &std::path::Path) -> anyhow::Result<SecretString> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("the secret key {} cannot be read", path.display()))?;
+    Ok(SecretString::from(text.trim().to_owned()))
+}

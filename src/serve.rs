@@ -1,0 +1,156 @@
+//! `serve` and `work`: puts the parts together, and takes them apart in order when told to stop.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use jobs::{
+    Clock,
+    channels::{
+        Channels,
+        email::{Dkim, Email, EmailSettings},
+    },
+    egress::{Egress, EgressPolicy},
+    evaluator::Evaluator,
+    notify::{Courier, Sweep},
+    queue::{Handler, Queue, QueueUrl},
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use secrecy::ExposeSecret;
+use server::{Hub, Subscriptions, feed, ops, page::Page};
+use storage::{Db, Inbox, Wake};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::config::Config;
+
+/// Notifications tried at once: an endpoint that does not answer holds a place for 15 s.
+const N_COURIERS: usize = 128;
+/// How long a stop may take before what is under way is left to the next start.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A connection without a byte for this long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// Buckets of every histogram of seconds.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) async fn run(config: Config, serve: bool) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        info!("Stopping");
+        stop.cancel();
+    });
+    run_until(config, serve, shutdown, |_| {}).await
+}
+
+/// Runs until `shutdown`; calls `ready` with the database once everything is served.
+pub(crate) async fn run_until(config: Config, serve: bool, shutdown: CancellationToken, ready: impl FnOnce(&Db)) -> anyhow::Result<()> {
+    let recorder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?.install_recorder()?;
+    let base_url = config.base_url()?;
+    let secrets = config.secrets()?;
+    let db = config.open().await?;
+    let clock = Clock::default();
+    let wake = Wake::new(db.clone());
+    let queue_url: QueueUrl = config.queue_url().expose_secret().parse()?;
+    let queue = Queue::connect(&queue_url).await.context("FANAL_QUEUE_URL")?;
+    let email = email(&config)?;
+    let mail = email.is_some();
+    let egress = Egress::new(EgressPolicy { allow_private: config.allow_private_targets, require_tls: false })?;
+    let channels = Arc::new(Channels::new(egress, email, &base_url));
+
+    let evaluator = Evaluator::new(db.clone(), wake.clone(), secrets.clone(), clock.clone(), process_name());
+    let health = evaluator.health();
+    let sweep = Sweep { db: db.clone(), queue: queue.clone(), clock: clock.clone(), wake: wake.clone(), health: health.clone() };
+    let courier =
+        Courier { db: db.clone(), secrets: secrets.clone(), channels: channels.clone(), clock: clock.clone(), wake: wake.clone() };
+    let mut tasks = JoinSet::new();
+    let listener = wake.clone();
+    let listening = tokio::spawn(async move { listener.listen().await });
+    tasks.spawn(evaluator.run(shutdown.clone()));
+    tasks.spawn(sweep.run(shutdown.clone()));
+    let handler: Handler = Arc::new(move |task| {
+        let courier = courier.clone();
+        Box::pin(async move { courier.run(task).await })
+    });
+    let (worker, until) = (queue.clone(), shutdown.clone());
+    tasks.spawn(async move { worker.run(handler, N_COURIERS, until).await });
+
+    let metrics = Arc::new(move || recorder.render());
+    let answers = ops::Ops { db: db.clone(), queue: queue.clone(), health, clock: clock.clone(), metrics };
+    let ops_listener = bind(config.ops_listen, "FANAL_OPS_LISTEN").await?;
+    tasks.spawn(listen(ops_listener, ops::routes(answers), shutdown.clone()));
+
+    if serve {
+        let (inbox, _) = Inbox::open(db.clone(), wake.clone());
+        let hub = Hub::open(db.clone(), secrets, inbox, clock.clone()).await?;
+        let page = Page::new(feed::first(&db, &clock, &base_url).await?, shutdown.clone());
+        let subscriptions = Subscriptions {
+            db: db.clone(),
+            channels,
+            mail,
+            base_url: base_url.clone(),
+            page: page.clone(),
+            clock: clock.clone(),
+        };
+        tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock, base_url.clone(), shutdown.clone()));
+        tasks.spawn(hub.clone().keep_up(wake, shutdown.clone()));
+        let public = bind(config.listen, "FANAL_LISTEN").await?;
+        tasks.spawn(listen(public, server::app(&page, hub, subscriptions, &base_url), shutdown.clone()));
+        info!(%base_url, database = db.kind(), queue = queue.kind(), mail, "Fanal serves");
+    }
+    ready(&db);
+    shutdown.cancelled().await;
+    if tokio::time::timeout(PATIENCE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
+        warn!("Something took too long to stop; its rows are taken up at the next start");
+    }
+    listening.abort();
+    tasks.shutdown().await;
+    let _ = tokio::time::timeout(Duration::from_secs(2), db.close()).await;
+    Ok(())
+}
+
+fn email(config: &Config) -> anyhow::Result<Option<Email>> {
+    let Some(smtp_url) = config.smtp_url.clone() else { return Ok(None) };
+    let from = config.mail_from.clone().context("FANAL_MAIL_FROM is needed with FANAL_SMTP_URL")?;
+    let dkim = match (&config.dkim_domain, &config.dkim_selector, &config.dkim_key_file) {
+        (None, None, None) => None,
+        (Some(domain), Some(selector), Some(file)) => {
+            let key = std::fs::read_to_string(file).with_context(|| format!("FANAL_DKIM_KEY_FILE {}", file.display()))?;
+            Some(Dkim { domain: domain.clone(), selector: selector.clone(), key_pem: key.into() })
+        }
+        _ => anyhow::bail!("FANAL_DKIM_DOMAIN, FANAL_DKIM_SELECTOR and FANAL_DKIM_KEY_FILE are needed together"),
+    };
+    Ok(Some(Email::new(&EmailSettings { smtp_url, from, dkim })?))
+}
+
+async fn bind(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::bind(address).await.with_context(|| format!("{setting}: cannot listen on {address}"))
+}
+
+async fn listen(
+    listener: tokio::net::TcpListener,
+    endpoint: impl poem::Endpoint<Output = poem::Response> + 'static,
+    shutdown: CancellationToken,
+) {
+    let Ok(acceptor) = poem::listener::TcpAcceptor::from_tokio(listener) else { return };
+    let served = poem::Server::new_with_acceptor(acceptor)
+        .idle_timeout(IDLE_TIMEOUT)
+        .run_with_graceful_shutdown(endpoint, shutdown.cancelled_owned(), Some(Duration::from_secs(8)))
+        .await;
+    if let Err(error) = served {
+        warn!(%error, "The server ended");
+    }
+}
+
+/// New at every start, so that nobody takes this process for one that has died.
+fn process_name() -> String {
+    format!("{}-{:016x}", std::process::id(), rand::random::<u64>())
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+}

@@ -1,0 +1,104 @@
+//! `POST /hooks/{integration}`: takes a webhook in and answers before anything is interpreted.
+
+use std::sync::Arc;
+
+use integrations::{Credentials, Inbound, Refusal};
+use metrics::counter;
+use poem::{
+    Body, IntoResponse, Request, Response, Route,
+    error::ReadBodyError,
+    handler,
+    http::{HeaderMap, StatusCode, header},
+    post,
+    web::{Data, Json, Path},
+};
+use serde_json::json;
+use storage::StorageError;
+use tracing::{error, info};
+
+use crate::hub::Hub;
+
+/// The largest body of a webhook, in bytes.
+pub const MAX_BODY_BYTES: usize = 1 << 20;
+/// How long a sender is asked to wait when there is no room, in seconds.
+const RETRY_AFTER_SECS: &str = "5";
+
+/// The hooks, under `/hooks`.
+pub(crate) fn routes() -> Route {
+    Route::new().at("/:integration", post(receive)).at("/:integration/:token", post(receive_with_token))
+}
+
+#[handler]
+async fn receive(Path(key): Path<String>, request: &Request, body: Body, Data(hub): Data<&Arc<Hub>>) -> Response {
+    accept(hub, &key, None, request.headers(), body).await
+}
+
+#[handler]
+async fn receive_with_token(
+    Path((key, token)): Path<(String, String)>,
+    request: &Request,
+    body: Body,
+    Data(hub): Data<&Arc<Hub>>,
+) -> Response {
+    accept(hub, &key, Some(&token), request.headers(), body).await
+}
+
+/// Reads top to bottom: known, small enough, proven, durable, acknowledged.
+async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &HeaderMap, body: Body) -> Response {
+    let Some(integration) = hub.find(key).await else {
+        return problem(StatusCode::NOT_FOUND, "unknown_integration", "There is no such integration.");
+    };
+    let body = match body.into_bytes_limit(MAX_BODY_BYTES).await {
+        Ok(body) => body,
+        Err(ReadBodyError::PayloadTooLarge) => {
+            hub.reject(integration.id, "too_large", "the body is larger than 1 MiB");
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body may have at most 1048576 bytes.");
+        }
+        Err(_) => return problem(StatusCode::BAD_REQUEST, "incomplete", "The body ended too early."),
+    };
+    let headers = to_domain(headers);
+    let inbound = Inbound { headers: &headers, path_token: token, body: &body, received_at: hub.clock.now() };
+    let credentials = Credentials { secrets: &integration.secrets, settings: &integration.settings };
+    let delivery = match integrations::accept(&integration.provider, integration.id, &credentials, &inbound) {
+        Ok(delivery) => delivery,
+        Err(refusal) => {
+            info!(integration = key, reason = refusal.code(), "Turned a webhook away");
+            counter!("fanal_hooks_total", "provider" => integration.provider.clone(), "result" => refusal.code()).increment(1);
+            hub.reject(integration.id, refusal.code(), &refusal.to_string());
+            return refused(&refusal);
+        }
+    };
+    match hub.inbox.insert(delivery).await {
+        Ok(()) => {
+            counter!("fanal_hooks_total", "provider" => integration.provider.clone(), "result" => "accepted").increment(1);
+            StatusCode::ACCEPTED.into_response()
+        }
+        Err(failed) => {
+            if !matches!(failed, StorageError::Overloaded) {
+                error!(error = ?failed, "Could not store a delivery");
+            }
+            problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Not stored; please send it again.")
+                .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS)
+                .into_response()
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    match refusal {
+        Refusal::Unauthorized { reason } => problem(StatusCode::UNAUTHORIZED, refusal.code(), &reason.to_string()),
+        Refusal::UnsupportedMediaType(_) => problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal.code(), &refusal.to_string()),
+        Refusal::UnknownProvider(_) => problem(StatusCode::NOT_FOUND, refusal.code(), &refusal.to_string()),
+    }
+}
+
+fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    let body =
+        json!({ "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "code": code, "detail": detail });
+    Json(body).with_content_type("application/problem+json").with_status(status).into_response()
+}
+
+/// Names in lower case; a value that is not text can be no signature.
+fn to_domain(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
+}

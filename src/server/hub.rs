@@ -1,0 +1,137 @@
+//! The integrations that hooks verify against, kept in memory and read again when the configuration changes.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use domain::{IntegrationId, Timestamp};
+use integrations::Settings;
+use jobs::Clock;
+use secrecy::SecretString;
+use storage::{Db, Inbox, SecretBox, StorageError, Topic, Wake, deliveries, hub, ledger};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// How often to look for a new configuration without being woken.
+const TICK: Duration = Duration::from_secs(1);
+/// Reasons and integrations that rejections are counted for between two writes.
+const MAX_COUNTED: usize = 10_000;
+
+/// One integration, ready to verify.
+pub struct Integration {
+    /// Its id.
+    pub id: IntegrationId,
+    /// The provider's slug.
+    pub provider: String,
+    /// With its schemes and expressions compiled.
+    pub settings: Settings,
+    /// Every secret that is valid now.
+    pub secrets: Vec<SecretString>,
+}
+
+/// What hooks need.
+pub struct Hub {
+    db: Db,
+    secrets: SecretBox,
+    /// Where deliveries become durable.
+    pub inbox: Inbox,
+    /// What time it is.
+    pub clock: Clock,
+    known: ArcSwap<Known>,
+    rejections: Mutex<HashMap<(IntegrationId, &'static str), Counted>>,
+}
+
+#[derive(Default)]
+struct Known {
+    version: i64,
+    by_key: HashMap<String, Arc<Integration>>,
+    read_at: Option<Instant>,
+}
+
+struct Counted {
+    n: i64,
+    last_at: Timestamp,
+    detail: String,
+}
+
+impl Hub {
+    /// A hub that knows what is configured now.
+    ///
+    /// # Errors
+    /// What the database said, or a secret that does not open.
+    pub async fn open(db: Db, secrets: SecretBox, inbox: Inbox, clock: Clock) -> Result<Arc<Self>, StorageError> {
+        let hub = Self { db, secrets, inbox, clock, known: ArcSwap::default(), rejections: Mutex::default() };
+        hub.read().await?;
+        Ok(Arc::new(hub))
+    }
+
+    /// The integration of this key. One that was made a moment ago by another process is looked for in the database.
+    pub async fn find(&self, key: &str) -> Option<Arc<Integration>> {
+        let known = self.known.load();
+        if let Some(found) = known.by_key.get(key) {
+            return Some(found.clone());
+        }
+        // At most once a tick: strangers must not make us read.
+        if known.read_at.is_none_or(|at| at.elapsed() >= TICK) && self.read().await.is_ok() {
+            return self.known.load().by_key.get(key).cloned();
+        }
+        None
+    }
+
+    async fn read(&self) -> Result<(), StorageError> {
+        let mut conn = self.db.read().await?;
+        let version = ledger::read(&mut conn).await?.version;
+        let integrations = hub::load(&mut conn, &self.secrets).await?;
+        let ready = |i: hub::Integration| {
+            let settings = Settings::new(i.settings);
+            (i.key, Arc::new(Integration { id: i.id, provider: i.provider, settings, secrets: i.secrets }))
+        };
+        let by_key = integrations.into_iter().map(ready).collect();
+        self.known.store(Arc::new(Known { version, by_key, read_at: Some(Instant::now()) }));
+        Ok(())
+    }
+
+    /// Counts a request that was not let in. Written down by [`Hub::keep_up`], so that strangers cannot make us write.
+    pub fn reject(&self, integration: IntegrationId, reason: &'static str, detail: &str) {
+        let Ok(mut counted) = self.rejections.lock() else { return };
+        if counted.len() >= MAX_COUNTED && !counted.contains_key(&(integration, reason)) {
+            return;
+        }
+        let entry = counted.entry((integration, reason)).or_insert(Counted { n: 0, last_at: self.clock.now(), detail: String::new() });
+        entry.n += 1;
+        entry.last_at = self.clock.now();
+        detail.clone_into(&mut entry.detail);
+    }
+
+    /// Follows changes of the configuration and writes rejections down, until `shutdown`.
+    pub async fn keep_up(self: Arc<Self>, wake: Wake, shutdown: CancellationToken) {
+        let mut changed = wake.waiter(Topic::Changes);
+        while !shutdown.is_cancelled() {
+            tokio::select! { () = changed.wait(TICK) => {}, () = shutdown.cancelled() => {} }
+            if let Err(failed) = self.follow().await {
+                warn!(error = ?failed, "Could not look for a new configuration");
+            }
+        }
+    }
+
+    async fn follow(&self) -> Result<(), StorageError> {
+        let mut conn = self.db.read().await?;
+        let version = ledger::read(&mut conn).await?.version;
+        drop(conn);
+        if version != self.known.load().version {
+            self.read().await?;
+        }
+        let counted = self.rejections.lock().map(|mut counted| std::mem::take(&mut *counted)).unwrap_or_default();
+        if counted.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        for ((integration, reason), Counted { n, last_at, detail }) in counted {
+            deliveries::count_rejection(&mut tx, integration, reason, n, last_at, &detail).await?;
+        }
+        tx.commit().await
+    }
+}

@@ -1,0 +1,79 @@
+//! What operators and orchestrators ask: `/healthz`, `/readyz` and `/metrics`, on an address of their own.
+
+use std::sync::Arc;
+
+use domain::Span;
+use jobs::{Clock, evaluator::Health, queue::Queue};
+use poem::{
+    IntoResponse, Response, Route, get, handler,
+    http::StatusCode,
+    web::{Data, Json},
+};
+use serde_json::json;
+use storage::{Db, deliveries, ledger, notifications};
+
+/// An evaluator that has not gone round for this long does not work.
+const MAX_EVALUATOR_AGE: Span = Span::secs(10);
+
+/// What the answers are made from.
+#[derive(Clone)]
+pub struct Ops {
+    /// The database.
+    pub db: Db,
+    /// The queue.
+    pub queue: Queue,
+    /// This process's evaluator.
+    pub health: Arc<Health>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Gives the metrics in Prometheus' text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// The endpoint for `FANAL_OPS_LISTEN`.
+#[must_use]
+pub fn routes(ops: Ops) -> impl poem::Endpoint<Output = Response> {
+    use poem::EndpointExt;
+    Route::new().at("/healthz", get(healthz)).at("/readyz", get(readyz)).at("/metrics", get(metrics)).data(ops).map_to_response()
+}
+
+/// The process runs and answers.
+#[handler]
+fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The process can do its work: the database and the queue answer, and somebody evaluates.
+#[handler]
+async fn readyz(Data(ops): Data<&Ops>) -> Response {
+    let reading = match ops.db.read().await {
+        Ok(mut conn) => ledger::read(&mut conn).await,
+        Err(failed) => Err(failed),
+    };
+    let database = reading.is_ok();
+    let queue = ops.queue.outstanding().await.is_ok();
+    let now = ops.clock.now();
+    let age = now.since(ops.health.seen_at());
+    let elsewhere = reading.as_ref().is_ok_and(|reading| reading.lease_until >= now.0);
+    let evaluator = if ops.health.leads() { age <= MAX_EVALUATOR_AGE } else { elsewhere };
+    let ready = database && queue && evaluator;
+    let body = json!({
+        "ready": ready, "database": database, "queue": queue,
+        "evaluator": { "ok": evaluator, "here": ops.health.leads(), "age_seconds": age.0 / 1000 },
+    });
+    Json(body).with_status(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }).into_response()
+}
+
+#[handler]
+async fn metrics(Data(ops): Data<&Ops>) -> Response {
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    if let Ok(mut conn) = ops.db.read().await {
+        if let Ok(n) = notifications::n_open(&mut conn).await {
+            ::metrics::gauge!("fanal_notifications_open").set(n as f64);
+        }
+        if let Ok(n) = deliveries::n_pending(&mut conn, 100_000).await {
+            ::metrics::gauge!("fanal_deliveries_pending").set(n as f64);
+        }
+    }
+    (ops.metrics)().with_content_type("text/plain; version=0.0.4; charset=utf-8").into_response()
+}

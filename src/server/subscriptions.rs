@@ -1,0 +1,164 @@
+//! `/subscribe` and `/subscriptions/{token}`: readers subscribe with a mail address, confirm, and unsubscribe.
+
+use std::sync::Arc;
+
+use jobs::{Clock, channels::Channels};
+use poem::{
+    IntoResponse, Response, Route, get, handler,
+    http::StatusCode,
+    web::{Data, Form, Path},
+};
+use serde::Deserialize;
+use storage::{Db, StorageError, subscriptions};
+use tracing::{error, warn};
+use url::Url;
+
+use crate::page::{Page, SubscribePage, SubscriptionPage, SubscriptionState};
+
+/// The longest mail address.
+const MAX_ADDRESS_BYTES: usize = 254;
+
+/// What the forms need.
+#[derive(Clone)]
+pub struct Subscriptions {
+    /// Where subscribers are kept.
+    pub db: Db,
+    /// Sends the mail that asks for confirmation.
+    pub channels: Arc<Channels>,
+    /// Whether mail can be sent at all.
+    pub mail: bool,
+    /// Where readers find the page.
+    pub base_url: Url,
+    /// The page's name is in the mail, and its design around the forms.
+    pub page: Arc<Page>,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+pub(crate) fn add_to(route: Route) -> Route {
+    route
+        .at("/subscribe", get(show_form).post(subscribe))
+        .at("/subscriptions/:token", get(show).post(act))
+        .at("/subscriptions/:token/unsubscribe", get(show).post(one_click))
+}
+
+#[handler]
+fn show_form(Data(subscriptions): Data<&Subscriptions>) -> Response {
+    subscriptions.page.subscribe(&SubscribePage { mail: subscriptions.mail, ..SubscribePage::default() })
+}
+
+#[derive(Deserialize)]
+struct Wish {
+    address: String,
+}
+
+/// Answers the same for addresses that are known and unknown.
+#[handler]
+async fn subscribe(Form(wish): Form<Wish>, Data(s): Data<&Subscriptions>) -> Response {
+    let address = wish.address.trim().to_owned();
+    let form = SubscribePage { mail: s.mail, address: address.clone(), ..SubscribePage::default() };
+    if !s.mail {
+        return s.page.subscribe(&form);
+    }
+    if !is_address(&address) {
+        let error = Some("This is not a mail address like name@example.com.".to_owned());
+        return s.page.subscribe(&SubscribePage { error, ..form });
+    }
+    match pending_token(s, &address).await {
+        Ok(Some((name, token))) => {
+            let s = s.clone();
+            // Not awaited: the time it takes would tell whether the address is known.
+            tokio::spawn(async move {
+                let link = s.base_url.join(&format!("subscriptions/{token}")).map(String::from).unwrap_or_default();
+                if let Err(failed) = s.channels.send_confirmation(&name, &address, &link).await {
+                    warn!(error = %failed, "Could not ask for the confirmation of a subscription");
+                }
+            });
+        }
+        Ok(None) => {}
+        Err(failed) => return broken(&s.page, &failed),
+    }
+    s.page.subscribe(&SubscribePage { sent: true, ..form })
+}
+
+async fn pending_token(s: &Subscriptions, address: &str) -> Result<Option<(String, String)>, StorageError> {
+    let mut tx = s.db.begin().await?;
+    let token = subscriptions::subscribe_by_mail(&mut tx, address, s.clock.now()).await?;
+    let name = storage::rows::page_settings(&mut tx).await?.name;
+    tx.commit().await?;
+    Ok(token.map(|token| (name, token)))
+}
+
+fn is_address(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    text.len() <= MAX_ADDRESS_BYTES
+        && !local.is_empty()
+        && domain.contains('.')
+        && !domain.starts_with('.')
+        && !domain.ends_with('.')
+        && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | ':' | '\\' | '"'))
+}
+
+/// A GET changes nothing: mail scanners follow links.
+#[handler]
+async fn show(Path(token): Path<String>, Data(s): Data<&Subscriptions>) -> Response {
+    let found = match s.db.read().await {
+        Ok(mut conn) => subscriptions::find_by_token(&mut conn, &token).await,
+        Err(failed) => Err(failed),
+    };
+    match found {
+        Ok(Some(found)) => {
+            let state = match (found.confirmed, found.disabled) {
+                (_, true) => SubscriptionState::Ended,
+                (false, false) => SubscriptionState::Pending,
+                (true, false) => SubscriptionState::Active,
+            };
+            let scope = if found.scoped { "some components" } else { "everything" };
+            s.page.subscription(&SubscriptionPage { address: found.address, scope: scope.to_owned(), state })
+        }
+        Ok(None) => s.page.error(StatusCode::NOT_FOUND, "No such subscription", "It may have been ended already."),
+        Err(failed) => broken(&s.page, &failed),
+    }
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    action: String,
+}
+
+#[handler]
+async fn act(Path(token): Path<String>, Form(choice): Form<Choice>, Data(s): Data<&Subscriptions>) -> Response {
+    let done = match choice.action.as_str() {
+        "confirm" => change(s, &token, true).await,
+        "unsubscribe" => change(s, &token, false).await,
+        _ => return s.page.error(StatusCode::BAD_REQUEST, "Unknown action", "It must be confirm or unsubscribe."),
+    };
+    if let Err(failed) = done {
+        return broken(&s.page, &failed);
+    }
+    poem::web::Redirect::see_other(format!("/subscriptions/{token}")).into_response()
+}
+
+/// RFC 8058: one POST without cookies or questions ends the subscription.
+#[handler]
+async fn one_click(Path(token): Path<String>, Data(s): Data<&Subscriptions>) -> Response {
+    match change(s, &token, false).await {
+        Ok(()) => "Unsubscribed.\n".into_response(),
+        Err(failed) => broken(&s.page, &failed),
+    }
+}
+
+async fn change(s: &Subscriptions, token: &str, confirm: bool) -> Result<(), StorageError> {
+    let mut tx = s.db.begin().await?;
+    if confirm {
+        subscriptions::confirm(&mut tx, token, s.clock.now()).await?;
+    } else {
+        subscriptions::end(&mut tx, token, s.clock.now()).await?;
+    }
+    tx.commit().await
+}
+
+fn broken(page: &Page, failed: &StorageError) -> Response {
+    error!(error = ?failed, "A subscription could not be read or changed");
+    page.error(StatusCode::SERVICE_UNAVAILABLE, "Please try again", "We cannot reach our own database right now.")
+}
