@@ -348,14 +348,16 @@ create table token (
     revoked_at   bigint
 );
 
--- Answers to requests that carried an Idempotency-Key, kept for a day.
+-- Answers to requests that carried an Idempotency-Key, kept for a day. Encrypted: some hold a secret that is shown once.
 create table idempotency (
     token_id   bigint not null references token (token_id) on delete cascade,
     key        text not null,
+    -- A hash of the request, by which another one under the same key is told apart.
     request    text not null,
-    status     integer not null,
+    -- Null while the request is being answered.
+    status     integer,
     location   text,
-    body       text not null,
+    body       blob,
     created_at bigint not null,
     primary key (token_id, key)
 );

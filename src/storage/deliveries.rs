@@ -202,14 +202,40 @@ pub struct DeliveryFilter {
     pub state: Option<DeliveryState>,
 }
 
-/// Deliveries below the id `before`, newest first, without bodies and signals being left out: lists show them cut.
+/// A delivery in a list: without what may be large.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Whom it was sent to.
+    pub integration: IntegrationId,
+    /// The sender's id of it.
+    pub external_id: String,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// What became of it.
+    pub state: DeliveryState,
+    /// Why, where that needs saying.
+    pub reason: Option<String>,
+    /// The evaluator's time when it was looked at.
+    pub evaluated_at: Option<Timestamp>,
+    /// How long the body is.
+    pub body_bytes: i64,
+}
+
+type SummaryRow = (i64, i64, String, i64, String, Option<String>, Option<i64>, i64);
+
+/// Deliveries below the id `before`, newest first.
 ///
 /// # Errors
 /// What the database said.
-pub async fn list(conn: &mut Connection, filter: DeliveryFilter, before: i64, limit: i64) -> Result<Vec<Delivery>, StorageError> {
-    let rows: Vec<Row> = sql!(conn, c => {
-        let mut query = QueryBuilder::<DB>::new(columns!());
-        query.push("where delivery_id < ").push_bind(before);
+pub async fn list(conn: &mut Connection, filter: DeliveryFilter, before: i64, limit: i64) -> Result<Vec<Summary>, StorageError> {
+    let rows: Vec<SummaryRow> = sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new(
+            "select delivery_id, integration_id, external_id, received_at, state, reason, evaluated_at, cast(length(body) as bigint)
+             from delivery where delivery_id < ",
+        );
+        query.push_bind(before);
         if let Some(integration) = filter.integration {
             query.push(" and integration_id = ").push_bind(integration.0);
         }
@@ -219,7 +245,19 @@ pub async fn list(conn: &mut Connection, filter: DeliveryFilter, before: i64, li
         query.push(" order by delivery_id desc limit ").push_bind(limit);
         query.build_query_as().fetch_all(&mut *c).await?
     });
-    rows.into_iter().map(Delivery::try_from).collect()
+    let summary = |(id, integration, external_id, received_at, state, reason, evaluated_at, body_bytes): SummaryRow| {
+        Ok(Summary {
+            id: DeliveryId(id),
+            integration: IntegrationId(integration),
+            external_id,
+            received_at: Timestamp(received_at),
+            state: named(&state, "delivery", "state")?,
+            reason,
+            evaluated_at: evaluated_at.map(Timestamp),
+            body_bytes,
+        })
+    };
+    rows.into_iter().map(summary).collect()
 }
 
 /// Lets the evaluator look at a delivery again, as one that has just arrived; tells whether there is such a delivery that it is done with.
@@ -233,6 +271,27 @@ pub async fn replay(conn: &mut Connection, id: DeliveryId) -> Result<bool, Stora
             .bind(id.0)
     )?;
     Ok(n > 0)
+}
+
+/// Lets the evaluator look again at the oldest deliveries of a kind, at most `limit`; returns how many.
+///
+/// # Errors
+/// What the database said.
+pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, limit: i64) -> Result<u64, StorageError> {
+    Ok(sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new(
+            "update delivery set state = 'pending', reason = null, signals = null where delivery_id in (
+             select delivery_id from delivery where state <> 'pending'",
+        );
+        if let Some(integration) = filter.integration {
+            query.push(" and integration_id = ").push_bind(integration.0);
+        }
+        if let Some(state) = filter.state {
+            query.push(" and state = ").push_bind(state.as_str());
+        }
+        query.push(" order by delivery_id limit ").push_bind(limit).push(")");
+        query.build().execute(&mut *c).await?.rows_affected()
+    }))
 }
 
 /// The deliveries that were evaluated, in the order in which that was done: positions above `after`, at most `limit`.

@@ -84,7 +84,6 @@ impl StorageError {
     }
 
     /// Names the field of a unique violation.
-    #[allow(dead_code, reason = "used by the next modules")]
     pub(crate) fn taken(error: sqlx::Error, field: &'static str) -> Self {
         match &error {
             sqlx::Error::Database(inner) if inner.is_unique_violation() => Self::Taken { field },

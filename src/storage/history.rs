@@ -1,8 +1,21 @@
 //! Makes history outside the evaluator: what people do, and what follows from a new configuration.
 
+<<<<<<< HEAD
 use domain::{Act, Desired, Recorded, SubscriberId, Timestamp, plan_act, plan_reconfigured};
 
 use crate::{Db, Entry, SecretBox, StorageError, changes, configuration, ledger, notifications, state};
+=======
+use domain::{Act, ComponentId, IncidentId, Recorded, State, Timestamp, Why, plan_act, plan_reconfigured};
+use sqlx::QueryBuilder;
+
+use crate::{
+    Connection, Db, Entry, StorageError, changes,
+    db::sql,
+    ledger,
+    rows::{self, Incidents, json},
+    state,
+};
+>>>>>>> admin
 
 /// Does what a person wants done, with everything that follows from it, in one transaction. Wake [`crate::Topic::Changes`] and
 /// [`crate::Topic::Notifications`] afterwards.
@@ -10,12 +23,31 @@ use crate::{Db, Entry, SecretBox, StorageError, changes, configuration, ledger, 
 /// # Errors
 /// [`StorageError::Act`] if it does not fit the state, else what the database said; nothing was changed then.
 pub async fn act(db: &Db, by: &str, act: Act, now: Timestamp) -> Result<Vec<Recorded>, StorageError> {
-    let mut entry = ledger::begin(db, None).await?;
+    act_in(ledger::begin(db, None).await?, by, act, now).await
+}
+
+/// The same in a transaction that was begun before, to look at something first.
+///
+/// # Errors
+/// As [`act`].
+pub async fn act_in(mut entry: Entry, by: &str, act: Act, now: Timestamp) -> Result<Vec<Recorded>, StorageError> {
     let mut state = state::load(&mut entry).await?;
+    recall(&mut entry.tx, &mut state, &act).await?;
+    entry.visible = true;
     let recorded = plan_act(&mut state, by, act, now)?;
     changes::apply(&mut entry, &mut state, &recorded).await?;
     entry.commit(&state).await?;
     Ok(recorded)
+}
+
+/// The evaluator forgets incidents that ended long ago; a person may still write about them.
+async fn recall(conn: &mut Connection, state: &mut State, act: &Act) -> Result<(), StorageError> {
+    let (Act::UpdateIncident { incident, .. } | Act::DeleteIncident { incident }) = act else { return Ok(()) };
+    if !state.incidents.contains_key(incident) {
+        let found = rows::incidents(conn, Incidents::One(*incident)).await?;
+        state.incidents.extend(found.into_iter().map(|incident| (incident.id, incident)));
+    }
+    Ok(())
 }
 
 /// Works out what follows from components or routes that were changed in `entry`'s transaction, stores it, and commits all of it.
@@ -31,6 +63,7 @@ pub async fn reconfigured(mut entry: Entry, by: &str, now: Timestamp) -> Result<
     Ok(recorded)
 }
 
+<<<<<<< HEAD
 /// Makes the database equal to a configuration file, with everything that follows from it, in one transaction.
 ///
 /// # Errors
@@ -51,4 +84,50 @@ pub async fn disable(db: &Db, subscriber: SubscriberId, reason: &str, now: Times
     let disabled = notifications::disable(&mut tx, subscriber, reason, now).await?;
     tx.commit().await?;
     Ok(disabled)
+=======
+/// What a transition is about.
+#[derive(Clone, Copy, Debug)]
+pub enum About {
+    /// A component's status.
+    Component(ComponentId),
+    /// An incident, and what belongs to it.
+    Incident(IncidentId),
+}
+
+/// A transition of the past, and why it happened.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    /// Its id.
+    pub id: i64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What changed, e.g. `component_status`.
+    pub kind: String,
+    /// From what to what.
+    pub data: serde_json::Value,
+    /// Why.
+    pub why: Why,
+}
+
+/// Transitions below the id `before`, newest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn list(conn: &mut Connection, about: About, before: i64, limit: i64) -> Result<Vec<Transition>, StorageError> {
+    let (column, id) = match about {
+        About::Component(id) => ("component_id", id.0),
+        About::Incident(id) => ("incident_id", id.0),
+    };
+    let rows: Vec<(i64, i64, String, String, String)> = sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new("select change_id, at, kind, data, why from change where ");
+        query.push(column).push(" = ").push_bind(id).push(" and change_id < ").push_bind(before);
+        query.push(" order by change_id desc limit ").push_bind(limit);
+        query.build_query_as().fetch_all(&mut *c).await?
+    });
+    let transition = |(id, at, kind, data, why): (i64, i64, String, String, String)| {
+        let (data, why) = (json(&data, "change", "data")?, json(&why, "change", "why")?);
+        Ok(Transition { id, at: Timestamp(at), kind, data, why })
+    };
+    rows.into_iter().map(transition).collect()
+>>>>>>> admin
 }

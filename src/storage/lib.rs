@@ -4,14 +4,19 @@
 //! from [`Db::read`].
 
 pub mod changes;
+pub mod components;
 pub mod configuration;
 mod db;
 pub mod deliveries;
 mod error;
+pub mod groups;
 pub mod history;
 pub mod hub;
+pub mod idempotency;
 mod inbox;
+pub mod integrations;
 pub mod ledger;
+pub mod metrics;
 pub mod notifications;
 pub mod page;
 pub mod queue;
@@ -19,6 +24,7 @@ pub mod rows;
 mod secrets;
 pub mod state;
 pub mod subscriptions;
+pub mod subscribers;
 pub mod tokens;
 mod wake;
 

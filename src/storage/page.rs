@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use domain::{
     BAR_DAYS, Component, ComponentId, Day, Incident, IncidentId, IncidentUpdate, Maintenance, Metric, MetricId, PAST_DAYS, PageComponent,
-    PageData, PageIncident, PageMetric, Sample, Span, Status, Timestamp,
+    PageData, PageIncident, PageMetric, PageSettings, Sample, Span, Status, Timestamp,
 };
 use jiff::tz::TimeZone;
 
 use crate::{
     Connection, Db, StorageError,
-    db::sql,
+    db::{execute, sql},
     ledger,
     rows::{self, Incidents, Maintenances},
 };
@@ -145,6 +145,15 @@ fn running(component: &Component, days: Vec<Day>, now: Timestamp, zone: &TimeZon
         by_day.entry(day).or_insert(Day { day, ..Day::default() }).add(component.status, end.since(begin));
     }
     by_day.into_values().collect()
+}
+
+/// Stores how the page presents itself.
+///
+/// # Errors
+/// What the database said.
+pub async fn set_settings(conn: &mut Connection, settings: &PageSettings) -> Result<(), StorageError> {
+    execute!(conn, sqlx::query("update page set settings = $1").bind(rows::to_json(settings)))?;
+    Ok(())
 }
 
 /// Every metric, in page order.

@@ -83,13 +83,32 @@ impl TryFrom<ComponentRow> for Component {
 /// # Errors
 /// What the database said.
 pub async fn components(conn: &mut Connection) -> Result<Vec<Component>, StorageError> {
-    let rows: Vec<ComponentRow> = sql!(conn, c => sqlx::query_as(
+    components_where(conn, Components::All).await
+}
+
+/// Which components to read.
+pub(crate) enum Components {
+    /// All of them, in page order.
+    All,
+    /// One.
+    One(ComponentId),
+    /// A page of a list, by id: ids above `after`.
+    Page { after: i64, limit: i64 },
+}
+
+pub(crate) async fn components_where(conn: &mut Connection, which: Components) -> Result<Vec<Component>, StorageError> {
+    let (condition, a, limit) = match which {
+        Components::All => ("component_id > $1 order by position, component_id", i64::MIN, i64::MAX),
+        Components::One(id) => ("component_id = $1 order by component_id", id.0, 1),
+        Components::Page { after, limit } => ("component_id > $1 order by component_id", after, limit),
+    };
+    let text = format!(
         "select component_id, key, name, description, group_id, position, hidden, status, status_since, internal_status,
                 override_status, override_until, override_by, created_at
-         from component order by position, component_id",
-    )
-    .fetch_all(&mut *c)
-    .await)?;
+         from component where {condition} limit $2"
+    );
+    let rows: Vec<ComponentRow> =
+        sql!(conn, c => sqlx::query_as(sqlx::AssertSqlSafe(text.as_str())).bind(a).bind(limit).fetch_all(&mut *c).await)?;
     rows.into_iter().map(Component::try_from).collect()
 }
 

@@ -1,37 +1,105 @@
-//! API tokens: shown once, stored hashed.
+//! API tokens: who may use the admin API, and for what. Only a hash of a token is kept.
 
-use domain::{Timestamp, TokenId};
+use domain::{Span, Timestamp, TokenId, UnknownName};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Connection, StorageError,
+    Connection, Db, StorageError,
     db::{execute, sql},
-    hint,
     rows::{json, to_json},
 };
 
-/// What every token begins with, so that a leaked one is known for what it is.
+/// What every token begins with, so that it is recognised where it does not belong.
 pub const TOKEN_PREFIX: &str = "fanal_";
+/// The longest name, in characters.
+pub const MAX_TOKEN_NAME_CHARS: usize = 100;
+/// How old the noted last use may get before it is noted again.
+const USE_NOTED_EVERY: Span = Span::mins(1);
+/// 256 bits.
 const TOKEN_BYTES: usize = 32;
 
-/// A token, without what proves it.
-#[derive(Clone, Debug)]
+/// What a token may do: `*`, or read or write things of one kind. To write does not include to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope(&'static str);
+
+impl Scope {
+    /// Everything.
+    pub const ALL: Self = Self("*");
+    /// Every scope there is.
+    pub const EVERY: &'static [Self] = &[
+        Self::ALL,
+        Self("components:read"),
+        Self("components:write"),
+        Self("deliveries:read"),
+        Self("deliveries:write"),
+        Self("groups:read"),
+        Self("groups:write"),
+        Self("incidents:read"),
+        Self("incidents:write"),
+        Self("integrations:read"),
+        Self("integrations:write"),
+        Self("maintenances:read"),
+        Self("maintenances:write"),
+        Self("metrics:read"),
+        Self("metrics:write"),
+        Self("notifications:read"),
+        Self("notifications:write"),
+        Self("page:read"),
+        Self("page:write"),
+        Self("subscribers:read"),
+        Self("subscribers:write"),
+        Self("tokens:read"),
+        Self("tokens:write"),
+    ];
+
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// Whether it lets its bearer do what needs `wanted`.
+    #[must_use]
+    pub fn allows(self, wanted: &str) -> bool {
+        self == Self::ALL || self.0 == wanted
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        Self::EVERY.iter().find(|scope| scope.0 == text).copied().ok_or_else(|| UnknownName {
+            value: text.chars().take(64).collect(),
+            allowed: Self::EVERY.iter().map(|scope| scope.0).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// A token without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// Its id.
     pub id: TokenId,
-    /// What it is for.
+    /// What it is for; stands in the history for what was done with it.
     pub name: String,
     /// Its last four characters.
     pub hint: String,
-    /// `<resource>:read`, `<resource>:write` or `*`.
-    pub scopes: Vec<String>,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, to the minute.
+    /// About when it was last used.
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
@@ -53,11 +121,13 @@ impl TryFrom<Row> for Token {
     type Error = StorageError;
 
     fn try_from(row: Row) -> Result<Self, StorageError> {
+        let scopes: Vec<String> = json(&row.scopes, "token", "scopes")?;
         Ok(Self {
             id: TokenId(row.token_id),
             name: row.name,
             hint: row.hint,
-            scopes: json(&row.scopes, "token", "scopes")?,
+            // A scope that this version does not know allows nothing.
+            scopes: scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
             created_at: Timestamp(row.created_at),
             expires_at: row.expires_at.map(Timestamp),
             last_used_at: row.last_used_at.map(Timestamp),
@@ -66,64 +136,111 @@ impl TryFrom<Row> for Token {
     }
 }
 
-/// Makes a token. Its text is returned here and never again.
+macro_rules! columns {
+    () => {
+        "select token_id, name, hint, scopes, created_at, expires_at, last_used_at, revoked_at from token "
+    };
+}
+
+/// Makes a token. Its secret is given out here and never again.
 ///
 /// # Errors
 /// What the database said.
 pub async fn create(
     conn: &mut Connection,
     name: &str,
-    scopes: &[String],
+    scopes: &[Scope],
     expires_at: Option<Timestamp>,
     now: Timestamp,
-) -> Result<(TokenId, SecretString), StorageError> {
+) -> Result<(Token, SecretString), StorageError> {
     let mut bytes = [0; TOKEN_BYTES];
     rand::rng().fill_bytes(&mut bytes);
-    let text = SecretString::from(format!("{TOKEN_PREFIX}{}", hex::encode(bytes)));
+    let secret = SecretString::from(format!("{TOKEN_PREFIX}{}", base64_url(&bytes)));
+    let hint = crate::hint(&secret);
+    let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
     let id: i64 = sql!(conn, c => sqlx::query_scalar(
         "insert into token (name, hash, hint, scopes, created_at, expires_at) values ($1, $2, $3, $4, $5, $6) returning token_id",
     )
     .bind(name)
-    .bind(hash(text.expose_secret()))
-    .bind(hint(&text))
-    .bind(to_json(&scopes))
+    .bind(hash(&secret))
+    .bind(hint.as_str())
+    .bind(to_json(&names))
     .bind(now.0)
     .bind(expires_at.map(|at| at.0))
     .fetch_one(&mut *c)
     .await)?;
-    Ok((TokenId(id), text))
+    let token = Token {
+        id: TokenId(id),
+        name: name.to_owned(),
+        hint,
+        scopes: scopes.to_vec(),
+        created_at: now,
+        expires_at,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    Ok((token, secret))
 }
 
-/// The token of this text, if it is valid now.
+fn base64_url(bytes: &[u8]) -> String {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A plain hash is enough: a token has 256 random bits, so nothing can be tried out. Nor is there anything to compare in constant
+/// time: what is looked up is the hash.
+fn hash(secret: &SecretString) -> String {
+    hex::encode(Sha256::digest(secret.expose_secret().as_bytes()))
+}
+
+/// The token of this secret, if it is valid now; notes that it was used.
 ///
 /// # Errors
 /// What the database said.
-pub async fn authenticate(conn: &mut Connection, text: &str, now: Timestamp) -> Result<Option<Token>, StorageError> {
-    let row: Option<Row> = sql!(conn, c => sqlx::query_as(
-        "select token_id, name, hint, scopes, created_at, expires_at, last_used_at, revoked_at from token
-         where hash = $1 and revoked_at is null and (expires_at is null or expires_at > $2)",
-    )
-    .bind(hash(text))
+pub async fn authenticate(db: &Db, secret: &SecretString, now: Timestamp) -> Result<Option<Token>, StorageError> {
+    let mut conn = db.read().await?;
+    let row: Option<Row> = sql!(conn, c => sqlx::query_as(concat!(
+        columns!(),
+        "where hash = $1 and revoked_at is null and (expires_at is null or expires_at > $2)",
+    ))
+    .bind(hash(secret))
     .bind(now.0)
     .fetch_optional(&mut *c)
     .await)?;
-    row.map(Token::try_from).transpose()
+    drop(conn);
+    let Some(token) = row.map(Token::try_from).transpose()? else { return Ok(None) };
+    if token.last_used_at.is_none_or(|at| now.since(at) >= USE_NOTED_EVERY) {
+        let mut tx = db.begin().await?;
+        execute!(tx, sqlx::query("update token set last_used_at = $2 where token_id = $1").bind(token.id.0).bind(now.0))?;
+        tx.commit().await?;
+    }
+    Ok(Some(token))
 }
 
-/// Every token, newest first.
+/// Tokens above the id `after`, oldest first, revoked ones too.
 ///
 /// # Errors
 /// What the database said.
-pub async fn list(conn: &mut Connection) -> Result<Vec<Token>, StorageError> {
-    let rows: Vec<Row> = sql!(conn, c => sqlx::query_as(
-        "select token_id, name, hint, scopes, created_at, expires_at, last_used_at, revoked_at from token order by token_id desc",
-    )
-    .fetch_all(&mut *c)
-    .await)?;
+pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<Token>, StorageError> {
+    let rows: Vec<Row> = sql!(conn, c => sqlx::query_as(concat!(columns!(), "where token_id > $1 order by token_id limit $2"))
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut *c)
+        .await)?;
     rows.into_iter().map(Token::try_from).collect()
 }
 
-/// Ends a token; tells whether it was valid.
+/// One token.
+///
+/// # Errors
+/// What the database said.
+pub async fn find(conn: &mut Connection, id: TokenId) -> Result<Option<Token>, StorageError> {
+    let row: Option<Row> =
+        sql!(conn, c => sqlx::query_as(concat!(columns!(), "where token_id = $1")).bind(id.0).fetch_optional(&mut *c).await)?;
+    row.map(Token::try_from).transpose()
+}
+
+/// Ends a token for good; tells whether there was a valid one of this id.
 ///
 /// # Errors
 /// What the database said.
@@ -131,8 +248,4 @@ pub async fn revoke(conn: &mut Connection, id: TokenId, now: Timestamp) -> Resul
     let n =
         execute!(conn, sqlx::query("update token set revoked_at = $2 where token_id = $1 and revoked_at is null").bind(id.0).bind(now.0))?;
     Ok(n > 0)
-}
-
-fn hash(text: &str) -> String {
-    hex::encode(Sha256::digest(text))
 }

@@ -76,7 +76,7 @@ async fn insert(conn: &mut Connection, integration: &IntegrationSpec, now: Times
 }
 
 /// Gives an integration exactly its routes. One that goes on keeps its id, and with it what it has taken up.
-async fn set_routes(
+pub(crate) async fn set_routes(
     conn: &mut Connection,
     integration: i64,
     old: &[RouteSpec],

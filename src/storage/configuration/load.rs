@@ -14,9 +14,9 @@ use crate::{
 
 /// A row of something that has a place in a list.
 #[derive(Clone, Copy)]
-pub(super) struct Row {
-    pub(super) id: i64,
-    pub(super) position: i32,
+pub(crate) struct Row {
+    pub(crate) id: i64,
+    pub(crate) position: i32,
 }
 
 /// An integration's row, and those of its routes and secrets in the order of the specification.
@@ -60,7 +60,7 @@ impl Stored {
 }
 
 /// The keys of what is stored, by id.
-type Keys = HashMap<i64, String>;
+pub(crate) type Keys = HashMap<i64, String>;
 
 fn keys<T>(rows: &[Row], specs: &[T], key: impl Fn(&T) -> &String) -> Keys {
     rows.iter().zip(specs).map(|(row, spec)| (row.id, key(spec).clone())).collect()
@@ -117,7 +117,7 @@ async fn load_integrations(
     .fetch_all(&mut *c)
     .await)?;
     let mut secrets = load_secrets(conn).await?;
-    let mut routes = load_routes(conn, components, metrics).await?;
+    let mut routes = load_routes(conn, components, metrics, None).await?;
     let mut specs = Vec::with_capacity(rows.len());
     let mut ids = Vec::with_capacity(rows.len());
     for (id, key, provider, name, settings, enabled) in rows {
@@ -161,19 +161,28 @@ struct RouteRow {
     value: Option<String>,
 }
 
-async fn load_routes(
+/// The routes of every integration, or of one.
+pub(crate) async fn load_routes(
     conn: &mut Connection,
     components: &Keys,
     metrics: &Keys,
+    only: Option<i64>,
 ) -> Result<HashMap<i64, Vec<(RouteSpec, Row)>>, StorageError> {
     let rows: Vec<RouteRow> = sql!(conn, c => sqlx::query_as(
         "select route_id, integration_id, position, condition, status, for_ms, keep_firing_for, expire_after, cool_off, publish,
                 title, body, metric_id, value
-         from route order by integration_id, position, route_id",
+         from route where cast($1 as bigint) is null or integration_id = $1 order by integration_id, position, route_id",
     )
+    .bind(only)
     .fetch_all(&mut *c)
     .await)?;
-    let pairs = sql!(conn, c => sqlx::query_as("select route_id, component_id from route_component").fetch_all(&mut *c).await)?;
+    let pairs = sql!(conn, c => sqlx::query_as(
+        "select p.route_id, p.component_id from route_component p join route r on r.route_id = p.route_id
+         where cast($1 as bigint) is null or r.integration_id = $1",
+    )
+    .bind(only)
+    .fetch_all(&mut *c)
+    .await)?;
     let mut parts = grouped(pairs, components);
     let mut found: HashMap<i64, Vec<(RouteSpec, Row)>> = HashMap::new();
     for row in rows {

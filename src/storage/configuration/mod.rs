@@ -14,7 +14,9 @@ use domain::{Desired, Timestamp};
 
 use crate::{Connection, SecretBox, StorageError, db::execute};
 
+pub(crate) use integrations::set_routes;
 use load::Stored;
+pub(crate) use load::{Keys, Row, load_routes};
 use secrets::Secrets;
 
 /// Reads everything that configuration governs. Secrets come with their fingerprints alone.
@@ -46,14 +48,14 @@ pub async fn apply(conn: &mut Connection, secrets: &SecretBox, desired: &Desired
 }
 
 /// What routes point at.
-struct Targets<'a> {
-    components: &'a Ids,
-    metrics: &'a Ids,
+pub(crate) struct Targets<'a> {
+    pub(crate) components: &'a Ids,
+    pub(crate) metrics: &'a Ids,
 }
 
 /// The ids of things of one kind, by key.
 #[derive(Debug, Default)]
-struct Ids {
+pub(crate) struct Ids {
     kind: &'static str,
     by_key: HashMap<String, i64>,
 }
@@ -61,6 +63,10 @@ struct Ids {
 impl Ids {
     fn of(kind: &'static str) -> Self {
         Self { kind, by_key: HashMap::new() }
+    }
+
+    pub(crate) fn from_keys(kind: &'static str, keys: &Keys) -> Self {
+        Self { kind, by_key: keys.iter().map(|(id, key)| (key.clone(), *id)).collect() }
     }
 
     fn get(&self, key: &str) -> Result<i64, StorageError> {

@@ -1,0 +1,185 @@
+//! Subscribers as the team sees them.
+
+use std::collections::HashMap;
+
+use domain::{Channel, ComponentId, SubscriberId, Timestamp};
+use secrecy::SecretString;
+use sqlx::QueryBuilder;
+
+use crate::{
+    Connection, SecretBox, StorageError,
+    db::{execute, sql},
+    notifications::secret_place,
+    rows::{MAX_IN, named, push_ids},
+    secrets::random_token,
+};
+
+/// Somebody who wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// Its id.
+    pub id: SubscriberId,
+    /// The way to reach it.
+    pub channel: Channel,
+    /// A mail address or a URL.
+    pub address: String,
+    /// What it wants to hear of; `None` is everything.
+    pub components: Option<Vec<ComponentId>>,
+    /// Whether a configuration file owns it.
+    pub managed: bool,
+    /// When the address was confirmed.
+    pub confirmed_at: Option<Timestamp>,
+    /// When it came.
+    pub created_at: Timestamp,
+    /// Since when every try has failed.
+    pub failing_since: Option<Timestamp>,
+    /// When it was switched off.
+    pub disabled_at: Option<Timestamp>,
+    /// Why it was switched off.
+    pub disabled_reason: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    subscriber_id: i64,
+    channel: String,
+    address: String,
+    managed: bool,
+    scoped: bool,
+    confirmed_at: Option<i64>,
+    created_at: i64,
+    failing_since: Option<i64>,
+    disabled_at: Option<i64>,
+    disabled_reason: Option<String>,
+}
+
+/// Subscribers above the id `after`, oldest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<Subscriber>, StorageError> {
+    let rows: Vec<Row> = sql!(conn, c => sqlx::query_as(
+        "select subscriber_id, channel, address, managed, scoped, confirmed_at, created_at, failing_since, disabled_at, disabled_reason
+         from subscriber where subscriber_id > $1 order by subscriber_id limit $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    let ids: Vec<i64> = rows.iter().filter(|row| row.scoped).map(|row| row.subscriber_id).collect();
+    let mut scopes: HashMap<i64, Vec<ComponentId>> = HashMap::new();
+    for chunk in ids.chunks(MAX_IN) {
+        let pairs: Vec<(i64, i64)> = sql!(conn, c => {
+            let mut query = QueryBuilder::<DB>::new("select subscriber_id, component_id from subscriber_component where subscriber_id in (");
+            push_ids(&mut query, chunk);
+            query.push(" order by component_id");
+            query.build_query_as().fetch_all(&mut *c).await?
+        });
+        for (subscriber, component) in pairs {
+            scopes.entry(subscriber).or_default().push(ComponentId(component));
+        }
+    }
+    let subscriber = |row: Row| {
+        Ok(Subscriber {
+            id: SubscriberId(row.subscriber_id),
+            channel: named(&row.channel, "subscriber", "channel")?,
+            address: row.address,
+            components: row.scoped.then(|| scopes.remove(&row.subscriber_id).unwrap_or_default()),
+            managed: row.managed,
+            confirmed_at: row.confirmed_at.map(Timestamp),
+            created_at: Timestamp(row.created_at),
+            failing_since: row.failing_since.map(Timestamp),
+            disabled_at: row.disabled_at.map(Timestamp),
+            disabled_reason: row.disabled_reason,
+        })
+    };
+    rows.into_iter().map(subscriber).collect()
+}
+
+/// One subscriber.
+///
+/// # Errors
+/// What the database said.
+pub async fn find(conn: &mut Connection, id: SubscriberId) -> Result<Option<Subscriber>, StorageError> {
+    Ok(list(conn, id.0.saturating_sub(1), 1).await?.pop().filter(|subscriber| subscriber.id == id))
+}
+
+/// Somebody to be told from now on.
+#[derive(Debug)]
+pub struct NewSubscriber<'a> {
+    /// The way to reach it.
+    pub channel: Channel,
+    /// A mail address or a URL.
+    pub address: &'a str,
+    /// What webhooks are signed with.
+    pub secret: Option<&'a SecretString>,
+    /// What it wants to hear of; `None` is everything.
+    pub components: Option<&'a [ComponentId]>,
+}
+
+/// Adds a subscriber that need not confirm: whoever adds it answers for the address.
+///
+/// # Errors
+/// [`StorageError::Taken`] if the address is subscribed already, or what the database said.
+pub async fn insert(
+    conn: &mut Connection,
+    secrets: &SecretBox,
+    new: &NewSubscriber<'_>,
+    now: Timestamp,
+) -> Result<SubscriberId, StorageError> {
+    let id: Result<i64, _> = sql!(conn, c => sqlx::query_scalar(
+        "insert into subscriber (channel, address, manage_token, scoped, confirmed_at, created_at) values ($1, $2, $3, $4, $5, $5)
+         returning subscriber_id",
+    )
+    .bind(new.channel.as_str())
+    .bind(new.address)
+    .bind(random_token())
+    .bind(new.components.is_some())
+    .bind(now.0)
+    .fetch_one(&mut *c)
+    .await);
+    let id = SubscriberId(id.map_err(|error| StorageError::taken(error, "address"))?);
+    if let Some(secret) = new.secret {
+        let (sealed, fingerprint) = (secrets.seal(&secret_place(id), secret), secrets.fingerprint(secret));
+        execute!(
+            conn,
+            sqlx::query("update subscriber set secret = $2, secret_fingerprint = $3 where subscriber_id = $1")
+                .bind(id.0)
+                .bind(sealed.as_slice())
+                .bind(fingerprint.as_str())
+        )?;
+    }
+    for component in new.components.unwrap_or_default() {
+        execute!(
+            conn,
+            sqlx::query("insert into subscriber_component (subscriber_id, component_id) values ($1, $2) on conflict do nothing")
+                .bind(id.0)
+                .bind(component.0)
+        )?;
+    }
+    Ok(id)
+}
+
+/// Switches a subscriber on again that was switched off; what was cancelled stays so. Tells whether there is such a one.
+///
+/// # Errors
+/// What the database said.
+pub async fn enable(conn: &mut Connection, id: SubscriberId) -> Result<bool, StorageError> {
+    let n = execute!(
+        conn,
+        sqlx::query(
+            "update subscriber set disabled_at = null, disabled_reason = null, failing_since = null
+             where subscriber_id = $1 and disabled_at is not null"
+        )
+        .bind(id.0)
+    )?;
+    Ok(n > 0)
+}
+
+/// Removes a subscriber with everything owed to it; tells whether there was one.
+///
+/// # Errors
+/// What the database said.
+pub async fn delete(conn: &mut Connection, id: SubscriberId) -> Result<bool, StorageError> {
+    Ok(execute!(conn, sqlx::query("delete from subscriber where subscriber_id = $1").bind(id.0))? > 0)
+}
