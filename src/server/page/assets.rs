@@ -7,7 +7,22 @@ use sha2::{Digest, Sha256, Sha384};
 
 use super::document::{Document, Kind, hex};
 
-/// One file of `assets/`.
+/// Each in several files to read, served as one.
+const CSS: &str = concat!(
+    include_str!("../assets/page/base.css"),
+    include_str!("../assets/page/events.css"),
+    include_str!("../assets/page/systems.css"),
+    include_str!("../assets/page/more.css"),
+    include_str!("../assets/page/media.css"),
+);
+const JS: &str = concat!(
+    include_str!("../assets/page/times.js"),
+    include_str!("../assets/page/switches.js"),
+    include_str!("../assets/page/bars.js"),
+    include_str!("../assets/page/live.js"),
+);
+
+/// One file that pages load.
 #[derive(Debug)]
 pub(crate) struct Asset {
     /// Where it is served: `/assets/page.<hash>.css`.
@@ -30,9 +45,9 @@ pub(crate) struct Links {
 /// Every asset of the public page.
 pub(crate) fn links() -> &'static Links {
     static LINKS: LazyLock<Links> = LazyLock::new(|| Links {
-        css: asset("page", "css", Kind::Css, include_str!("../assets/page.css")),
+        css: asset("page", "css", Kind::Css, CSS),
         theme: asset("theme", "js", Kind::JavaScript, include_str!("../assets/theme.js")),
-        js: asset("page", "js", Kind::JavaScript, include_str!("../assets/page.js")),
+        js: asset("page", "js", Kind::JavaScript, JS),
         icon: asset("icon", "svg", Kind::Icon, include_str!("../assets/icon.svg")),
     });
     &LINKS

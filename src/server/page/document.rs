@@ -38,6 +38,7 @@ pub(super) enum Kind {
     Atom,
     Rss,
     Badge,
+    Calendar,
     Css,
     JavaScript,
     Icon,
@@ -51,6 +52,7 @@ impl Kind {
             Self::Atom => "application/atom+xml; charset=utf-8",
             Self::Rss => "application/rss+xml; charset=utf-8",
             Self::Badge | Self::Icon => "image/svg+xml; charset=utf-8",
+            Self::Calendar => "text/calendar; charset=utf-8",
             Self::Css => "text/css; charset=utf-8",
             Self::JavaScript => "text/javascript; charset=utf-8",
         }
@@ -59,7 +61,7 @@ impl Kind {
     const fn audience(self) -> Audience {
         match self {
             Self::Html | Self::Css | Self::JavaScript | Self::Icon => Audience::SameSite,
-            Self::Json | Self::Atom | Self::Rss | Self::Badge => Audience::Everyone,
+            Self::Json | Self::Atom | Self::Rss | Self::Badge | Self::Calendar => Audience::Everyone,
         }
     }
 

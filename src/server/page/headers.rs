@@ -58,7 +58,7 @@ pub(super) fn add(headers: &mut HeaderMap, audience: Audience, https: bool) {
 /// A middleware that adds the public page's security headers to responses that bring none.
 ///
 /// Documents of the snapshot carry theirs already; this is for forms, errors and everything else. `Strict-Transport-Security` is sent
-/// only when `base_url` is https.
+/// only when `base_url` is https. Put it outermost: an error that reaches it becomes its plain response.
 #[must_use]
 pub fn headers(base_url: &Url) -> SecurityHeaders {
     SecurityHeaders { https: base_url.scheme() == "https" }

@@ -5,6 +5,7 @@
 
 mod assets;
 mod badge;
+mod calendar;
 mod document;
 mod events;
 mod feeds;

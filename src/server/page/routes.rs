@@ -14,14 +14,15 @@ use super::{Page, Resource, assets, events::Events};
 #[must_use]
 pub fn routes(page: &Arc<Page>) -> Route {
     use Resource::{
-        ActiveMaintenances, Atom, Badge, Component, ComponentBadge, Components, History, Home, Incident, Maintenance, Maintenances, Rss,
-        Status, Summary, Unresolved, UpcomingMaintenances,
+        ActiveMaintenances, Atom, Badge, Calendar, Component, ComponentBadge, Components, History, Home, Incident, Maintenance,
+        Maintenances, Rss, Status, Summary, Unresolved, UpcomingMaintenances,
     };
     let fixed = [
         ("/", Home),
         ("/history", History),
         ("/history.atom", Atom),
         ("/history.rss", Rss),
+        ("/calendar.ics", Calendar),
         ("/badge.svg", Badge),
         ("/api/v2/summary.json", Summary),
         ("/api/v2/status.json", Status),

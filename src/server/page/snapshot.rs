@@ -10,7 +10,7 @@ use poem::{Response, http::HeaderMap};
 use url::Url;
 
 use super::{
-    Announced, badge,
+    Announced, badge, calendar,
     document::{Document, Kind},
     feeds,
     site::Site,
@@ -41,6 +41,8 @@ pub enum Resource {
     Atom,
     /// `/history.rss`
     Rss,
+    /// `/calendar.ics`
+    Calendar,
     /// `/api/v2/summary.json`
     Summary,
     /// `/api/v2/status.json`
@@ -155,7 +157,7 @@ pub(super) fn all(snapshot: &Snapshot) -> Vec<Resource> {
 /// Everything that can be asked for.
 fn resources(data: &PageData) -> Vec<Resource> {
     use Resource::{
-        ActiveMaintenances, Atom, Badge, Component, ComponentBadge, Components, History, Home, Incident, Incidents, Maintenance,
+        ActiveMaintenances, Atom, Badge, Calendar, Component, ComponentBadge, Components, History, Home, Incident, Incidents, Maintenance,
         Maintenances, Rss, Status, Summary, Unresolved, UpcomingMaintenances,
     };
     let mut list = vec![
@@ -164,6 +166,7 @@ fn resources(data: &PageData) -> Vec<Resource> {
         Badge,
         Atom,
         Rss,
+        Calendar,
         Summary,
         Status,
         Components,
@@ -201,6 +204,7 @@ fn render(resource: Resource, view: &View<'_>) -> (Kind, String) {
         }
         Resource::Atom => (Kind::Atom, feeds::atom(view)),
         Resource::Rss => (Kind::Rss, feeds::rss(view)),
+        Resource::Calendar => (Kind::Calendar, calendar::calendar(view)),
         Resource::Summary => json(Body::summary(view)),
         Resource::Status => json(Body::status(view)),
         Resource::Components => json(Body::components(view)),

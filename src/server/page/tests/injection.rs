@@ -86,7 +86,8 @@ fn no_text_becomes_markup() {
             let markup = text(&snapshot, resource);
             assert!(!markup.contains("=\"javascript:"), "{resource:?} {payload}");
             assert!(!markup.contains(['\0', '\u{8}', '\u{b}', '\u{1b}', '\u{fffe}', '\u{202e}']), "{resource:?} {payload:?}");
-            if markup.starts_with('{') {
+            if markup.starts_with(['{', 'B']) {
+                // JSON, and the calendar, which begins with its name: no markup there.
                 continue;
             }
             let allowed = ["src", "href"];

@@ -29,7 +29,8 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).map_or("", |value| value.to_str().unwrap())
 }
 
-const PATHS: [&str; 17] = [
+const PATHS: [&str; 18] = [
+    "/calendar.ics",
     "/",
     "/history",
     "/history.atom",
@@ -135,7 +136,7 @@ async fn every_answer_carries_the_headers_of_its_kind() {
         assert_eq!(header(headers, "x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header(headers, "cross-origin-opener-policy"), "same-origin", "{path}");
         assert!(header(headers, "strict-transport-security").starts_with("max-age=") || path == asset, "{path}");
-        let public = path.starts_with("/api/v2/") || path.contains("badge") || path.starts_with("/history.");
+        let public = path.starts_with("/api/v2/") || path.contains("badge") || path.starts_with("/history.") || path.ends_with(".ics");
         assert_eq!(header(headers, "cross-origin-resource-policy"), if public { "cross-origin" } else { "same-origin" }, "{path}");
         assert_eq!(header(headers, "access-control-allow-origin"), if public { "*" } else { "" }, "{path}");
     }

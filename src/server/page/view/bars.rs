@@ -3,9 +3,9 @@
 //! The days without trouble are one dashed line; each day with trouble is a rectangle on top, taller the worse it was, so that colour is
 //! never alone. Scripts read the minutes from a compact attribute; without scripts the component's own page lists them in a table.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
-use domain::{BAR_DAYS, Component, Day, Span, Status};
+use domain::{BAR_DAYS, Component, Day, PageComponent, Span, Status};
 
 use super::uptime::{percent, uptime};
 use crate::page::site::Site;
@@ -37,6 +37,31 @@ impl Bars {
             days.iter().map(|day| (day.day - first, day)).filter(|(index, _)| (0..BAR_DAYS).contains(index)).collect();
         let uptime = uptime(days, component.created_at, site).map(percent).unwrap_or_default();
         Self { svg: draw(from, &troubled), minutes: minutes(&troubled), from, label: label(&troubled, from, &uptime, site), uptime }
+    }
+}
+
+/// The bars of a whole group: each day the worst of its components, the uptime their mean.
+#[derive(Debug)]
+pub(crate) struct GroupBars {
+    pub(crate) svg: String,
+    pub(crate) uptime: String,
+}
+
+impl GroupBars {
+    pub(crate) fn of(members: &[&PageComponent], site: &Site) -> Self {
+        let first = site.today() - BAR_DAYS + 1;
+        let from = members.iter().map(|shown| (site.day(shown.component.created_at) - first).clamp(0, BAR_DAYS)).min().unwrap_or(0);
+        let mut worst: BTreeMap<i32, &Day> = BTreeMap::new();
+        for day in members.iter().flat_map(|shown| &shown.days).filter(|day| (first..first + BAR_DAYS).contains(&day.day)) {
+            let slot = worst.entry(day.day - first).or_insert(day);
+            if slot.worst() < day.worst() {
+                *slot = day;
+            }
+        }
+        let troubled: Vec<(i32, &Day)> = worst.into_iter().collect();
+        let shares: Vec<f64> = members.iter().filter_map(|shown| uptime(&shown.days, shown.component.created_at, site)).collect();
+        let mean = (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64);
+        Self { svg: draw(from, &troubled), uptime: mean.map(percent).unwrap_or_default() }
     }
 }
 

@@ -5,7 +5,11 @@ use std::collections::{HashMap, HashSet};
 use askama::Template;
 use domain::{Group, GroupId, PageComponent, Status};
 
-use super::{View, bars::Bars, label};
+use super::{
+    View,
+    bars::{Bars, GroupBars},
+    label,
+};
 
 /// One component's line.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ struct GroupTemplate<'a> {
     class: &'static str,
     label: &'static str,
     open: bool,
+    bars: GroupBars,
     rows: &'a [Row<'a>],
     inner: String,
 }
@@ -69,10 +74,9 @@ struct Tree<'v, 'a> {
     members: HashMap<Option<GroupId>, Vec<&'a PageComponent>>,
 }
 
-struct Rendered {
+struct Rendered<'a> {
     html: String,
-    status: Status,
-    n_components: usize,
+    members: Vec<&'a PageComponent>,
 }
 
 impl<'v, 'a> Tree<'v, 'a> {
@@ -105,27 +109,28 @@ impl<'v, 'a> Tree<'v, 'a> {
     }
 
     /// A group in trouble is open; an empty one is left out.
-    fn render(&mut self, group: &'a Group) -> Rendered {
-        let inner: Vec<Rendered> =
-            self.children.remove(&group.id).unwrap_or_default().into_iter().map(|child| self.render(child)).collect();
-        let members = self.members.remove(&Some(group.id)).unwrap_or_default();
-        let status =
-            members.iter().map(|shown| shown.component.status).chain(inner.iter().map(|child| child.status)).max().unwrap_or_default();
-        let n_components = members.len() + inner.iter().map(|child| child.n_components).sum::<usize>();
-        if n_components == 0 {
-            return Rendered { html: String::new(), status, n_components };
+    fn render(&mut self, group: &'a Group) -> Rendered<'a> {
+        let children = self.children.remove(&group.id).unwrap_or_default();
+        let inner: Vec<Rendered<'a>> = children.into_iter().map(|child| self.render(child)).collect();
+        let own = self.members.remove(&Some(group.id)).unwrap_or_default();
+        let members: Vec<&PageComponent> =
+            own.iter().copied().chain(inner.iter().flat_map(|child| child.members.iter().copied())).collect();
+        let status = members.iter().map(|shown| shown.component.status).max().unwrap_or_default();
+        if members.is_empty() {
+            return Rendered { html: String::new(), members };
         }
-        let rows: Vec<Row<'a>> = members.into_iter().map(|shown| Row::new(shown, self.view)).collect();
+        let rows: Vec<Row<'a>> = own.into_iter().map(|shown| Row::new(shown, self.view)).collect();
         let template = GroupTemplate {
             id: group.id.0,
             name: &group.name,
-            n_components,
+            n_components: members.len(),
             class: status.as_str(),
             label: label(status),
             open: status != Status::Operational,
+            bars: GroupBars::of(&members, self.view.site),
             rows: &rows,
             inner: inner.into_iter().map(|child| child.html).collect(),
         };
-        Rendered { html: super::html(&template), status, n_components }
+        Rendered { html: super::html(&template), members }
     }
 }
