@@ -1,21 +1,15 @@
 //! Makes history outside the evaluator: what people do, and what follows from a new configuration.
 
-<<<<<<< HEAD
-use domain::{Act, Desired, Recorded, SubscriberId, Timestamp, plan_act, plan_reconfigured};
-
-use crate::{Db, Entry, SecretBox, StorageError, changes, configuration, ledger, notifications, state};
-=======
-use domain::{Act, ComponentId, IncidentId, Recorded, State, Timestamp, Why, plan_act, plan_reconfigured};
+use domain::{Act, ComponentId, Desired, IncidentId, Recorded, State, SubscriberId, Timestamp, Why, plan_act, plan_reconfigured};
 use sqlx::QueryBuilder;
 
 use crate::{
-    Connection, Db, Entry, StorageError, changes,
+    Connection, Db, Entry, SecretBox, StorageError, changes, configuration,
     db::sql,
-    ledger,
+    ledger, notifications,
     rows::{self, Incidents, json},
     state,
 };
->>>>>>> admin
 
 /// Does what a person wants done, with everything that follows from it, in one transaction. Wake [`crate::Topic::Changes`] and
 /// [`crate::Topic::Notifications`] afterwards.
@@ -63,7 +57,6 @@ pub async fn reconfigured(mut entry: Entry, by: &str, now: Timestamp) -> Result<
     Ok(recorded)
 }
 
-<<<<<<< HEAD
 /// Makes the database equal to a configuration file, with everything that follows from it, in one transaction.
 ///
 /// # Errors
@@ -84,7 +77,8 @@ pub async fn disable(db: &Db, subscriber: SubscriberId, reason: &str, now: Times
     let disabled = notifications::disable(&mut tx, subscriber, reason, now).await?;
     tx.commit().await?;
     Ok(disabled)
-=======
+}
+
 /// What a transition is about.
 #[derive(Clone, Copy, Debug)]
 pub enum About {
@@ -129,5 +123,4 @@ pub async fn list(conn: &mut Connection, about: About, before: i64, limit: i64) 
         Ok(Transition { id, at: Timestamp(at), kind, data, why })
     };
     rows.into_iter().map(transition).collect()
->>>>>>> admin
 }

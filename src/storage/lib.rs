@@ -23,8 +23,8 @@ pub mod queue;
 pub mod rows;
 mod secrets;
 pub mod state;
-pub mod subscriptions;
 pub mod subscribers;
+pub mod subscriptions;
 pub mod tokens;
 mod wake;
 

@@ -1,2 +1,2 @@
 //! End-to-end tests.
-fn main(){}
+fn main() {}

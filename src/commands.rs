@@ -1,0 +1,303 @@
+//! Commands that do one thing and end.
+
+use std::{path::PathBuf, process};
+
+use anyhow::{Context, bail};
+use configuration::Problem;
+use domain::{Desired, NotificationId, Secret, SecretRef, Span, State, Timestamp, plan_timers};
+use jobs::{Clock, evaluator};
+use secrecy::{ExposeSecret, SecretString};
+use storage::{Db, SecretBox, Topic, Wake, deliveries, history, hub, ledger, notifications, rows, state, tokens};
+
+use crate::config::Config;
+
+/// The largest configuration file, in bytes.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// Works on API tokens.
+#[derive(clap::Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it, and nothing else. It is not shown again.
+    Create {
+        /// What it is for.
+        #[arg(long)]
+        name: String,
+        /// `<resource>:read`, `<resource>:write` or `*`; may be given several times.
+        #[arg(long = "scope", required = true, num_args = 1..)]
+        scopes: Vec<String>,
+    },
+    /// List the tokens.
+    List,
+}
+
+/// Names a configuration file.
+#[derive(clap::Args)]
+pub(crate) struct FileArgument {
+    /// The file, `-` for standard input.
+    #[arg(short, long)]
+    file: PathBuf,
+}
+
+/// Says what to send again.
+#[derive(clap::Args)]
+pub(crate) struct ResendArguments {
+    /// One notification.
+    #[arg(long, conflicts_with = "since")]
+    id: Option<i64>,
+    /// Every dead notification made within this time, e.g. `2d`.
+    #[arg(long)]
+    since: Option<Span>,
+}
+
+/// `fanal migrate`.
+pub(crate) async fn migrate(config: &Config) -> anyhow::Result<()> {
+    config.open().await?.close().await;
+    eprintln!("The schema is up to date.");
+    Ok(())
+}
+
+/// `fanal token …`.
+pub(crate) async fn token(config: &Config, command: TokenCommand) -> anyhow::Result<()> {
+    let db = config.open().await?;
+    match command {
+        TokenCommand::Create { name, scopes } => {
+            let scopes = scopes
+                .iter()
+                .map(|scope| scope.parse().map_err(|error| anyhow::anyhow!("--scope: {error}")))
+                .collect::<Result<Vec<_>, _>>()?;
+            if name.trim().is_empty() || name.chars().count() > 200 {
+                bail!("--name must have 1 to 200 characters");
+            }
+            let mut tx = db.begin().await?;
+            let (_, secret) = tokens::create(&mut tx, name.trim(), &scopes, None, Clock::default().now()).await?;
+            tx.commit().await?;
+            print(secret.expose_secret());
+        }
+        TokenCommand::List => {
+            for token in tokens::list(&mut db.read().await?, 0, 200).await? {
+                print(&format!("{}\t{}\t…{}", token.id, token.name, token.hint));
+            }
+        }
+    }
+    db.close().await;
+    Ok(())
+}
+
+/// The answer of a command goes to standard output; everything else is said on standard error.
+fn print(text: &str) {
+    use std::io::Write;
+    // A reader that has gone away wants no more.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// `fanal plan`: exits with 0 either way; what would change is printed.
+pub(crate) async fn plan(config: &Config, file: &FileArgument) -> anyhow::Result<()> {
+    let (db, secrets) = (config.open().await?, config.secrets()?);
+    let (current, desired) = read(&db, &secrets, file).await?;
+    print(configuration::diff(&current, &desired).to_string().trim_end());
+    db.close().await;
+    Ok(())
+}
+
+/// `fanal apply`.
+pub(crate) async fn apply(config: &Config, file: &FileArgument) -> anyhow::Result<()> {
+    let (db, secrets) = (config.open().await?, config.secrets()?);
+    let (current, desired) = read(&db, &secrets, file).await?;
+    let plan = configuration::diff(&current, &desired);
+    print(plan.to_string().trim_end());
+    if !plan.is_empty() {
+        configure(&db, &secrets, &desired).await?;
+    }
+    db.close().await;
+    Ok(())
+}
+
+/// Makes the database equal to `desired` and tells the running processes.
+pub(crate) async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired) -> anyhow::Result<()> {
+    history::configure(db, secrets, desired, "fanal apply", Clock::default().now()).await.context("nothing was changed")?;
+    let wake = Wake::new(db.clone());
+    wake.wake(Topic::Changes).await;
+    wake.wake(Topic::Notifications).await;
+    Ok(())
+}
+
+/// `fanal export`.
+pub(crate) async fn export(config: &Config) -> anyhow::Result<()> {
+    let db = config.open().await?;
+    let desired = storage::configuration::load(&mut db.read().await?).await?;
+    print(configuration::export(&desired).trim_end());
+    db.close().await;
+    Ok(())
+}
+
+async fn read(db: &Db, secrets: &SecretBox, file: &FileArgument) -> anyhow::Result<(Desired, Desired)> {
+    let name = file.file.display().to_string();
+    let text = if name == "-" {
+        std::io::read_to_string(std::io::stdin()).context("standard input")?
+    } else {
+        let size = std::fs::metadata(&file.file).with_context(|| name.clone())?.len();
+        if size > MAX_FILE_BYTES {
+            bail!("{name} has {size} bytes, at most {MAX_FILE_BYTES} are allowed");
+        }
+        std::fs::read_to_string(&file.file).with_context(|| name.clone())?
+    };
+    let current = storage::configuration::load(&mut db.read().await?).await?;
+    match parse(&text, secrets, &current) {
+        Ok(desired) => Ok((current, desired)),
+        Err(problems) => {
+            eprint!("{}", configuration::describe(&name, &problems));
+            eprintln!("{} wrong in {name}; nothing was changed.", if problems.len() == 1 { "One thing is" } else { "Several things are" });
+            process::exit(1);
+        }
+    }
+}
+
+/// Reads a configuration, taking secrets from where it says.
+pub(crate) fn parse(text: &str, secrets: &SecretBox, current: &Desired) -> Result<Desired, Vec<Problem>> {
+    let kept = current.secret_fingerprints();
+    let given = |value: SecretString| Secret { fingerprint: secrets.fingerprint(&value), value: Some(value) };
+    configuration::parse(text, &|reference| match reference {
+        SecretRef::Env(name) => match std::env::var(name) {
+            Ok(value) if !value.is_empty() => Ok(given(value.into())),
+            _ => Err(format!("the environment variable `{name}` is not set")),
+        },
+        SecretRef::File(path) => {
+            let value = std::fs::read_to_string(path).map_err(|error| format!("the file `{path}` cannot be read: {error}"))?;
+            Ok(given(value.trim_end_matches(['\r', '\n']).to_owned().into()))
+        }
+        SecretRef::Value(value) => Ok(given(value.clone())),
+        SecretRef::Kept(fingerprint) if kept.contains(fingerprint.as_str()) => Ok(Secret { fingerprint: fingerprint.clone(), value: None }),
+        SecretRef::Kept(_) => Err("this instance keeps no such secret; give it by `env`, `file` or `value`".to_owned()),
+    })
+}
+
+/// `fanal replay`: the fold over all stored deliveries must give the stored state.
+pub(crate) async fn replay(config: &Config) -> anyhow::Result<()> {
+    let (db, secrets) = (config.open().await?, config.secrets()?);
+    let differences = differences(&db, &secrets).await?;
+    db.close().await;
+    for difference in &differences {
+        print(difference);
+    }
+    if differences.is_empty() {
+        print("The fold over all stored deliveries gives exactly the stored state.");
+        return Ok(());
+    }
+    bail!("the fold differs from the stored state; people's acts and configuration changes since are not deliveries")
+}
+
+/// Where the fold over all stored deliveries differs from the stored state.
+pub(crate) async fn differences(db: &Db, secrets: &SecretBox) -> anyhow::Result<Vec<String>> {
+    const AT_ONCE: i64 = 1000;
+    // In a transaction of its own that is never committed: nothing is written.
+    let mut entry = ledger::begin(db, None).await?;
+    let mut stored = state::load(&mut entry).await?;
+    let mut folded = state::load(&mut entry).await?;
+    forget(&mut folded);
+    let providers: std::collections::HashMap<_, _> = hub::load(&mut entry.tx, secrets)
+        .await?
+        .into_iter()
+        .map(|i| (i.id, (i.provider, integrations::Settings::new(i.settings))))
+        .collect();
+    let mut after = 0;
+    loop {
+        let batch = deliveries::evaluated(&mut entry.tx, after, AT_ONCE).await?;
+        let Some((last, _)) = batch.last() else { break };
+        after = *last;
+        for (_, delivery) in &batch {
+            let at = delivery.evaluated_at.unwrap_or(delivery.received_at);
+            plan_timers(&mut folded, at);
+            let Some((provider, settings)) = providers.get(&delivery.integration) else { continue };
+            let signals = evaluator::parse(provider, settings, delivery).unwrap_or_default();
+            evaluator::fold(&mut folded, delivery.integration, delivery.id, &signals, at, &mut Vec::new());
+        }
+    }
+    plan_timers(&mut folded, stored.clock);
+    plan_timers(&mut stored, Timestamp(0));
+    Ok(compare(&stored, &folded))
+}
+
+fn forget(state: &mut State) {
+    state.alerts.clear();
+    state.causes.clear();
+    state.incidents.clear();
+    state.clock = Timestamp(0);
+    for component in state.components.values_mut() {
+        component.status = domain::Status::Operational;
+        component.internal_status = domain::Status::Operational;
+    }
+}
+
+fn compare(stored: &State, folded: &State) -> Vec<String> {
+    let mut differences = Vec::new();
+    for (key, alert) in &stored.alerts {
+        if folded.alerts.get(key).map(|other| (other.firing, other.severity, other.occurred_at))
+            != Some((alert.firing, alert.severity, alert.occurred_at))
+        {
+            differences.push(format!("alert {}/{}: stored {alert:?}, folded {:?}", key.0, key.1, folded.alerts.get(key)));
+        }
+    }
+    for (id, component) in &stored.components {
+        let other = &folded.components[id];
+        if (component.status, component.internal_status) != (other.status, other.internal_status) {
+            differences.push(format!("component {}: stored {}, folded {}", component.key, component.status, other.status));
+        }
+    }
+    let effects = |state: &State| state.causes.iter().map(|(key, cause)| (key.clone(), cause.status, cause.phase)).collect::<Vec<_>>();
+    if effects(stored) != effects(folded) {
+        differences.push(format!("causes: {} stored, {} folded", stored.causes.len(), folded.causes.len()));
+    }
+    differences
+}
+
+/// `fanal resend`.
+pub(crate) async fn resend(config: &Config, arguments: &ResendArguments) -> anyhow::Result<()> {
+    let db = config.open().await?;
+    let now = Clock::default().now();
+    let mut tx = db.begin().await?;
+    let n = match (arguments.id, arguments.since) {
+        (Some(id), _) => u64::from(notifications::resend(&mut tx, NotificationId(id), now).await?),
+        (None, since) => notifications::resend_dead(&mut tx, Timestamp(now.0 - since.unwrap_or(domain::MAX_SPAN).0), now).await?,
+    };
+    tx.commit().await?;
+    Wake::new(db.clone()).wake(Topic::Notifications).await;
+    db.close().await;
+    print(&format!("{n} to be sent again."));
+    Ok(())
+}
+
+/// `fanal doctor`: one line per thing looked at; exits with 1 if something is wrong.
+pub(crate) async fn doctor(config: &Config) -> anyhow::Result<()> {
+    let mut wrong = 0;
+    let mut say = |what: &str, found: Result<String, String>| match found {
+        Ok(text) => print(&format!("ok     {what}: {text}")),
+        Err(text) => {
+            wrong += 1;
+            print(&format!("wrong  {what}: {text}"));
+        }
+    };
+    say("FANAL_SECRET_KEY", config.secrets().map(|_| "usable".to_owned()).map_err(|error| format!("{error:#}")));
+    say("FANAL_BASE_URL", config.base_url().map(|url| url.to_string()).map_err(|error| format!("{error:#}")));
+    let db = config.open().await;
+    say("FANAL_DATABASE_URL", db.as_ref().map(|db| format!("{}, schema up to date", db.kind())).map_err(|error| format!("{error:#}")));
+    let url = config.queue_url().expose_secret().parse::<jobs::queue::QueueUrl>();
+    let queue = match &url {
+        Ok(url) => jobs::queue::Queue::connect(url).await.map(|queue| queue.kind().to_owned()).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    say("FANAL_QUEUE_URL", queue);
+    say("FANAL_SMTP_URL", if config.smtp_url.is_some() { Ok("set".to_owned()) } else { Ok("not set: mail is off".to_owned()) });
+    if let (Ok(db), Ok(secrets)) = (&db, config.secrets()) {
+        let found = async {
+            let mut conn = db.read().await?;
+            hub::load(&mut conn, &secrets).await?;
+            rows::components(&mut conn).await.map(|components| components.len())
+        };
+        say("stored secrets", found.await.map(|n| format!("all readable; {n} components")).map_err(|error| error.to_string()));
+        db.close().await;
+    }
+    if wrong > 0 {
+        bail!("{wrong} things to mend")
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! `demo`: an invented company with 90 days behind it, in a temporary folder.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use domain::{
+    Act, Change, Desired, IncidentEdit, IncidentStatus, MaintenanceEdit, Override, Recorded, Sample, Span, Status, Timestamp, Why, plan_act,
+};
+use jobs::Clock;
+use secrecy::{ExposeSecret, SecretString};
+use storage::{Db, SecretBox, changes, ledger, state};
+use tokio_util::sync::CancellationToken;
+
+use crate::{commands, config::Config, serve};
+
+const DAY_MS: i64 = 86_400_000;
+/// The token that the printed `curl` line sends. It guards nothing but the demo.
+const TOKEN: &str = "demo-token-that-guards-nothing";
+
+const CONFIGURATION: &str = r#"
+page: { name: Northwind Ferries, time_zone: Europe/Oslo, description: Bookings and boats along the coast }
+components:
+  - { key: booking, name: Booking, group: Passengers, description: Finding and paying for a crossing }
+  - { key: timetable, name: Timetable, group: Passengers }
+  - { key: tickets, name: Ticket scanning, group: Passengers }
+  - { key: app, name: Mobile app, group: Passengers }
+  - { key: api, name: Partner API, group: Partners }
+  - { key: freight, name: Freight portal, group: Partners }
+  - { key: tracking, name: Vessel tracking, group: Partners }
+  - { key: webhooks, name: Webhooks, group: Partners }
+metrics:
+  - { key: latency, name: Booking response time, unit: ms }
+  - { key: sold, name: Tickets sold per minute, unit: tickets }
+integrations:
+  - key: demo-alerts
+    provider: alertmanager
+    secrets: [{ value: demo-token-that-guards-nothing }]
+    routes:
+      - when: signal.labels.service == "booking"
+        components: [booking]
+        publish: auto
+      - when: signal.labels.service == "api"
+        components: [api, webhooks]
+        publish: auto
+"#;
+
+/// Runs until stopped; the folder is removed then.
+pub(crate) async fn run(mut config: Config) -> anyhow::Result<()> {
+    let folder = std::env::temp_dir().join(format!("fanal-demo-{}-{:08x}", std::process::id(), rand::random::<u32>()));
+    std::fs::create_dir(&folder).context("the temporary folder cannot be made")?;
+    config.data_dir.clone_from(&folder);
+    let ran = fill_and_serve(config).await;
+    let _ = std::fs::remove_dir_all(&folder);
+    ran
+}
+
+async fn fill_and_serve(config: Config) -> anyhow::Result<()> {
+    let db = config.open().await?;
+    fill(&db, &config.secrets()?).await?;
+    db.close().await;
+    let base_url = config.base_url()?;
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        stop.cancel();
+    });
+    serve::run_until(config, true, shutdown, move |_| {
+        eprintln!(
+            "\nThe page of an invented company: {base_url}\n\nRaise an alert, and see the page change:\n\n{}\n",
+            curl(base_url.as_str())
+        );
+    })
+    .await
+}
+
+fn curl(base_url: &str) -> String {
+    let now = Clock::default().now();
+    format!(
+        "curl -i {base_url}hooks/demo-alerts -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/json' -d '{}'",
+        serde_json::json!({
+            "version": "4", "groupKey": "{}:{service=\"booking\"}", "truncatedAlerts": 0, "status": "firing", "receiver": "fanal",
+            "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://alertmanager.example",
+            "alerts": [{
+                "status": "firing", "labels": { "alertname": "BookingErrors", "service": "booking", "severity": "critical" },
+                "annotations": { "summary": "Half of all bookings fail" }, "startsAt": now.to_string(), "endsAt": "0001-01-01T00:00:00Z",
+                "generatorURL": "http://prometheus.example", "fingerprint": "b00c1a9e5f00d001"
+            }]
+        })
+    )
+}
+
+async fn fill(db: &Db, secrets: &SecretBox) -> anyhow::Result<()> {
+    let desired = commands::parse(CONFIGURATION, secrets, &Desired::default())
+        .map_err(|problems| anyhow::anyhow!(configuration::describe("demo", &problems)))?;
+    debug_assert!(
+        desired
+            .integrations
+            .iter()
+            .all(|i| i.secrets.iter().all(|s| s.value.as_ref().is_some_and(|v: &SecretString| v.expose_secret() == TOKEN)))
+    );
+    let now = Clock::default().now();
+    let founded = Timestamp(now.0 - 120 * DAY_MS);
+    storage::history::configure(db, secrets, &desired, "the demo", founded).await?;
+    let mut entry = ledger::begin(db, None).await?;
+    let mut state = state::load(&mut entry).await?;
+    let ids: BTreeMap<String, _> = state.components.values().map(|component| (component.key.clone(), component.id)).collect();
+    let mut recorded = Vec::new();
+    for (key, days_ago, minutes, status) in PAST {
+        let (from, until) = (Timestamp(now.0 - days_ago * DAY_MS), Timestamp(now.0 - days_ago * DAY_MS + minutes * 60_000));
+        let word = Override { status: *status, until: None, by: String::new() };
+        recorded.extend(plan_act(&mut state, "Ingrid", Act::Override { component: ids[*key], overridden: Some(word) }, from)?);
+        recorded.extend(plan_act(&mut state, "Ingrid", Act::Override { component: ids[*key], overridden: None }, until)?);
+    }
+    recorded.extend(incident(&mut state, &ids, now)?);
+    let edit = MaintenanceEdit {
+        title: Some("New database for the timetable".to_owned()),
+        body: Some("Searching may be slow for a few minutes at a time.".to_owned()),
+        starts_at: Some(now.plus(Span(2 * DAY_MS))),
+        ends_at: Some(now.plus(Span(2 * DAY_MS + 2 * 3_600_000))),
+        components: Some(vec![ids["timetable"]]),
+        status: None,
+    };
+    recorded.extend(plan_act(&mut state, "Ingrid", Act::ScheduleMaintenance(edit), now)?);
+    for metric in storage::page::all_metrics(&mut entry.tx).await? {
+        recorded.extend(samples(&metric, now));
+    }
+    changes::apply(&mut entry, &mut state, &recorded).await?;
+    entry.commit(&state).await?;
+    Ok(())
+}
+
+/// Component, days ago, minutes, status: oldest first.
+const PAST: &[(&str, i64, i64, Status)] = &[
+    ("freight", 84, 95, Status::DegradedPerformance),
+    ("api", 71, 18, Status::MajorOutage),
+    ("app", 58, 240, Status::DegradedPerformance),
+    ("tickets", 44, 32, Status::PartialOutage),
+    ("timetable", 31, 60, Status::UnderMaintenance),
+    ("tracking", 23, 410, Status::DegradedPerformance),
+    ("webhooks", 12, 26, Status::PartialOutage),
+];
+
+fn incident(state: &mut domain::State, ids: &BTreeMap<String, domain::ComponentId>, now: Timestamp) -> anyhow::Result<Vec<Recorded>> {
+    let at = |minutes: i64| Timestamp(now.0 - 4 * DAY_MS + minutes * 60_000);
+    let open = IncidentEdit {
+        title: Some("Card payments fail".to_owned()),
+        body: Some("Some card payments are refused. We are looking into it.".to_owned()),
+        components: Some(BTreeMap::from([(ids["booking"], Status::PartialOutage)])),
+        ..IncidentEdit::default()
+    };
+    let mut recorded = plan_act(state, "Ingrid", Act::OpenIncident(open), at(0))?;
+    let Some(incident) = state.incidents.keys().next_back().copied() else { return Ok(recorded) };
+    for (minutes, status, text) in [
+        (14, IncidentStatus::Identified, "Our payment provider has trouble in one region. Paying by invoice works."),
+        (52, IncidentStatus::Monitoring, "The provider has routed around it, and payments go through again."),
+        (95, IncidentStatus::Resolved, "All payments have gone through for 40 minutes. Nobody was charged twice."),
+    ] {
+        let edit = IncidentEdit { status: Some(status), body: Some(text.to_owned()), ..IncidentEdit::default() };
+        recorded.extend(plan_act(state, "Ingrid", Act::UpdateIncident { incident, edit }, at(minutes))?);
+    }
+    Ok(recorded)
+}
+
+/// A day of believable numbers: a daily wave with some noise, the same at every start.
+fn samples(metric: &domain::Metric, now: Timestamp) -> Vec<Recorded> {
+    let (base, swing) = if metric.unit == "ms" { (180.0, 40.0) } else { (22.0, 14.0) };
+    (0..288_i64)
+        .map(|n| {
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            let (wave, noise) = ((n as f64 / 288.0 * std::f64::consts::TAU).sin(), ((n * 7919) % 101) as f64 / 101.0);
+            let sample = Sample { at: Timestamp(now.0 - (288 - n) * 300_000), value: (base + swing * wave + swing * 0.4 * noise).round() };
+            Recorded { change: Change::Sample { metric: metric.id, sample }, why: Why::default(), at: now }
+        })
+        .collect()
+}
