@@ -1,2 +1,3 @@
-//! End-to-end tests.
-fn main() {}
+//! End-to-end tests: the parts of the binary on real servers.
+
+mod servers;
