@@ -5,9 +5,9 @@
 
 pub(crate) mod alertmanager;
 pub(crate) mod dkim;
-mod folder;
+pub(crate) mod folder;
 pub(crate) mod postgres;
-mod process;
+pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod smtp;
 pub(crate) mod webhooks;
@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep};
 
 /// A port of the loopback that nobody listens on right now.
-fn spare_port() -> Result<u16> {
+pub(crate) fn spare_port() -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").context("no port to be had on 127.0.0.1")?;
     Ok(listener.local_addr()?.port())
 }
