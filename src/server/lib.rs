@@ -1,1 +1,3 @@
-//! Skeleton.
+//! Everything that speaks HTTP.
+
+pub mod admin;
