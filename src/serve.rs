@@ -16,7 +16,7 @@ use jobs::{
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use secrecy::ExposeSecret;
-use server::{Hub, Subscriptions, feed, ops, page::Page};
+use server::{Hub, Subscriptions, admin::Admin, feed, ops, page::Page};
 use storage::{Db, Inbox, Wake};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -84,14 +84,14 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
 
     if serve {
         let (inbox, _) = Inbox::open(db.clone(), wake.clone());
-        let hub = Hub::open(db.clone(), secrets, inbox, clock.clone()).await?;
+        let hub = Hub::open(db.clone(), secrets.clone(), inbox, clock.clone()).await?;
         let page = Page::new(feed::first(&db, &clock, &base_url).await?, shutdown.clone());
         let subscriptions =
             Subscriptions { db: db.clone(), channels, mail, base_url: base_url.clone(), page: page.clone(), clock: clock.clone() };
         tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock, base_url.clone(), shutdown.clone()));
         tasks.spawn(hub.clone().keep_up(wake, shutdown.clone()));
         let public = bind(config.listen, "FANAL_LISTEN").await?;
-        tasks.spawn(listen(public, server::app(&page, hub, subscriptions, &base_url), shutdown.clone()));
+        tasks.spawn(listen(public, server::app(&page, hub, subscriptions, admin, &base_url), shutdown.clone()));
         info!(%base_url, database = db.kind(), queue = queue.kind(), mail, "Fanal serves");
     }
     ready(&db);

@@ -1,5 +1,7 @@
 //! The server: webhooks in, the status page and its feeds out.
 
+#[allow(dead_code, reason = "some checks serve resources that are not mounted yet")]
+pub mod admin;
 pub mod feed;
 mod hooks;
 mod hub;
@@ -19,10 +21,17 @@ pub use subscriptions::Subscriptions;
 use page::Page;
 
 /// Everything that is served on `FANAL_LISTEN`.
-pub fn app(page: &Arc<Page>, hub: Arc<Hub>, subscriptions: Subscriptions, base_url: &Url) -> impl Endpoint<Output = Response> + 'static {
+pub fn app(
+    page: &Arc<Page>,
+    hub: Arc<Hub>,
+    subscriptions: Subscriptions,
+    admin: admin::Admin,
+    base_url: &Url,
+) -> impl Endpoint<Output = Response> + 'static {
     let broken = page.clone();
     subscriptions::add_to(page::routes(page))
         .nest("/hooks", hooks::routes())
+        .nest("/api/admin", admin::routes(admin))
         .data(hub)
         .data(subscriptions)
         .catch_all_error(move |error| {

@@ -25,6 +25,9 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
+    /// Every state.
+    pub const ALL: &'static [Self] = &[Self::Pending, Self::Processed, Self::Quarantined, Self::Ignored];
+
     /// The name in the API and the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -41,9 +44,10 @@ impl std::str::FromStr for DeliveryState {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
-        [Self::Pending, Self::Processed, Self::Quarantined, Self::Ignored].into_iter().find(|state| state.as_str() == text).ok_or_else(
-            || UnknownName { value: text.chars().take(64).collect(), allowed: "pending, processed, quarantined, ignored".to_owned() },
-        )
+        Self::ALL.iter().copied().find(|state| state.as_str() == text).ok_or_else(|| UnknownName {
+            value: text.chars().take(64).collect(),
+            allowed: "pending, processed, quarantined, ignored".to_owned(),
+        })
     }
 }
 

@@ -28,6 +28,9 @@ pub enum NotificationState {
 }
 
 impl NotificationState {
+    /// Every state.
+    pub const ALL: &'static [Self] = &[Self::Due, Self::Sending, Self::Delivered, Self::Dead, Self::Cancelled];
+
     /// The name in the API and the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -45,13 +48,10 @@ impl std::str::FromStr for NotificationState {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
-        [Self::Due, Self::Sending, Self::Delivered, Self::Dead, Self::Cancelled]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| UnknownName {
-                value: text.chars().take(64).collect(),
-                allowed: "due, sending, delivered, dead, cancelled".to_owned(),
-            })
+        Self::ALL.iter().copied().find(|state| state.as_str() == text).ok_or_else(|| UnknownName {
+            value: text.chars().take(64).collect(),
+            allowed: "due, sending, delivered, dead, cancelled".to_owned(),
+        })
     }
 }
 

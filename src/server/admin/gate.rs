@@ -1,0 +1,213 @@
+//! What every request passes before an operation sees it: rate, token, scope, parameters, size, and whether it was answered before.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use domain::TokenId;
+use poem::{
+    Endpoint, IntoResponse, Request, Response, Result,
+    endpoint::BoxEndpoint,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
+use secrecy::SecretString;
+use storage::tokens::{self, Token};
+
+use super::{
+    Admin,
+    limits::{Allowance, FAILURES_PER_ADDRESS, Limiter, PER_ADDRESS, PER_TOKEN},
+    once,
+    problem::Problem,
+    reply,
+    rules::{self, Match, Rule},
+    schema::quoted,
+};
+
+/// The longest body.
+pub(super) const MAX_BODY_BYTES: usize = 1 << 20;
+/// The longest token looked up.
+const MAX_TOKEN_CHARS: usize = 200;
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const RATE_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RATE_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// Who asks. Every operation gets it as `Data<&Caller>`.
+#[derive(Clone, Debug)]
+pub(super) struct Caller(pub(super) Token);
+
+impl Caller {
+    /// The name that stands in the history.
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
+    }
+}
+
+/// The names of the query parameters of every operation, by method and path.
+pub(super) type QueryNames = BTreeMap<(String, String), BTreeSet<String>>;
+
+pub(super) struct Gate {
+    admin: Admin,
+    operations: BoxEndpoint<'static>,
+    query_names: QueryNames,
+    per_token: Limiter<TokenId>,
+    per_address: Limiter<Option<IpAddr>>,
+    failures: Limiter<Option<IpAddr>>,
+}
+
+impl Gate {
+    pub(super) fn new(admin: Admin, operations: BoxEndpoint<'static>, query_names: QueryNames) -> Self {
+        Self {
+            admin,
+            operations,
+            query_names,
+            per_token: Limiter::new(PER_TOKEN),
+            per_address: Limiter::new(PER_ADDRESS),
+            failures: Limiter::new(FAILURES_PER_ADDRESS),
+        }
+    }
+
+    async fn answer(&self, mut request: Request) -> Result<(Response, Allowance), Problem> {
+        let (address, now) = (address(&request), Instant::now());
+        self.per_address.take(&address, now).map_err(too_many)?;
+        let rule = rule(&request)?;
+        let token = self.authenticate(&request, address, now).await?;
+        let allowance = self.per_token.take(&token.id, now).map_err(too_many)?;
+        check_scope(rule, &token)?;
+        self.check_query(rule, &request)?;
+        let body = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await.map_err(|error| body_problem(&error))?;
+        let key = once::key(&request, token.id, &body)?;
+        request.set_body(body);
+        let known = request.headers().clone();
+        request.set_data(Caller(token));
+        let response = match key {
+            Some(key) => once::run(&self.admin, &key, self.run(request)).await?,
+            None => self.run(request).await,
+        };
+        Ok((not_modified(response, &known), allowance))
+    }
+
+    async fn run(&self, request: Request) -> Response {
+        self.operations.call(request).await.unwrap_or_else(|error| Problem::respond(&error))
+    }
+
+    async fn authenticate(&self, request: &Request, address: Option<IpAddr>, now: Instant) -> Result<Token, Problem> {
+        if let Some(wait) = self.failures.must_wait(&address, now) {
+            return Err(too_many(wait));
+        }
+        let Some(secret) = bearer(request) else {
+            return Err(unauthorized("a token is needed: `Authorization: Bearer fanal_…`", "Bearer realm=\"fanal\""));
+        };
+        let found = tokens::authenticate(&self.admin.db, &secret, self.admin.now()).await?;
+        found.ok_or_else(|| {
+            // The next request of this address is told to wait, if this was one too many.
+            let _ = self.failures.take(&address, now);
+            unauthorized("this token is not valid, or no longer", "Bearer realm=\"fanal\", error=\"invalid_token\"")
+        })
+    }
+
+    fn check_query(&self, rule: &Rule, request: &Request) -> Result<(), Problem> {
+        let known = self.query_names.get(&(rule.method.to_owned(), rule.path.to_owned()));
+        let mut seen = BTreeSet::new();
+        for (name, _) in url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
+            if !known.is_some_and(|known| known.contains(&*name)) {
+                let known =
+                    known.map(|known| known.iter().map(String::as_str).collect::<Vec<_>>().join(", ")).filter(|known| !known.is_empty());
+                let hint = known.map_or_else(|| "there are none here".to_owned(), |known| format!("known are {known}"));
+                return Err(Problem::malformed(quoted(&name), format!("is not a parameter of this operation; {hint}")));
+            }
+            if !seen.insert(name.clone()) {
+                return Err(Problem::malformed(quoted(&name), "is given twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Endpoint for Gate {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let mut response = match self.answer(request).await {
+            Ok((mut response, allowance)) => {
+                note_allowance(&mut response, allowance);
+                response
+            }
+            Err(problem) => problem.into_response(),
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Ok(response)
+    }
+}
+
+/// Whoever stands in front and knows better puts an address into the request; else it is the peer's.
+fn address(request: &Request) -> Option<IpAddr> {
+    let peer = || request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
+    request.data::<IpAddr>().copied().or_else(peer)
+}
+
+fn rule(request: &Request) -> Result<&'static Rule, Problem> {
+    match rules::find(request.method(), request.uri().path()) {
+        Match::Rule(rule) => Ok(rule),
+        Match::Nothing => Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")),
+        Match::OtherMethods(methods) => {
+            let methods = methods.join(", ");
+            Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path has only {methods}")).with_header(header::ALLOW, methods))
+        }
+    }
+}
+
+fn bearer(request: &Request) -> Option<SecretString> {
+    let (scheme, token) = request.header(header::AUTHORIZATION.as_str())?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= MAX_TOKEN_CHARS).then(|| SecretString::from(token))
+}
+
+fn check_scope(rule: &Rule, token: &Token) -> Result<(), Problem> {
+    let Some(wanted) = rule.scope.filter(|wanted| !token.scopes.iter().any(|scope| scope.allows(wanted))) else { return Ok(()) };
+    let challenge = format!("Bearer realm=\"fanal\", error=\"insufficient_scope\", scope=\"{wanted}\"");
+    Err(Problem::new(StatusCode::FORBIDDEN, format!("this token lacks the scope `{wanted}`"))
+        .with_header(header::WWW_AUTHENTICATE, challenge))
+}
+
+fn unauthorized(detail: &str, challenge: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, detail).with_header(header::WWW_AUTHENTICATE, challenge)
+}
+
+fn too_many(wait: Duration) -> Problem {
+    let seconds = wait.as_secs_f64().ceil().max(1.0);
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, format!("too many requests; come again in {seconds} s"))
+        .with_header(header::RETRY_AFTER, seconds.to_string())
+        .with_header(RATE_REMAINING, "0")
+        .with_header(RATE_RESET, seconds.to_string())
+}
+
+fn note_allowance(response: &mut Response, allowance: Allowance) {
+    let headers = response.headers_mut();
+    headers.insert(RATE_LIMIT, allowance.limit.into());
+    headers.insert(RATE_REMAINING, allowance.remaining.into());
+    headers.insert(RATE_RESET, allowance.reset.as_secs().saturating_add(1).into());
+}
+
+fn body_problem(error: &poem::error::ReadBodyError) -> Problem {
+    match error {
+        poem::error::ReadBodyError::PayloadTooLarge => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {MAX_BODY_BYTES} bytes"))
+        }
+        error => Problem::malformed("", format!("the body could not be read: {error}")),
+    }
+}
+
+fn not_modified(response: Response, request_headers: &header::HeaderMap) -> Response {
+    let etag = response.headers().get(header::ETAG).filter(|_| response.status() == StatusCode::OK);
+    match etag.and_then(|etag| etag.to_str().ok()) {
+        Some(etag) if reply::is_known(request_headers, etag) => {
+            Response::builder().status(StatusCode::NOT_MODIFIED).header(header::ETAG, etag).finish()
+        }
+        _ => response,
+    }
+}

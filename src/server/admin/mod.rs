@@ -1,0 +1,114 @@
+//! The admin API: everything the team can see and do, for programs. The OpenAPI document is made from this code.
+//!
+//! A request passes the [`gate`] (rate, token, scope, parameters, size), its body is held to the [`schema`] that the document shows,
+//! and its operation checks what the fields mean. Every error is a [`problem`].
+
+mod body;
+mod changes;
+mod components;
+mod document;
+mod fields;
+mod gate;
+mod groups;
+mod limits;
+mod me;
+mod metrics;
+mod once;
+mod problem;
+mod reply;
+mod rules;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod types;
+
+use domain::Timestamp;
+use poem::{EndpointExt, IntoEndpoint, IntoResponse, Route, http::StatusCode, middleware::CatchPanic};
+use poem_openapi::OpenApiService;
+use storage::{Db, Entry, SecretBox, Topic, Wake, history, ledger};
+use url::Url;
+
+use gate::{Caller, Gate};
+use problem::Problem;
+
+/// Where the operations are, below the base URL.
+const BASE_PATH: &str = "/api/admin/v1";
+
+/// What the admin API works with. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The database.
+    pub db: Db,
+    /// Encrypts what is stored as a secret.
+    pub secrets: SecretBox,
+    /// Wakes whoever waits for what was changed here.
+    pub wake: Wake,
+    /// Where this instance is found from outside.
+    pub base_url: Url,
+    /// What time it is.
+    pub clock: fn() -> Timestamp,
+}
+
+/// The operations, in the order in which the document lists them.
+type Apis = (components::ComponentsApi, groups::GroupsApi, metrics::MetricsApi, tokens::TokensApi, me::MeApi);
+
+/// Everything below `/api/admin`: `/v1/…`, `/openapi.json` and `/docs`. Middleware in front may put an [`std::net::IpAddr`] into the
+/// request's data where it knows the client's address better than the connection does.
+pub fn routes(admin: Admin) -> Route {
+    let service = OpenApiService::new(apis(&admin), "Fanal admin API", env!("CARGO_PKG_VERSION"));
+    let document = document::Document::new(&service.spec(), &admin.base_url);
+    let gate = Gate::new(admin, service.into_endpoint(), document.query_names());
+    let operations = gate.with(CatchPanic::new().with_handler(|_| Problem::internal().into_response()));
+    let inner = document.routes().nest("/v1", operations);
+    let all = inner.catch_all_error(|error: poem::Error| async move { Problem::respond(&error) });
+    Route::new().nest("/", all)
+}
+
+fn apis(admin: &Admin) -> Apis {
+    (
+        components::ComponentsApi(admin.clone()),
+        groups::GroupsApi(admin.clone()),
+        metrics::MetricsApi(admin.clone()),
+        tokens::TokensApi(admin.clone()),
+        me::MeApi,
+    )
+}
+
+impl Admin {
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Begins to change components, routes or what else decides statuses.
+    async fn begin(&self) -> Result<Entry, Problem> {
+        Ok(ledger::begin(&self.db, None).await?)
+    }
+
+    /// Works out what follows from the change, and makes all of it lasting.
+    async fn finish(&self, entry: Entry, caller: &Caller) -> Result<(), Problem> {
+        history::reconfigured(entry, caller.name(), self.now()).await?;
+        self.wake_all().await;
+        Ok(())
+    }
+
+    async fn wake_all(&self) {
+        self.wake.wake(Topic::Changes).await;
+        self.wake.wake(Topic::Notifications).await;
+    }
+
+    /// Where something is found, for `Location`.
+    fn location(&self, path: &str, id: impl std::fmt::Display) -> String {
+        format!("{}{BASE_PATH}/{path}/{id}", self.base_path())
+    }
+
+    /// The path of the base URL, without a slash at its end.
+    fn base_path(&self) -> &str {
+        self.base_url.path().trim_end_matches('/')
+    }
+}
+
+/// Refuses to make more of something than there may be.
+fn check_count(n: usize, max: usize, what: &str) -> Result<(), Problem> {
+    if n < max { Ok(()) } else { Err(Problem::new(StatusCode::CONFLICT, format!("there are {n} {what} already, no more are allowed"))) }
+}

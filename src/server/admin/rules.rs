@@ -1,0 +1,154 @@
+//! Who may do what: the one table of operations and the scopes they need. What is not in it does not exist for clients.
+
+use poem::http::Method;
+
+/// An operation, and the scope that it needs.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) method: &'static str,
+    /// Below `/api/admin/v1`, with `{…}` for what varies.
+    pub(super) path: &'static str,
+    /// `None`: any valid token will do.
+    pub(super) scope: Option<&'static str>,
+}
+
+const fn rule(method: &'static str, path: &'static str, scope: &'static str) -> Rule {
+    Rule { method, path, scope: Some(scope) }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    Rule { method: "GET", path: "/me", scope: None },
+    rule("GET", "/components", "components:read"),
+    rule("POST", "/components", "components:write"),
+    rule("GET", "/components/{id}", "components:read"),
+    rule("PATCH", "/components/{id}", "components:write"),
+    rule("DELETE", "/components/{id}", "components:write"),
+    rule("PUT", "/components/{id}/override", "components:write"),
+    rule("DELETE", "/components/{id}/override", "components:write"),
+    rule("GET", "/components/{id}/changes", "components:read"),
+    rule("GET", "/groups", "groups:read"),
+    rule("POST", "/groups", "groups:write"),
+    rule("GET", "/groups/{id}", "groups:read"),
+    rule("PATCH", "/groups/{id}", "groups:write"),
+    rule("DELETE", "/groups/{id}", "groups:write"),
+    rule("GET", "/metrics", "metrics:read"),
+    rule("POST", "/metrics", "metrics:write"),
+    rule("GET", "/metrics/{id}", "metrics:read"),
+    rule("PATCH", "/metrics/{id}", "metrics:write"),
+    rule("DELETE", "/metrics/{id}", "metrics:write"),
+    rule("POST", "/metrics/{id}/samples", "metrics:write"),
+    rule("GET", "/integrations", "integrations:read"),
+    rule("POST", "/integrations", "integrations:write"),
+    rule("GET", "/integrations/{id}", "integrations:read"),
+    rule("PATCH", "/integrations/{id}", "integrations:write"),
+    rule("DELETE", "/integrations/{id}", "integrations:write"),
+    rule("POST", "/integrations/{id}/secrets", "integrations:write"),
+    rule("DELETE", "/integrations/{id}/secrets/{secret_id}", "integrations:write"),
+    rule("GET", "/deliveries", "deliveries:read"),
+    rule("POST", "/deliveries/replay", "deliveries:write"),
+    rule("GET", "/deliveries/{id}", "deliveries:read"),
+    rule("POST", "/deliveries/{id}/replay", "deliveries:write"),
+    rule("GET", "/incidents", "incidents:read"),
+    rule("POST", "/incidents", "incidents:write"),
+    rule("GET", "/incidents/{id}", "incidents:read"),
+    rule("PATCH", "/incidents/{id}", "incidents:write"),
+    rule("DELETE", "/incidents/{id}", "incidents:write"),
+    rule("POST", "/incidents/{id}/updates", "incidents:write"),
+    rule("GET", "/incidents/{id}/updates/{update_id}", "incidents:read"),
+    rule("POST", "/incidents/{id}/publish", "incidents:write"),
+    rule("GET", "/incidents/{id}/changes", "incidents:read"),
+    rule("GET", "/maintenances", "maintenances:read"),
+    rule("POST", "/maintenances", "maintenances:write"),
+    rule("GET", "/maintenances/{id}", "maintenances:read"),
+    rule("PATCH", "/maintenances/{id}", "maintenances:write"),
+    rule("DELETE", "/maintenances/{id}", "maintenances:write"),
+    rule("GET", "/notifications", "notifications:read"),
+    rule("POST", "/notifications/resend", "notifications:write"),
+    rule("GET", "/notifications/{id}", "notifications:read"),
+    rule("GET", "/notifications/{id}/attempts", "notifications:read"),
+    rule("POST", "/notifications/{id}/resend", "notifications:write"),
+    rule("GET", "/subscribers", "subscribers:read"),
+    rule("POST", "/subscribers", "subscribers:write"),
+    rule("GET", "/subscribers/{id}", "subscribers:read"),
+    rule("DELETE", "/subscribers/{id}", "subscribers:write"),
+    rule("POST", "/subscribers/{id}/enable", "subscribers:write"),
+    rule("GET", "/tokens", "tokens:read"),
+    rule("POST", "/tokens", "tokens:write"),
+    rule("GET", "/tokens/{id}", "tokens:read"),
+    rule("DELETE", "/tokens/{id}", "tokens:write"),
+    rule("GET", "/page", "page:read"),
+    rule("PATCH", "/page", "page:write"),
+];
+
+/// What the table says of a request.
+#[derive(Debug)]
+pub(super) enum Match {
+    /// This operation.
+    Rule(&'static Rule),
+    /// The path is there, with these methods only.
+    OtherMethods(Vec<&'static str>),
+    /// There is nothing at this path.
+    Nothing,
+}
+
+/// Looks an operation up. A path that is not plain matches nothing, so that this table and the router cannot read it in two ways.
+pub(super) fn find(method: &Method, path: &str) -> Match {
+    if path.contains(['%', '\\']) || path.contains("//") {
+        return Match::Nothing;
+    }
+    let here: Vec<&'static Rule> = RULES.iter().filter(|rule| fits(rule.path, path)).collect();
+    // `/deliveries/replay` also has the shape of `/deliveries/{id}`: the more literal one counts, as it does for the router.
+    let literal = here.iter().map(|rule| n_literal(rule.path)).max().unwrap_or_default();
+    let here: Vec<&'static Rule> = here.into_iter().filter(|rule| n_literal(rule.path) == literal).collect();
+    match here.iter().find(|rule| rule.method == method.as_str()) {
+        Some(rule) => Match::Rule(rule),
+        None if here.is_empty() => Match::Nothing,
+        None => Match::OtherMethods(here.iter().map(|rule| rule.method).collect()),
+    }
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (mut expected, mut given) = (template.split('/'), path.split('/'));
+    loop {
+        match (expected.next(), given.next()) {
+            (None, None) => return true,
+            (Some(part), Some(text)) if part == text || (part.starts_with('{') && !text.is_empty()) => {}
+            _ => return false,
+        }
+    }
+}
+
+fn n_literal(path: &str) -> usize {
+    path.split('/').filter(|part| !part.starts_with('{')).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_of_the_table_exists_and_every_scope_is_used() {
+        let used: Vec<&str> = RULES.iter().filter_map(|rule| rule.scope).collect();
+        for scope in &used {
+            assert!(scope.parse::<storage::tokens::Scope>().is_ok(), "{scope}");
+        }
+        for scope in storage::tokens::Scope::EVERY.iter().filter(|scope| **scope != storage::tokens::Scope::ALL) {
+            assert!(used.contains(&scope.as_str()), "{scope}");
+        }
+    }
+
+    #[test]
+    fn the_more_literal_path_counts_and_odd_paths_are_nothing() {
+        let path = |method: Method, path| match find(&method, path) {
+            Match::Rule(rule) => rule.path,
+            Match::OtherMethods(_) => "other methods",
+            Match::Nothing => "nothing",
+        };
+        assert_eq!(path(Method::GET, "/deliveries/7"), "/deliveries/{id}");
+        assert_eq!(path(Method::POST, "/deliveries/replay"), "/deliveries/replay");
+        assert_eq!(path(Method::POST, "/deliveries/7"), "other methods");
+        for odd in ["", "/", "/components/", "/components//override", "/components/1%2Foverride", "/nothing", "/components/1/2/3"] {
+            assert_eq!(path(Method::GET, odd), "nothing", "{odd}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Texts with a meaning: times, spans, and the names of enumerations.
+
+use std::{borrow::Cow, str::FromStr};
+
+use domain::{Span, Timestamp, UnknownName};
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
+};
+use serde_json::Value;
+
+use super::schema;
+
+/// Makes a type out of one that is written as a text.
+macro_rules! text_type {
+    ($name:ident $(<$generic:ident: $bound:path>)?, $title:expr, $schema:expr, $parse:expr, $write:expr) => {
+        impl $(<$generic: $bound>)? Type for $name $(<$generic>)? {
+            const IS_REQUIRED: bool = true;
+            type RawValueType = Self;
+            type RawElementValueType = Self;
+
+            fn name() -> Cow<'static, str> {
+                $title.into()
+            }
+
+            fn schema_ref() -> MetaSchemaRef {
+                MetaSchemaRef::Inline(Box::new($schema))
+            }
+
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+
+            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+                Box::new(std::iter::once(self))
+            }
+        }
+
+        impl $(<$generic: $bound>)? ParseFromParameter for $name $(<$generic>)? {
+            fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+                $parse(text).map(Self).map_err(ParseError::custom)
+            }
+        }
+
+        impl $(<$generic: $bound>)? ParseFromJSON for $name $(<$generic>)? {
+            fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+                match value {
+                    Some(Value::String(text)) => Self::parse_from_parameter(&text),
+                    other => Err(ParseError::expected_type(other.unwrap_or_default())),
+                }
+            }
+        }
+
+        impl $(<$generic: $bound>)? ToJSON for $name $(<$generic>)? {
+            fn to_json(&self) -> Option<Value> {
+                Some(Value::String($write(&self.0)))
+            }
+        }
+    };
+}
+
+/// A time, as RFC 3339 writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Time(pub(super) Timestamp);
+
+text_type!(Time, "time", MetaSchema::new_with_format("string", schema::TIME), Timestamp::parse, Timestamp::to_string);
+
+/// A length of time, such as `90s`, `1h30m` or `2d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Length(pub(super) Span);
+
+text_type!(Length, "span", MetaSchema::new_with_format("string", schema::SPAN), Span::from_str, Span::to_string);
+
+/// An enumeration whose values have names.
+pub(super) trait Named: FromStr<Err = UnknownName> + Copy + Send + Sync + 'static {
+    fn names() -> Vec<&'static str>;
+    fn name_of(&self) -> &'static str;
+}
+
+macro_rules! named {
+    ($($ty:ty => $all:expr;)+) => {
+        $(impl Named for $ty {
+            fn names() -> Vec<&'static str> {
+                $all.iter().map(|value| value.as_str()).collect()
+            }
+
+            fn name_of(&self) -> &'static str {
+                self.as_str()
+            }
+        })+
+    };
+}
+
+named! {
+    domain::Channel => Self::ALL;
+    domain::Impact => Self::ALL;
+    domain::IncidentStatus => Self::ALL;
+    domain::MaintenanceStatus => Self::ALL;
+    domain::Publish => Self::ALL;
+    domain::Status => Self::ALL;
+    storage::deliveries::DeliveryState => Self::ALL;
+    storage::notifications::NotificationState => Self::ALL;
+    storage::tokens::Scope => Self::EVERY;
+}
+
+/// A value of an enumeration, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Name<T>(pub(super) T);
+
+text_type!(
+    Name<T: Named>,
+    "name",
+    MetaSchema { enum_items: T::names().into_iter().map(Value::from).collect(), ..MetaSchema::new("string") },
+    T::from_str,
+    |value: &T| value.name_of().to_owned()
+);
