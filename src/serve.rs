@@ -86,6 +86,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
         let (inbox, _) = Inbox::open(db.clone(), wake.clone());
         let hub = Hub::open(db.clone(), secrets.clone(), inbox, clock.clone()).await?;
         let page = Page::new(feed::first(&db, &clock, &base_url).await?, shutdown.clone());
+        let admin = Admin { db: db.clone(), secrets, wake: wake.clone(), base_url: base_url.clone(), clock: || Clock::default().now() };
         let subscriptions =
             Subscriptions { db: db.clone(), channels, mail, base_url: base_url.clone(), page: page.clone(), clock: clock.clone() };
         tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock, base_url.clone(), shutdown.clone()));
