@@ -79,7 +79,8 @@ impl NoticeKind {
 
 /// The facts of a notice, as they were when it happened. Nothing is looked up later, so a late delivery still says what was true then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "about", rename_all = "snake_case")]
+// Tagged from outside: a tag inside would be buffered by serde, and integer keys of maps do not survive that.
+#[serde(rename_all = "snake_case")]
 pub enum NoticeAbout {
     /// An entry of an incident's timeline.
     Incident {

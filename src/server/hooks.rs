@@ -5,15 +5,14 @@ use std::sync::Arc;
 use integrations::{Credentials, Inbound, Refusal};
 use metrics::counter;
 use poem::{
-    Body, IntoResponse, Request, Response, Route,
-    error::ReadBodyError,
-    handler,
+    Body, IntoResponse, Request, Response, Route, handler,
     http::{HeaderMap, StatusCode, header},
     post,
     web::{Data, Json, Path},
 };
 use serde_json::json;
 use storage::StorageError;
+use tokio::io::AsyncReadExt;
 use tracing::{error, info};
 
 use crate::hub::Hub;
@@ -43,14 +42,30 @@ async fn receive_with_token(
     accept(hub, &key, Some(&token), request.headers(), body).await
 }
 
+/// The whole body; `None` if it is larger than [`MAX_BODY_BYTES`]. A little more is read and thrown away then, since a sender that is
+/// still writing when the connection closes never sees the answer.
+async fn read(body: Body) -> std::io::Result<Option<Vec<u8>>> {
+    const MAX_THROWN_AWAY: u64 = 8 << 20;
+    let mut reader = body.into_async_read();
+    let mut bytes = Vec::new();
+    (&mut reader).take(MAX_BODY_BYTES as u64 + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() <= MAX_BODY_BYTES {
+        return Ok(Some(bytes));
+    }
+    tokio::io::copy(&mut reader.take(MAX_THROWN_AWAY), &mut tokio::io::sink()).await?;
+    Ok(None)
+}
+
 /// Reads top to bottom: known, small enough, proven, durable, acknowledged.
 async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &HeaderMap, body: Body) -> Response {
-    let Some(integration) = hub.find(key).await else {
+    // The body is read even for nobody: an answer to a half-read request closes the connection under the sender's feet.
+    let (found, body) = (hub.find(key).await, read(body).await);
+    let Some(integration) = found else {
         return problem(StatusCode::NOT_FOUND, "unknown_integration", "There is no such integration.");
     };
-    let body = match body.into_bytes_limit(MAX_BODY_BYTES).await {
-        Ok(body) => body,
-        Err(ReadBodyError::PayloadTooLarge) => {
+    let body = match body {
+        Ok(Some(body)) => body,
+        Ok(None) => {
             hub.reject(integration.id, "too_large", "the body is larger than 1 MiB");
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body may have at most 1048576 bytes.");
         }
