@@ -57,10 +57,7 @@ impl Document {
     pub(super) fn routes(&self) -> Route {
         let fixed = |content_type: &'static str, body: String| {
             make_sync(move |_| {
-                Response::builder()
-                    .content_type(content_type)
-                    .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-                    .body(body.clone())
+                Response::builder().content_type(content_type).header(header::X_CONTENT_TYPE_OPTIONS, "nosniff").body(body.clone())
             })
         };
         Route::new()
