@@ -1,6 +1,5 @@
 //! The server: webhooks in, the status page and its feeds out.
 
-#[allow(dead_code, reason = "some checks serve resources that are not mounted yet")]
 pub mod admin;
 pub mod feed;
 mod hooks;

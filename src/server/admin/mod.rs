@@ -6,18 +6,28 @@
 mod body;
 mod changes;
 mod components;
+mod deliveries;
 mod document;
 mod fields;
 mod gate;
 mod groups;
+mod incident_views;
+mod incidents;
+mod integration_views;
+mod integrations;
 mod limits;
+mod maintenances;
 mod me;
 mod metrics;
+mod notifications;
 mod once;
+mod page;
 mod problem;
 mod reply;
+mod routes;
 mod rules;
 mod schema;
+mod subscribers;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -51,7 +61,20 @@ pub struct Admin {
 }
 
 /// The operations, in the order in which the document lists them.
-type Apis = (components::ComponentsApi, groups::GroupsApi, metrics::MetricsApi, tokens::TokensApi, me::MeApi);
+type Apis = (
+    components::ComponentsApi,
+    groups::GroupsApi,
+    incidents::IncidentsApi,
+    maintenances::MaintenancesApi,
+    integrations::IntegrationsApi,
+    deliveries::DeliveriesApi,
+    subscribers::SubscribersApi,
+    notifications::NotificationsApi,
+    metrics::MetricsApi,
+    page::PageApi,
+    tokens::TokensApi,
+    me::MeApi,
+);
 
 /// Everything below `/api/admin`: `/v1/…`, `/openapi.json` and `/docs`. Middleware in front may put an [`std::net::IpAddr`] into the
 /// request's data where it knows the client's address better than the connection does.
@@ -69,7 +92,14 @@ fn apis(admin: &Admin) -> Apis {
     (
         components::ComponentsApi(admin.clone()),
         groups::GroupsApi(admin.clone()),
+        incidents::IncidentsApi(admin.clone()),
+        maintenances::MaintenancesApi(admin.clone()),
+        integrations::IntegrationsApi(admin.clone()),
+        deliveries::DeliveriesApi(admin.clone()),
+        subscribers::SubscribersApi(admin.clone()),
+        notifications::NotificationsApi(admin.clone()),
         metrics::MetricsApi(admin.clone()),
+        page::PageApi(admin.clone()),
         tokens::TokensApi(admin.clone()),
         me::MeApi,
     )

@@ -49,6 +49,11 @@ fn list_of(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 impl IfMatch {
+    /// Whatever the client has seen.
+    pub(super) const fn any() -> Self {
+        Self(None)
+    }
+
     /// Refuses if the client has seen another state of `current`.
     pub(super) fn check(&self, current: &impl View) -> Result<(), Problem> {
         match &self.0 {

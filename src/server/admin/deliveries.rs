@@ -1,0 +1,213 @@
+//! `/deliveries`: every request that senders made, and what became of it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{DeliveryId, IntegrationId};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+use storage::{
+    Topic,
+    deliveries::{self, Delivery, DeliveryFilter, DeliveryState, Summary},
+    integrations,
+};
+
+use super::{
+    Admin,
+    body::Body,
+    fields::{Fields, by_key},
+    problem::Problem,
+    reply::{Accepted, List, Paging, Shown, View},
+    types::{Name, Time},
+};
+
+/// The most deliveries that one request lets the evaluator look at again.
+const MAX_REPLAYED: i64 = 10_000;
+
+pub(super) struct DeliveriesApi(pub(super) Admin);
+
+/// A request that a sender made, as it came, and what became of it.
+#[derive(Object)]
+#[oai(rename = "Delivery")]
+struct DeliveryView {
+    id: i64,
+    /// The key of the integration.
+    integration: String,
+    /// The sender's own id of it; a random one where it has none.
+    external_id: String,
+    received_at: Time,
+    state: Name<DeliveryState>,
+    /// Why, where that needs saying.
+    #[oai(nullable)]
+    reason: Option<String>,
+    #[oai(nullable)]
+    evaluated_at: Option<Time>,
+    /// Names in lower case; several values of one name are joined by commas. Credentials are redacted.
+    headers: BTreeMap<String, String>,
+    /// The raw body.
+    body: String,
+    /// `utf-8`: the body is given as it is; `base64`: it is no text.
+    body_encoding: String,
+    /// What it says, in Fanal's terms.
+    signals: Vec<serde_json::Value>,
+}
+
+impl View for DeliveryView {}
+
+/// A delivery in a list.
+#[derive(Object)]
+struct DeliverySummary {
+    id: i64,
+    /// The key of the integration.
+    integration: String,
+    /// The sender's own id of it; a random one where it has none.
+    external_id: String,
+    received_at: Time,
+    state: Name<DeliveryState>,
+    /// Why, where that needs saying.
+    #[oai(nullable)]
+    reason: Option<String>,
+    #[oai(nullable)]
+    evaluated_at: Option<Time>,
+    body_bytes: i64,
+}
+
+/// Which deliveries to look at again.
+#[derive(Object)]
+struct ReplayMany {
+    /// The key of an integration; left out for all.
+    integration: Option<String>,
+    /// `quarantined` if it is left out.
+    state: Option<Name<DeliveryState>>,
+}
+
+/// How many deliveries are looked at again.
+#[derive(Object)]
+struct Replayed {
+    replayed: u64,
+    /// Whether there may be more: one request takes the oldest 10,000.
+    more: bool,
+}
+
+#[OpenApi]
+impl DeliveriesApi {
+    /// Lists deliveries, newest first, without headers, bodies and signals.
+    #[oai(path = "/deliveries", method = "get")]
+    async fn list(
+        &self,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+        /// The key of an integration.
+        integration: Query<Option<String>>,
+        state: Query<Option<Name<DeliveryState>>>,
+    ) -> Result<Json<List<DeliverySummary>>, Problem> {
+        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        let mut conn = self.0.db.read().await?;
+        let keys = integrations::keys(&mut conn).await?;
+        let integration = match integration.0 {
+            None => None,
+            Some(key) => {
+                let id = by_key(&keys).get(&key).copied();
+                Some(id.ok_or_else(|| Problem::malformed("integration", "is not the key of an integration"))?)
+            }
+        };
+        let filter = DeliveryFilter { integration, state: state.0.map(|state| state.0) };
+        let rows = deliveries::list(&mut conn, filter, paging.before(), paging.n_wanted()).await?;
+        Ok(Json(paging.list(rows, |row| row.id.0, |row| summary(row, &keys))))
+    }
+
+    /// Shows a delivery with everything.
+    #[oai(path = "/deliveries/:id", method = "get")]
+    async fn show(&self, id: Path<i64>) -> Result<Shown<DeliveryView>, Problem> {
+        Ok(Shown(self.find(DeliveryId(id.0)).await?))
+    }
+
+    /// Lets a delivery be looked at again, as if it had just arrived.
+    #[oai(path = "/deliveries/:id/replay", method = "post")]
+    async fn replay(&self, id: Path<i64>) -> Result<Accepted<DeliveryView>, Problem> {
+        let id = DeliveryId(id.0);
+        let mut tx = self.0.db.begin().await?;
+        if !deliveries::replay(&mut tx, id).await? {
+            drop(tx);
+            self.find(id).await?;
+            return Err(Problem::conflict("this delivery still waits to be looked at"));
+        }
+        tx.commit().await?;
+        self.0.wake.wake(Topic::Deliveries).await;
+        Ok(Accepted(self.find(id).await?))
+    }
+
+    /// Lets all deliveries of a kind be looked at again, oldest first.
+    #[oai(path = "/deliveries/replay", method = "post")]
+    async fn replay_many(&self, body: Body<ReplayMany>) -> Result<Accepted<Replayed>, Problem> {
+        let mut tx = self.0.db.begin().await?;
+        let ids = by_key(&integrations::keys(&mut tx).await?);
+        let mut fields = Fields::default();
+        let integration = body.0.integration.and_then(|key| fields.reference("integration", "integration", &ids, &key));
+        let state = body.0.state.map_or(DeliveryState::Quarantined, |state| state.0);
+        if state == DeliveryState::Pending {
+            fields.refuse("state", "`pending` deliveries are looked at anyway");
+        }
+        fields.done()?;
+        let replayed = deliveries::replay_many(&mut tx, DeliveryFilter { integration, state: Some(state) }, MAX_REPLAYED).await?;
+        tx.commit().await?;
+        self.0.wake.wake(Topic::Deliveries).await;
+        Ok(Accepted(Replayed { replayed, more: i64::try_from(replayed).is_ok_and(|n| n >= MAX_REPLAYED) }))
+    }
+}
+
+impl DeliveriesApi {
+    async fn find(&self, id: DeliveryId) -> Result<DeliveryView, Problem> {
+        let mut conn = self.0.db.read().await?;
+        let delivery = deliveries::find(&mut conn, id).await?.ok_or_else(|| Problem::not_found("delivery"))?;
+        Ok(view(delivery, &integrations::keys(&mut conn).await?))
+    }
+}
+
+fn key_of(integration: IntegrationId, keys: &HashMap<IntegrationId, String>) -> String {
+    keys.get(&integration).cloned().unwrap_or_default()
+}
+
+fn summary(row: Summary, keys: &HashMap<IntegrationId, String>) -> DeliverySummary {
+    DeliverySummary {
+        id: row.id.0,
+        integration: key_of(row.integration, keys),
+        external_id: row.external_id,
+        received_at: Time(row.received_at),
+        state: Name(row.state),
+        reason: row.reason,
+        evaluated_at: row.evaluated_at.map(Time),
+        body_bytes: row.body_bytes,
+    }
+}
+
+fn view(delivery: Delivery, keys: &HashMap<IntegrationId, String>) -> DeliveryView {
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in delivery.headers {
+        let values = headers.entry(name).or_default();
+        if !values.is_empty() {
+            values.push_str(", ");
+        }
+        values.push_str(&value);
+    }
+    let (body, encoding) = match String::from_utf8(delivery.body) {
+        Ok(text) => (text, "utf-8"),
+        Err(error) => (STANDARD.encode(error.as_bytes()), "base64"),
+    };
+    DeliveryView {
+        id: delivery.id.0,
+        integration: key_of(delivery.integration, keys),
+        external_id: delivery.external_id,
+        received_at: Time(delivery.received_at),
+        state: Name(delivery.state),
+        reason: delivery.reason,
+        evaluated_at: delivery.evaluated_at.map(Time),
+        headers,
+        body,
+        body_encoding: encoding.to_owned(),
+        signals: delivery.signals.iter().filter_map(|signal| serde_json::to_value(signal).ok()).collect(),
+    }
+}

@@ -1,0 +1,235 @@
+//! `/incidents`: what readers are told is wrong.
+
+use domain::{Act, Change, Incident, IncidentEdit, IncidentId, IncidentStatus, IncidentUpdate, Recorded};
+use poem::web::Data;
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+use storage::{
+    Connection,
+    history::{self, About},
+    rows::{self, Incidents},
+};
+
+use super::{
+    Admin,
+    body::Body,
+    changes::{ChangeView, Names},
+    fields::Fields,
+    gate::Caller,
+    incident_views::{Affected, Called, IncidentView, UpdateView, components, title_and_body},
+    problem::Problem,
+    reply::{Created, Gone, IfMatch, List, Paging, Shown},
+    types::Name,
+};
+
+pub(super) struct IncidentsApi(pub(super) Admin);
+
+/// An incident to be opened.
+#[derive(Object)]
+struct NewIncident {
+    title: String,
+    /// The first text of its timeline, in Markdown.
+    body: Option<String>,
+    /// `investigating` if it is left out.
+    status: Option<Name<IncidentStatus>>,
+    /// What it affects, and how.
+    components: Option<Vec<Affected>>,
+    /// False keeps it a draft that only the team sees; true if it is left out.
+    published: Option<bool>,
+}
+
+/// What is to be changed; what is left out stays.
+#[derive(Object)]
+struct IncidentPatch {
+    title: Option<String>,
+    status: Option<Name<IncidentStatus>>,
+    /// Only for incidents that people opened: in others the signals say it.
+    components: Option<Vec<Affected>>,
+    published: Option<bool>,
+}
+
+/// An entry for an incident's timeline.
+#[derive(Object)]
+struct NewUpdate {
+    /// Markdown.
+    body: String,
+    /// Where the incident stands from now on; as before if it is left out.
+    status: Option<Name<IncidentStatus>>,
+    /// Only for incidents that people opened: in others the signals say it.
+    components: Option<Vec<Affected>>,
+}
+
+#[OpenApi]
+impl IncidentsApi {
+    /// Lists incidents, drafts too, newest first, without their timelines.
+    #[oai(path = "/incidents", method = "get")]
+    async fn list(&self, limit: Query<Option<i64>>, cursor: Query<Option<String>>) -> Result<Json<List<IncidentView>>, Problem> {
+        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        let mut conn = self.0.db.read().await?;
+        let called = Called::load(&mut conn).await?;
+        let rows = rows::incidents(&mut conn, Incidents::Page { before: paging.before(), limit: paging.n_wanted() }).await?;
+        Ok(Json(paging.list(rows, |incident| incident.id.0, |incident| called.incident(incident, None))))
+    }
+
+    /// Opens an incident.
+    #[oai(path = "/incidents", method = "post")]
+    async fn create(&self, Data(caller): Data<&Caller>, body: Body<NewIncident>) -> Result<Created<IncidentView>, Problem> {
+        let new = body.0;
+        let mut entry = self.0.begin().await?;
+        let called = Called::load(&mut entry.tx).await?;
+        let mut fields = Fields::default();
+        title_and_body(&mut fields, Some(&new.title), new.body.as_deref());
+        let edit = IncidentEdit {
+            title: Some(new.title),
+            body: new.body,
+            status: new.status.map(|status| status.0),
+            components: new.components.map(|list| components(&mut fields, &called, &list)),
+            published: new.published,
+        };
+        fields.done()?;
+        let recorded = history::act_in(entry, caller.name(), Act::OpenIncident(edit), self.0.now()).await?;
+        self.0.wake_all().await;
+        let (id, _) = written(&recorded).ok_or_else(Problem::internal)?;
+        Ok(Created { location: self.0.location("incidents", id), view: self.find(id).await? })
+    }
+
+    /// Shows an incident with its timeline, newest entry first.
+    #[oai(path = "/incidents/:id", method = "get")]
+    async fn show(&self, id: Path<i64>) -> Result<Shown<IncidentView>, Problem> {
+        Ok(Shown(self.find(IncidentId(id.0)).await?))
+    }
+
+    /// Changes an incident without a word to its timeline, unless its status or components change.
+    #[oai(path = "/incidents/:id", method = "patch")]
+    async fn update(
+        &self,
+        Data(caller): Data<&Caller>,
+        id: Path<i64>,
+        if_match: IfMatch,
+        body: Body<IncidentPatch>,
+    ) -> Result<Shown<IncidentView>, Problem> {
+        let (id, patch) = (IncidentId(id.0), body.0);
+        let change = Wanted {
+            title: patch.title,
+            body: None,
+            status: patch.status.map(|status| status.0),
+            components: patch.components,
+            published: patch.published,
+        };
+        self.change(caller, id, &if_match, change).await?;
+        Ok(Shown(self.find(id).await?))
+    }
+
+    /// Removes an incident with its timeline, as if it had never been.
+    #[oai(path = "/incidents/:id", method = "delete")]
+    async fn delete(&self, Data(caller): Data<&Caller>, id: Path<i64>, if_match: IfMatch) -> Result<Gone, Problem> {
+        let id = IncidentId(id.0);
+        let mut entry = self.0.begin().await?;
+        if_match.check(&load(&mut entry.tx, id).await?)?;
+        history::act_in(entry, caller.name(), Act::DeleteIncident { incident: id }, self.0.now()).await?;
+        self.0.wake_all().await;
+        Ok(Gone)
+    }
+
+    /// Adds an entry to an incident's timeline, and tells subscribers.
+    #[oai(path = "/incidents/:id/updates", method = "post")]
+    async fn add_update(&self, Data(caller): Data<&Caller>, id: Path<i64>, body: Body<NewUpdate>) -> Result<Created<UpdateView>, Problem> {
+        let (id, new) = (IncidentId(id.0), body.0);
+        if new.body.trim().is_empty() {
+            return Err(Problem::field("body", "must not be empty"));
+        }
+        let status = new.status.map(|status| status.0);
+        let change = Wanted { title: None, body: Some(new.body), status, components: new.components, published: None };
+        let recorded = self.change(caller, id, &IfMatch::any(), change).await?;
+        let update = written(&recorded).and_then(|(_, update)| update).ok_or_else(Problem::internal)?;
+        let called = Called::load(&mut self.0.db.read().await?).await?;
+        Ok(Created { location: self.0.location(&format!("incidents/{id}/updates"), update.id), view: called.update(update.clone()) })
+    }
+
+    /// Shows one entry of an incident's timeline.
+    #[oai(path = "/incidents/:id/updates/:update_id", method = "get")]
+    async fn show_update(&self, id: Path<i64>, update_id: Path<i64>) -> Result<Shown<UpdateView>, Problem> {
+        let mut conn = self.0.db.read().await?;
+        let updates = rows::incident_updates(&mut conn, &[IncidentId(id.0)]).await?;
+        let found = updates.into_iter().find(|update| update.id.0 == update_id.0);
+        let update = found.ok_or_else(|| Problem::not_found("update of this incident"))?;
+        Ok(Shown(Called::load(&mut conn).await?.update(update)))
+    }
+
+    /// Lets readers see a draft, and tells subscribers. One that they see already is left as it is.
+    #[oai(path = "/incidents/:id/publish", method = "post")]
+    async fn publish(&self, Data(caller): Data<&Caller>, id: Path<i64>) -> Result<Shown<IncidentView>, Problem> {
+        let id = IncidentId(id.0);
+        let change = Wanted { title: None, body: None, status: None, components: None, published: Some(true) };
+        self.change(caller, id, &IfMatch::any(), change).await?;
+        Ok(Shown(self.find(id).await?))
+    }
+
+    /// Lists what happened to an incident and to the signals behind it, newest first, each with the chain that led to it.
+    #[oai(path = "/incidents/:id/changes", method = "get")]
+    async fn changes(
+        &self,
+        id: Path<i64>,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<List<ChangeView>>, Problem> {
+        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        let mut conn = self.0.db.read().await?;
+        load(&mut conn, IncidentId(id.0)).await?;
+        let names = Names::load(&mut conn).await?;
+        let rows = history::list(&mut conn, About::Incident(IncidentId(id.0)), paging.before(), paging.n_wanted()).await?;
+        Ok(Json(paging.list(rows, |row| row.id, |row| names.view(row))))
+    }
+}
+
+/// What a request wants of an incident that there is.
+struct Wanted {
+    title: Option<String>,
+    body: Option<String>,
+    status: Option<IncidentStatus>,
+    components: Option<Vec<Affected>>,
+    published: Option<bool>,
+}
+
+impl IncidentsApi {
+    async fn find(&self, id: IncidentId) -> Result<IncidentView, Problem> {
+        load(&mut self.0.db.read().await?, id).await
+    }
+
+    async fn change(&self, caller: &Caller, id: IncidentId, if_match: &IfMatch, wanted: Wanted) -> Result<Vec<Recorded>, Problem> {
+        let mut entry = self.0.begin().await?;
+        if_match.check(&load(&mut entry.tx, id).await?)?;
+        let called = Called::load(&mut entry.tx).await?;
+        let mut fields = Fields::default();
+        title_and_body(&mut fields, wanted.title.as_deref(), wanted.body.as_deref());
+        let edit = IncidentEdit {
+            title: wanted.title,
+            body: wanted.body,
+            status: wanted.status,
+            components: wanted.components.map(|list| components(&mut fields, &called, &list)),
+            published: wanted.published,
+        };
+        fields.done()?;
+        let recorded = history::act_in(entry, caller.name(), Act::UpdateIncident { incident: id, edit }, self.0.now()).await?;
+        self.0.wake_all().await;
+        Ok(recorded)
+    }
+}
+
+/// The incident that was written, and the entry its timeline got.
+fn written(recorded: &[Recorded]) -> Option<(IncidentId, Option<&IncidentUpdate>)> {
+    recorded.iter().find_map(|recorded| match &recorded.change {
+        Change::Incident { incident, update } => Some((incident.id, update.as_ref())),
+        _ => None,
+    })
+}
+
+async fn load(conn: &mut Connection, id: IncidentId) -> Result<IncidentView, Problem> {
+    let incident: Option<Incident> = rows::incidents(conn, Incidents::One(id)).await?.pop();
+    let incident = incident.ok_or_else(|| Problem::not_found("incident"))?;
+    let updates = rows::incident_updates(conn, &[id]).await?;
+    Ok(Called::load(conn).await?.incident(incident, Some(updates)))
+}

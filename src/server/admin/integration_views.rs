@@ -1,0 +1,135 @@
+//! How integrations are shown: what may be known of their secrets, and what came in lately.
+
+use domain::IntegrationId;
+use poem_openapi::{Object, types::ToJSON};
+use serde_json::Value;
+use storage::{
+    Connection,
+    deliveries::{self, DeliveryState, Rejection},
+    integrations::{self, Integration, KnownSecret},
+};
+use url::Url;
+
+use super::{
+    problem::Problem,
+    reply::{View, etag_of},
+    routes::{self, RouteBody},
+    types::{Name, Time},
+};
+
+/// A configured provider.
+#[derive(Object)]
+#[oai(rename = "Integration")]
+pub(super) struct IntegrationView {
+    id: i64,
+    /// Its name in the hook's address and in configuration files.
+    key: String,
+    /// The kind of sender, such as `alertmanager`.
+    provider: String,
+    name: String,
+    enabled: bool,
+    /// What the provider asks for.
+    settings: Value,
+    /// Where the sender posts to.
+    hook_url: String,
+    /// What may be known of its secrets.
+    secrets: Vec<SecretView>,
+    routes: Vec<RouteBody>,
+    created_at: Time,
+    /// The newest delivery.
+    #[oai(nullable)]
+    last_delivery: Option<LastDelivery>,
+    /// Requests that were not let in, by reason.
+    rejections: Vec<RejectionView>,
+}
+
+impl View for IntegrationView {
+    /// What comes in changes nothing about the integration itself.
+    fn etag(&self) -> String {
+        let mut json = self.to_json().unwrap_or_default();
+        if let Some(fields) = json.as_object_mut() {
+            fields.retain(|name, _| name != "last_delivery" && name != "rejections");
+        }
+        etag_of(&json)
+    }
+}
+
+/// What may be known of a secret.
+#[derive(Object)]
+#[oai(rename = "Secret")]
+pub(super) struct SecretView {
+    id: i64,
+    /// Its last four characters; empty for a short one.
+    hint: String,
+    created_at: Time,
+}
+
+/// The newest delivery to an integration.
+#[derive(Object)]
+struct LastDelivery {
+    id: i64,
+    received_at: Time,
+    state: Name<DeliveryState>,
+}
+
+/// Requests that were not let in.
+#[derive(Object)]
+#[oai(rename = "Rejection")]
+struct RejectionView {
+    /// A stable code, such as `bad_signature`.
+    reason: String,
+    /// How many.
+    n: i64,
+    first_at: Time,
+    last_at: Time,
+    /// What the last one lacked.
+    detail: String,
+}
+
+/// What came in lately.
+#[derive(Default)]
+pub(super) struct Activity {
+    last_delivery: Option<LastDelivery>,
+    rejections: Vec<RejectionView>,
+}
+
+pub(super) async fn activity(conn: &mut Connection, id: IntegrationId) -> Result<Activity, Problem> {
+    let last = integrations::last_delivery(conn, id).await?;
+    let rejection = |row: Rejection| RejectionView {
+        reason: row.reason,
+        n: row.n,
+        first_at: Time(domain::Timestamp(row.first_at)),
+        last_at: Time(domain::Timestamp(row.last_at)),
+        detail: row.detail,
+    };
+    Ok(Activity {
+        last_delivery: last.map(|(id, at, state)| LastDelivery { id: id.0, received_at: Time(at), state: Name(state) }),
+        rejections: deliveries::rejections(conn, id).await?.into_iter().map(rejection).collect(),
+    })
+}
+
+pub(super) async fn load(conn: &mut Connection, id: IntegrationId, base_url: &Url) -> Result<IntegrationView, Problem> {
+    let integration = integrations::find(conn, id).await?.ok_or_else(|| Problem::not_found("integration"))?;
+    Ok(view(integration, activity(conn, id).await?, base_url))
+}
+
+pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url) -> IntegrationView {
+    IntegrationView {
+        id: integration.id.0,
+        hook_url: format!("{}/hooks/{}", base_url.as_str().trim_end_matches('/'), integration.key),
+        key: integration.key,
+        provider: integration.provider,
+        name: integration.edit.name,
+        enabled: integration.edit.enabled,
+        settings: integration.edit.settings,
+        secrets: integration.secrets.into_iter().map(secret_view).collect(),
+        routes: integration.routes.into_iter().map(routes::view).collect(),
+        created_at: Time(integration.created_at),
+        last_delivery: activity.last_delivery,
+        rejections: activity.rejections,
+    }
+}
+
+pub(super) fn secret_view(secret: KnownSecret) -> SecretView {
+    SecretView { id: secret.id, hint: secret.hint, created_at: Time(secret.created_at) }
+}

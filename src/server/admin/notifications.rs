@@ -1,0 +1,167 @@
+//! `/notifications`: what subscribers are owed, and what became of it.
+
+use domain::{NotificationId, SubscriberId};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+use storage::{
+    Connection, Topic,
+    notifications::{self, Notification, NotificationFilter, NotificationState},
+};
+
+use super::{
+    Admin,
+    body::Body,
+    problem::Problem,
+    reply::{Accepted, List, Paging, Shown, View},
+    types::{Name, Time},
+};
+
+pub(super) struct NotificationsApi(pub(super) Admin);
+
+/// What is owed to one subscriber.
+#[derive(Object)]
+#[oai(rename = "Notification")]
+struct NotificationView {
+    id: i64,
+    /// What happened; the same for all who are told of it.
+    notice: i64,
+    /// What kind of thing happened, e.g. `incident.opened`.
+    kind: String,
+    /// The id of the subscriber.
+    subscriber: i64,
+    channel: String,
+    address: String,
+    state: Name<NotificationState>,
+    /// The number of the next try, or of the last one if it is done with.
+    attempt: i32,
+    /// When the next try is due; null if there is none to come.
+    #[oai(nullable)]
+    next_at: Option<Time>,
+    /// Why the last try failed.
+    #[oai(nullable)]
+    last_error: Option<String>,
+    created_at: Time,
+    #[oai(nullable)]
+    done_at: Option<Time>,
+}
+
+impl View for NotificationView {}
+
+/// A try to deliver a notification.
+#[derive(Object)]
+#[oai(rename = "Attempt")]
+struct AttemptView {
+    /// Its number; begins again at 1 when a notification is sent again.
+    n: i32,
+    at: Time,
+    duration_ms: i64,
+    /// `delivered`, `transient`, `permanent` or `gone`.
+    outcome: String,
+    /// What the other side said, or what went wrong.
+    detail: String,
+}
+
+/// Which dead notifications to send again.
+#[derive(Object)]
+struct ResendMany {
+    /// Those that were made at this time or later.
+    since: Time,
+}
+
+/// How many notifications are sent again.
+#[derive(Object)]
+struct Resent {
+    resent: u64,
+}
+
+#[OpenApi]
+impl NotificationsApi {
+    /// Lists notifications, newest first.
+    #[oai(path = "/notifications", method = "get")]
+    async fn list(
+        &self,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+        state: Query<Option<Name<NotificationState>>>,
+        /// The id of a subscriber.
+        subscriber: Query<Option<i64>>,
+    ) -> Result<Json<List<NotificationView>>, Problem> {
+        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        let filter = NotificationFilter { id: None, state: state.0.map(|state| state.0), subscriber: subscriber.0.map(SubscriberId) };
+        let rows = notifications::list(&mut self.0.db.read().await?, filter, paging.before(), paging.n_wanted()).await?;
+        Ok(Json(paging.list(rows, |row| row.id.0, view)))
+    }
+
+    /// Shows a notification.
+    #[oai(path = "/notifications/:id", method = "get")]
+    async fn show(&self, id: Path<i64>) -> Result<Shown<NotificationView>, Problem> {
+        Ok(Shown(load(&mut self.0.db.read().await?, NotificationId(id.0)).await?))
+    }
+
+    /// Lists the tries of a notification, oldest first. There are few, so all come at once.
+    #[oai(path = "/notifications/:id/attempts", method = "get")]
+    async fn attempts(&self, id: Path<i64>) -> Result<Json<List<AttemptView>>, Problem> {
+        let mut conn = self.0.db.read().await?;
+        load(&mut conn, NotificationId(id.0)).await?;
+        let attempts = notifications::attempts(&mut conn, NotificationId(id.0)).await?;
+        let attempt = |attempt: notifications::Attempt| AttemptView {
+            n: attempt.n,
+            at: Time(domain::Timestamp(attempt.at)),
+            duration_ms: attempt.duration_ms,
+            outcome: attempt.outcome,
+            detail: attempt.detail,
+        };
+        Ok(Json(List { items: attempts.into_iter().map(attempt).collect(), next: None }))
+    }
+
+    /// Sends a notification again that was delivered or given up.
+    #[oai(path = "/notifications/:id/resend", method = "post")]
+    async fn resend(&self, id: Path<i64>) -> Result<Accepted<NotificationView>, Problem> {
+        let id = NotificationId(id.0);
+        let mut tx = self.0.db.begin().await?;
+        if !notifications::resend(&mut tx, id, self.0.now()).await? {
+            let state = load(&mut tx, id).await?.state.0;
+            return Err(Problem::conflict(format!("this notification is {}: only delivered and dead ones are sent again", state.as_str())));
+        }
+        tx.commit().await?;
+        self.0.wake.wake(Topic::Notifications).await;
+        Ok(Accepted(load(&mut self.0.db.read().await?, id).await?))
+    }
+
+    /// Sends every notification again that was given up, since a time.
+    #[oai(path = "/notifications/resend", method = "post")]
+    async fn resend_many(&self, body: Body<ResendMany>) -> Result<Accepted<Resent>, Problem> {
+        let mut tx = self.0.db.begin().await?;
+        let resent = notifications::resend_dead(&mut tx, body.0.since.0, self.0.now()).await?;
+        tx.commit().await?;
+        self.0.wake.wake(Topic::Notifications).await;
+        Ok(Accepted(Resent { resent }))
+    }
+}
+
+async fn load(conn: &mut Connection, id: NotificationId) -> Result<NotificationView, Problem> {
+    let filter = NotificationFilter { id: Some(id), ..NotificationFilter::default() };
+    let found = notifications::list(conn, filter, i64::MAX, 1).await?.pop();
+    found.map(view).ok_or_else(|| Problem::not_found("notification"))
+}
+
+fn view(row: Notification) -> NotificationView {
+    let is_open = matches!(row.state, NotificationState::Due | NotificationState::Sending);
+    NotificationView {
+        id: row.id.0,
+        notice: row.notice.0,
+        kind: row.kind,
+        subscriber: row.subscriber.0,
+        channel: row.channel,
+        address: row.address,
+        state: Name(row.state),
+        attempt: row.attempt,
+        next_at: is_open.then_some(Time(row.next_at)),
+        last_error: row.last_error,
+        created_at: Time(row.created_at),
+        done_at: row.done_at.map(Time),
+    }
+}

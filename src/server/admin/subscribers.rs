@@ -1,0 +1,190 @@
+//! `/subscribers`: who wants to know.
+
+use std::collections::HashMap;
+
+use domain::{Channel, ComponentId, MAX_ADDRESS_CHARS, MAX_COMPONENTS, SubscriberId};
+use jobs::channels::webhook;
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+use secrecy::{ExposeSecret, SecretString};
+use storage::{
+    Connection, components,
+    subscribers::{self, NewSubscriber, Subscriber},
+};
+
+use super::{
+    Admin,
+    body::Body,
+    fields::{Fields, by_key},
+    problem::Problem,
+    reply::{Created, Gone, IfMatch, List, Paging, Shown, View},
+    types::{Name, Time},
+};
+
+pub(super) struct SubscribersApi(pub(super) Admin);
+
+/// Somebody who wants to know.
+#[derive(Object)]
+#[oai(rename = "Subscriber")]
+struct SubscriberView {
+    id: i64,
+    channel: Name<Channel>,
+    /// A mail address or a URL.
+    address: String,
+    /// The keys of the components it wants to hear of; null for everything.
+    #[oai(nullable)]
+    components: Option<Vec<String>>,
+    /// Whether a configuration file owns it.
+    managed: bool,
+    /// Null while the address was not confirmed; nothing is sent to it then.
+    #[oai(nullable)]
+    confirmed_at: Option<Time>,
+    created_at: Time,
+    /// Since when every try has failed.
+    #[oai(nullable)]
+    failing_since: Option<Time>,
+    #[oai(nullable)]
+    disabled_at: Option<Time>,
+    #[oai(nullable)]
+    disabled_reason: Option<String>,
+}
+
+impl View for SubscriberView {}
+
+/// A subscriber to be added. It need not confirm: whoever adds it answers for the address.
+#[derive(Object)]
+struct AddSubscriber {
+    channel: Name<Channel>,
+    /// A mail address or a URL.
+    address: String,
+    /// What webhooks are signed with: `whsec_` and base64. One is made if it is left out.
+    secret: Option<String>,
+    /// The keys of the components it wants to hear of; null or left out for everything.
+    #[oai(nullable)]
+    components: Option<Vec<String>>,
+}
+
+/// A subscriber that was just added.
+#[derive(Object)]
+struct AddedSubscriber {
+    id: i64,
+    channel: Name<Channel>,
+    address: String,
+    #[oai(nullable)]
+    components: Option<Vec<String>>,
+    /// What its webhooks are signed with. It is shown once; null for mail.
+    #[oai(nullable)]
+    secret: Option<String>,
+    created_at: Time,
+}
+
+#[OpenApi]
+impl SubscribersApi {
+    /// Lists subscribers.
+    #[oai(path = "/subscribers", method = "get")]
+    async fn list(&self, limit: Query<Option<i64>>, cursor: Query<Option<String>>) -> Result<Json<List<SubscriberView>>, Problem> {
+        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        let mut conn = self.0.db.read().await?;
+        let keys = components::keys(&mut conn).await?;
+        let rows = subscribers::list(&mut conn, paging.after(), paging.n_wanted()).await?;
+        Ok(Json(paging.list(rows, |row| row.id.0, |row| view(row, &keys))))
+    }
+
+    /// Adds a subscriber.
+    #[oai(path = "/subscribers", method = "post")]
+    async fn create(&self, body: Body<AddSubscriber>) -> Result<Created<AddedSubscriber>, Problem> {
+        let new = body.0;
+        let mut tx = self.0.db.begin().await?;
+        let ids = by_key(&components::keys(&mut tx).await?);
+        let mut fields = Fields::default();
+        let (address, secret) = reached_by(&mut fields, new.channel.0, &new.address, new.secret);
+        let scope = new.components.as_ref().map(|keys| {
+            fields.at_most("components", keys, MAX_COMPONENTS);
+            fields.references("components", "component", &ids, keys)
+        });
+        fields.done()?;
+        let row = NewSubscriber { channel: new.channel.0, address: &address, secret: secret.as_ref(), components: scope.as_deref() };
+        let now = self.0.now();
+        let id = subscribers::insert(&mut tx, &self.0.secrets, &row, now).await?;
+        tx.commit().await?;
+        let view = AddedSubscriber {
+            id: id.0,
+            channel: new.channel,
+            address,
+            components: new.components,
+            secret: secret.map(|secret| secret.expose_secret().to_owned()),
+            created_at: Time(now),
+        };
+        Ok(Created { location: self.0.location("subscribers", id), view })
+    }
+
+    /// Shows a subscriber.
+    #[oai(path = "/subscribers/:id", method = "get")]
+    async fn show(&self, id: Path<i64>) -> Result<Shown<SubscriberView>, Problem> {
+        Ok(Shown(load(&mut self.0.db.read().await?, SubscriberId(id.0)).await?))
+    }
+
+    /// Removes a subscriber with everything that is owed to it.
+    #[oai(path = "/subscribers/:id", method = "delete")]
+    async fn delete(&self, id: Path<i64>, if_match: IfMatch) -> Result<Gone, Problem> {
+        let mut tx = self.0.db.begin().await?;
+        if_match.check(&load(&mut tx, SubscriberId(id.0)).await?)?;
+        subscribers::delete(&mut tx, SubscriberId(id.0)).await?;
+        tx.commit().await?;
+        Ok(Gone)
+    }
+
+    /// Switches a subscriber on again that was switched off.
+    #[oai(path = "/subscribers/:id/enable", method = "post")]
+    async fn enable(&self, id: Path<i64>) -> Result<Shown<SubscriberView>, Problem> {
+        let id = SubscriberId(id.0);
+        let mut tx = self.0.db.begin().await?;
+        subscribers::enable(&mut tx, id).await?;
+        let shown = load(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(Shown(shown))
+    }
+}
+
+/// The address on a channel, and what is signed with there.
+fn reached_by(fields: &mut Fields, channel: Channel, address: &str, secret: Option<String>) -> (String, Option<SecretString>) {
+    match channel {
+        Channel::Email => {
+            if secret.is_some() {
+                fields.refuse("secret", "is only for webhooks");
+            }
+            (fields.email("address", address), None)
+        }
+        Channel::Webhook => {
+            let secret = secret.map_or_else(webhook::new_secret, SecretString::from);
+            if let Err(error) = webhook::check_secret(&secret) {
+                fields.refuse("secret", error.to_string());
+            }
+            (fields.url("address", address, &["https", "http"], MAX_ADDRESS_CHARS), Some(secret))
+        }
+    }
+}
+
+async fn load(conn: &mut Connection, id: SubscriberId) -> Result<SubscriberView, Problem> {
+    let subscriber = subscribers::find(conn, id).await?.ok_or_else(|| Problem::not_found("subscriber"))?;
+    Ok(view(subscriber, &components::keys(conn).await?))
+}
+
+fn view(row: Subscriber, keys: &HashMap<ComponentId, String>) -> SubscriberView {
+    let scope = |ids: Vec<ComponentId>| ids.iter().filter_map(|id| keys.get(id).cloned()).collect();
+    SubscriberView {
+        id: row.id.0,
+        channel: Name(row.channel),
+        address: row.address,
+        components: row.components.map(scope),
+        managed: row.managed,
+        confirmed_at: row.confirmed_at.map(Time),
+        created_at: Time(row.created_at),
+        failing_since: row.failing_since.map(Time),
+        disabled_at: row.disabled_at.map(Time),
+        disabled_reason: row.disabled_reason,
+    }
+}

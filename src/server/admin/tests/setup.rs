@@ -1,0 +1,188 @@
+//! Components, groups, metrics, integrations, subscribers and the page's settings.
+
+use serde_json::{Value, json};
+
+use super::Fixture;
+
+#[tokio::test]
+async fn a_component_is_made_changed_and_removed() {
+    let fixture = Fixture::new().await;
+    fixture.post("/groups", json!({ "key": "platform", "name": "Platform" })).await.expect(201);
+    let made = fixture.post("/components", json!({ "name": "Payments API", "group": "platform" })).await.expect(201);
+    assert_eq!((&made["key"], &made["group"], &made["status"]), (&json!("payments-api"), &json!("platform"), &json!("operational")));
+    assert_eq!(made["created_at"], "2026-05-28T20:26:40.000Z");
+    let path = format!("/components/{}", made["id"]);
+    assert_eq!(fixture.post("/components", json!({ "name": "X", "key": "payments-api" })).await.refused(409), ["key"]);
+    let changed = fixture.patch(&path, json!({ "group": null, "hidden": true })).await.expect(200);
+    assert_eq!((&changed["group"], &changed["hidden"], &changed["name"]), (&Value::Null, &json!(true), &json!("Payments API")));
+    assert_eq!(fixture.patch(&path, json!({ "name": null })).await.refused(422), ["name"]);
+    assert_eq!(fixture.get("/components").await.expect(200)["items"], json!([fixture.get(&path).await.expect(200)]));
+    fixture.delete(&path).await.expect(204);
+    fixture.delete(&path).await.refused(404);
+}
+
+#[tokio::test]
+async fn an_override_outranks_signals_and_its_reason_is_kept() {
+    let fixture = Fixture::new().await;
+    let id = fixture.post("/components", json!({ "name": "API" })).await.expect(201)["id"].clone();
+    let path = format!("/components/{id}/override");
+    let body = json!({ "status": "major_outage", "until": "2026-05-28T22:26:40+01:00" });
+    let shown = fixture.put(&path, body).await.expect(200);
+    assert_eq!(shown["status"], "major_outage");
+    assert_eq!(shown["override"], json!({ "status": "major_outage", "until": "2026-05-28T21:26:40.000Z", "by": "tests" }));
+    assert_eq!(fixture.put(&path, json!({ "status": "red", "until": "soon" })).await.refused(422), ["status", "until"]);
+    assert_eq!(fixture.put(&path, json!({ "status": "unknown", "until": "2026-01-01T00:00:00Z" })).await.refused(422), ["until"]);
+    fixture.delete(&path).await.expect(204);
+    let changes = fixture.get(&format!("/components/{id}/changes?limit=3")).await.expect(200);
+    assert_eq!(changes["items"][0]["kind"], "component_status");
+    assert_eq!(changes["items"][0]["data"]["to"], "operational");
+    assert_eq!(changes["items"][0]["why"]["actor"], "tests");
+    assert_eq!(changes["items"][0]["why"]["text"], "tests gave the status back to the signals");
+    assert!(changes["next"].is_string());
+}
+
+#[tokio::test]
+async fn a_group_never_stands_in_itself() {
+    let fixture = Fixture::new().await;
+    for (key, parent) in [("a", Value::Null), ("b", json!("a")), ("c", json!("b"))] {
+        fixture.post("/groups", json!({ "key": key, "name": key, "parent": parent })).await.expect(201);
+    }
+    let groups = fixture.get("/groups").await.expect(200);
+    let path = |i: usize| format!("/groups/{}", groups["items"][i]["id"]);
+    assert_eq!(groups["items"][2]["parent"], "b");
+    for parent in ["a", "b", "c"] {
+        assert_eq!(fixture.patch(&path(0), json!({ "parent": parent })).await.refused(422), ["parent"]);
+    }
+    fixture.patch(&path(2), json!({ "parent": "a", "position": 7 })).await.expect(200);
+    fixture.delete(&path(0)).await.expect(204);
+    assert_eq!(fixture.get(&path(2)).await.expect(200)["parent"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_metric_takes_samples_and_keeps_one_for_a_time() {
+    let fixture = Fixture::new().await;
+    let id = fixture.post("/metrics", json!({ "name": "Latency", "unit": "ms" })).await.expect(201)["id"].clone();
+    let path = format!("/metrics/{id}/samples");
+    let samples = json!([
+        { "at": "2026-05-28T20:00:00Z", "value": 3 },
+        { "at": "2026-05-28T20:01:00.5Z", "value": 2.5 },
+        { "at": "2026-05-28T20:00:00.000Z", "value": 4 },
+    ]);
+    assert_eq!(fixture.post(&path, samples.clone()).await.expect(202), json!({ "stored": 2 }));
+    assert_eq!(fixture.post(&path, samples).await.expect(202), json!({ "stored": 2 }));
+    let bad = json!([{ "at": "2026-05-28T20:00:00Z", "value": "4" }, { "at": "now", "value": 1 }, { "value": 1, "at": "2026-05-29T00:00:00Z", "x": 0 }]);
+    assert_eq!(fixture.post(&path, bad).await.refused(422), ["[0].value", "[1].at", "[2].x"]);
+    assert_eq!(fixture.post(&path, json!([{ "at": "2026-05-29T00:00:00Z", "value": 1 }])).await.refused(422), ["[0].at"]);
+    let many: Vec<Value> = (0..10_001).map(|_| json!({ "at": "2026-05-28T20:00:00Z", "value": 1 })).collect();
+    fixture.post(&path, json!(many)).await.refused(422);
+    fixture.post(&path, json!(many[1..])).await.expect(202);
+    let changed = fixture.patch(&format!("/metrics/{id}"), json!({ "unit": "s" })).await.expect(200);
+    assert_eq!((&changed["unit"], &changed["name"]), (&json!("s"), &json!("Latency")));
+}
+
+fn integration() -> Value {
+    json!({
+        "key": "prod-alerts",
+        "provider": "alertmanager",
+        "secrets": [{ "value": "a-long-enough-secret-1234" }],
+        "routes": [
+            { "when": "signal.labels.service == \"api\"", "components": ["api"], "for": "90s", "publish": "auto",
+              "status": { "critical": "major_outage", "default": "degraded_performance" } },
+            { "metric": { "key": "latency" } },
+        ],
+    })
+}
+
+#[tokio::test]
+async fn an_integration_shows_its_routes_and_never_its_secrets() {
+    let fixture = Fixture::new().await;
+    fixture.post("/components", json!({ "name": "API" })).await.expect(201);
+    fixture.post("/metrics", json!({ "name": "Latency" })).await.expect(201);
+    let made = fixture.post("/integrations", integration()).await.expect(201);
+    assert_eq!(made["hook_url"], "https://status.example.com/hooks/prod-alerts");
+    assert_eq!((&made["name"], &made["enabled"], &made["secrets"][0]["hint"]), (&json!("prod-alerts"), &json!(true), &json!("1234")));
+    assert!(!made.to_string().contains("a-long-enough"));
+    assert_eq!((&made["routes"][0]["for"], &made["routes"][0]["cool_off"]), (&json!("1m30s"), &json!("10m")));
+    assert_eq!(made["routes"][0]["status"], json!({ "critical": "major_outage", "default": "degraded_performance" }));
+    assert_eq!(made["routes"][1]["metric"], json!({ "key": "latency", "value": "signal.value" }));
+    let path = format!("/integrations/{}", made["id"]);
+    let again = fixture.patch(&path, json!({ "routes": made["routes"], "name": "Production" })).await.expect(200);
+    assert_eq!((&again["routes"], &again["name"]), (&made["routes"], &json!("Production")));
+    let secret = fixture.post(&format!("{path}/secrets"), json!({ "value": "another-long-secret-5678" })).await.expect(201);
+    assert_eq!(fixture.get(&path).await.expect(200)["secrets"].as_array().unwrap().len(), 2);
+    fixture.delete(&format!("{path}/secrets/{}", secret["id"])).await.expect(204);
+    fixture.delete(&format!("{path}/secrets/{}", secret["id"])).await.refused(404);
+    let replaced = fixture.patch(&path, json!({ "secrets": [{ "value": "the-only-secret-now-9999" }] })).await.expect(200);
+    assert_eq!(replaced["secrets"].as_array().unwrap().len(), 1);
+    assert_eq!(replaced["secrets"][0]["hint"], "9999");
+    fixture.delete(&path).await.expect(204);
+    assert_eq!(fixture.get("/integrations").await.expect(200), json!({ "items": [], "next": null }));
+}
+
+#[tokio::test]
+async fn an_integration_that_could_not_work_is_refused_with_every_reason() {
+    let fixture = Fixture::new().await;
+    let refused = fixture.post("/integrations", integration()).await.refused(422);
+    assert_eq!(refused, ["routes[0].components[0]", "routes[1].metric.key"], "there is no such component, no such metric");
+    let body = json!({
+        "key": "x", "provider": "alertmanger", "settings": [], "secrets": [{ "value": "" }],
+        "routes": [{}, { "when": "signal.state ==", "metric": { "key": "m" } }, { "when": "sgnal.state", "title": "{{ signal | nosuch }}", "cool_off": "2d" }],
+    });
+    let mut refused = fixture.post("/integrations", body).await.refused(422);
+    refused.sort();
+    refused.dedup();
+    let expected = [
+        "provider",
+        "routes[0].components",
+        "routes[1].metric.key",
+        "routes[1].when",
+        "routes[2].components",
+        "routes[2].cool_off",
+        "routes[2].title",
+        "routes[2].when",
+        "secrets[0].value",
+        "settings",
+    ];
+    assert_eq!(refused, expected);
+    let body = json!({ "key": "x", "provider": "json", "settings": { "fingerprint": "body.id", "state": "body.state", "firing": ["down"], "nope": 1 } });
+    let refused = fixture.post("/integrations", body).await.refused(422);
+    assert!(refused[0].starts_with("settings"), "{refused:?}");
+    assert_eq!(
+        fixture.post("/integrations", json!({ "provider": "json", "routes": [{ "for": "5", "x": 1 }] })).await.refused(422),
+        ["routes[0].for", "routes[0].x"]
+    );
+}
+
+#[tokio::test]
+async fn a_subscriber_is_added_with_its_scope_and_shown_its_secret_once() {
+    let fixture = Fixture::new().await;
+    fixture.post("/components", json!({ "name": "API" })).await.expect(201);
+    let made =
+        fixture.post("/subscribers", json!({ "channel": "email", "address": "ops@example.com", "components": ["api"] })).await.expect(201);
+    assert_eq!((&made["components"], &made["secret"]), (&json!(["api"]), &Value::Null));
+    assert_eq!(fixture.post("/subscribers", json!({ "channel": "email", "address": "ops@example.com" })).await.refused(409), ["address"]);
+    let hook = fixture.post("/subscribers", json!({ "channel": "webhook", "address": "https://example.com/in" })).await.expect(201);
+    assert!(hook["secret"].as_str().unwrap().starts_with("whsec_"));
+    let shown = fixture.get(&format!("/subscribers/{}", hook["id"])).await.expect(200);
+    assert_eq!((&shown["secret"], &shown["components"], &shown["confirmed_at"]), (&Value::Null, &Value::Null, &shown["created_at"]));
+    let bad = json!({ "channel": "webhook", "address": "ftp://x", "secret": "short", "components": ["nothing"] });
+    let mut refused = fixture.post("/subscribers", bad).await.refused(422);
+    refused.sort();
+    assert_eq!(refused, ["address", "components[0]", "secret"]);
+    assert_eq!(fixture.post("/subscribers", json!({ "channel": "email", "address": "no mail" })).await.refused(422), ["address"]);
+    fixture.post(&format!("/subscribers/{}/enable", hook["id"]), Value::Null).await.expect(200);
+    fixture.delete(&format!("/subscribers/{}", hook["id"])).await.expect(204);
+    assert_eq!(fixture.get("/subscribers").await.expect(200)["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_page_is_named_in_a_time_zone_that_exists() {
+    let fixture = Fixture::new().await;
+    let changed =
+        fixture.patch("/page", json!({ "name": "Acme", "time_zone": "Europe/Paris", "support_url": "mailto:help@example.com" })).await;
+    changed.expect(200);
+    let refused = fixture.patch("/page", json!({ "name": "", "time_zone": "Mars/Olympus", "support_url": "javascript:alert(1)" })).await;
+    assert_eq!(refused.refused(422), ["name", "time_zone", "support_url"]);
+    let shown = fixture.get("/page").await.expect(200);
+    assert_eq!((&shown["name"], &shown["time_zone"]), (&json!("Acme"), &json!("Europe/Paris")));
+}
