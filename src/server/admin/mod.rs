@@ -1,7 +1,7 @@
 //! The admin API: everything the team can see and do, for programs. The OpenAPI document is made from this code.
 //!
-//! A request passes the [`gate`] (rate, token, scope, parameters, size), its body is held to the [`schema`] that the document shows,
-//! and its operation checks what the fields mean. Every error is a [`problem`].
+//! A request passes the `gate` (rate, token, scope, parameters, size), its body is held to the `schema` that the document shows,
+//! and its operation checks what the fields mean. Every error is a `problem`.
 
 mod body;
 mod changes;
