@@ -100,7 +100,7 @@ impl Cause {
 
 /// What all deliveries, timers and people's acts so far add up to.
 ///
-/// A fold: [`crate::plan`] changes it only through [`State::apply`], so the same inputs in the same order give the same state.
+/// A fold: `plan` changes it only through [`State::apply`], so the same inputs in the same order give the same state.
 #[derive(Debug)]
 pub struct State {
     /// The zone in which the page's days begin.
