@@ -6,6 +6,8 @@ mod acts;
 mod incidents;
 mod signals;
 mod statuses;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 pub use acts::{Act, ActError, IncidentEdit, MAX_BODY_CHARS, MAX_TITLE_CHARS, MaintenanceEdit};

@@ -1,0 +1,144 @@
+//! How long a thing must fire, how long it counts on, and how several add up.
+
+use super::*;
+
+#[test]
+fn a_thing_counts_once_it_has_fired_for_long_enough() {
+    let mut world = World::new([Route { hold: Span::mins(5), ..auto(&[API]) }]);
+    world.fires("cpu", Critical);
+    world.after("4m59s");
+    world.fires("cpu", Critical);
+    assert_eq!((world.status(API), world.internal(API), world.told().len()), (Operational, Operational, 0));
+    world.after("1s");
+    assert_eq!((world.status(API), world.internal(API)), (MajorOutage, MajorOutage));
+}
+
+#[test]
+fn a_thing_that_resolves_while_it_is_held_never_counted() {
+    let mut world = World::new([Route { hold: Span::mins(5), ..auto(&[API]) }]);
+    world.fires("cpu", Critical);
+    world.after("4m");
+    world.resolves("cpu");
+    world.after("1s");
+    world.fires("cpu", Critical);
+    world.after("4m59s");
+    assert_eq!(world.told(), Vec::<String>::new(), "it began anew, and so did the hold");
+    world.after("1s");
+    assert_eq!(world.status(API), MajorOutage);
+}
+
+#[test]
+fn a_held_thing_counts_with_the_severity_it_has_then() {
+    let mut world = World::new([Route { hold: Span::mins(5), ..auto(&[API]) }]);
+    world.fires("cpu", Warning);
+    world.after("4m");
+    world.fires("cpu", Critical);
+    world.after("1m");
+    assert_eq!(world.status(API), MajorOutage);
+}
+
+#[test]
+fn a_resolved_thing_counts_on_for_as_long_as_its_route_keeps_it() {
+    let mut world = World::new([Route { keep_firing_for: Span::mins(3), ..auto(&[API]) }]);
+    world.fires("cpu", Critical);
+    world.resolves("cpu");
+    world.after("2m");
+    world.resolves("cpu");
+    assert_eq!(world.status(API), MajorOutage);
+    world.after("1m");
+    assert_eq!(world.status(API), Operational, "hearing again that it is resolved does not keep it longer");
+}
+
+#[test]
+fn a_kept_thing_that_fires_again_goes_on_as_if_nothing_had_been() {
+    let mut world = World::new([Route { keep_firing_for: Span::mins(3), ..auto(&[API]) }]);
+    world.fires("cpu", Critical);
+    world.told();
+    world.resolves("cpu");
+    world.after("2m");
+    world.fires("cpu", Critical);
+    world.after("1h");
+    assert_eq!((world.status(API), world.told()), (MajorOutage, vec![]));
+}
+
+#[test]
+fn a_thing_not_heard_of_for_too_long_is_given_up() {
+    let mut world = World::new([Route { expire_after: Span::mins(10), ..auto(&[API]) }]);
+    world.fires("cpu", Critical);
+    world.after("9m");
+    world.fires("cpu", Critical);
+    world.after("9m");
+    assert_eq!(world.status(API), MajorOutage, "being heard of again counts from the start");
+    world.after("1m");
+    assert_eq!(world.status(API), Operational);
+    assert!(!world.state.alerts[&(ALERTS, "cpu".to_owned())].firing);
+    world.fires("cpu", Critical);
+    assert_eq!(world.status(API), MajorOutage, "and it may come back");
+}
+
+#[test]
+fn a_held_thing_not_heard_of_for_too_long_is_given_up() {
+    let mut world = World::new([Route { hold: Span::mins(10), expire_after: Span::mins(5), ..auto(&[API]) }]);
+    world.fires("cpu", Critical);
+    world.after("1h");
+    assert_eq!((world.state.causes.len(), world.told().len()), (0, 0));
+}
+
+#[test]
+fn the_worst_of_everything_that_counts_wins() {
+    let mut world = World::new([auto(&[API])]);
+    world.fires("slow", Warning);
+    world.fires("down", Critical);
+    world.fires("errors", Error);
+    assert_eq!(world.status(API), MajorOutage);
+    world.resolves("down");
+    assert_eq!(world.status(API), PartialOutage);
+    world.resolves("errors");
+    assert_eq!(world.status(API), DegradedPerformance);
+    world.resolves("slow");
+    assert_eq!(world.status(API), Operational);
+}
+
+#[test]
+fn a_status_follows_the_severity_up_and_down() {
+    let mut world = World::new([auto(&[API])]);
+    for (severity, status) in [(Warning, DegradedPerformance), (Critical, MajorOutage), (Error, PartialOutage), (Critical, MajorOutage)] {
+        world.after("1m");
+        world.fires("cpu", severity);
+        assert_eq!(world.status(API), status);
+    }
+    assert_eq!(world.state.causes.len(), 1);
+}
+
+#[test]
+fn shadow_routes_show_their_effect_to_the_team_alone() {
+    let mut world = World::new([shadow(&[API])]);
+    world.fires("cpu", Critical);
+    assert_eq!((world.status(API), world.internal(API)), (Operational, MajorOutage));
+    world.resolves("cpu");
+    assert_eq!((world.status(API), world.internal(API)), (Operational, Operational));
+    assert_eq!((world.state.incidents.len(), world.told()), (0, vec![]));
+}
+
+#[test]
+fn a_draft_that_is_over_before_anyone_looked_tells_nobody() {
+    let mut world = World::new([draft(&[API])]);
+    world.fires("cpu", Warning);
+    world.fires("cpu", Critical);
+    world.fires("disk", Critical);
+    world.resolves("cpu");
+    world.resolves("disk");
+    assert_eq!(world.incident().status, IncidentStatus::Resolved);
+    assert_eq!(world.told(), Vec::<String>::new());
+}
+
+#[test]
+fn a_draft_route_never_adds_to_what_is_published_by_itself() {
+    let mut world = World::new([draft(&[API])]);
+    world.fires("cpu", Warning);
+    world.acts(publish(world.incident().id));
+    world.told();
+    world.fires("down", Critical);
+    assert_eq!((world.status(API), world.internal(API), world.told()), (DegradedPerformance, MajorOutage, vec![]));
+    assert_eq!(world.state.incidents.values().filter(|incident| !incident.published).count(), 1, "a second draft waits");
+}
