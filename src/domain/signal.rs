@@ -11,6 +11,23 @@ pub const MAX_FINGERPRINT_BYTES: usize = 256;
 /// The most signals one delivery may carry.
 pub const MAX_SIGNALS: usize = 10_000;
 
+/// What an expression may read of a signal: the names of its fields, in the order of the alphabet.
+pub const SIGNAL_FIELDS: [&str; 13] = [
+    "annotations",
+    "fingerprint",
+    "group",
+    "labels",
+    "occurred_at",
+    "severity",
+    "state",
+    "subject",
+    "summary",
+    "url",
+    "value",
+    "warnings",
+    "whole_group",
+];
+
 /// What a signal claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,5 +103,24 @@ impl Signal {
             whole_group: false,
             warnings: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_of_a_signal_are_all_known() {
+        let mut signal = Signal::new("f", SignalState::Firing, "s", Timestamp(0));
+        signal.group = Some("g".into());
+        signal.url = Some("u".into());
+        signal.annotations.insert("a".into(), "b".into());
+        signal.value = Some(1.0);
+        signal.whole_group = true;
+        signal.warnings.push("w".into());
+        let json = serde_json::to_value(&signal).unwrap();
+        let fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, SIGNAL_FIELDS);
     }
 }

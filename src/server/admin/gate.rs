@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -50,7 +51,7 @@ pub(super) type QueryNames = BTreeMap<(String, String), BTreeSet<String>>;
 
 pub(super) struct Gate {
     admin: Admin,
-    operations: BoxEndpoint<'static>,
+    operations: Arc<BoxEndpoint<'static>>,
     query_names: QueryNames,
     per_token: Limiter<TokenId>,
     per_address: Limiter<Option<IpAddr>>,
@@ -61,7 +62,7 @@ impl Gate {
     pub(super) fn new(admin: Admin, operations: BoxEndpoint<'static>, query_names: QueryNames) -> Self {
         Self {
             admin,
-            operations,
+            operations: Arc::new(operations),
             query_names,
             per_token: Limiter::new(PER_TOKEN),
             per_address: Limiter::new(PER_ADDRESS),
@@ -83,14 +84,15 @@ impl Gate {
         let known = request.headers().clone();
         request.set_data(Caller(token));
         let response = match key {
-            Some(key) => once::run(&self.admin, &key, self.run(request)).await?,
-            None => self.run(request).await,
+            Some(key) => {
+                let (admin, operations) = (self.admin.clone(), self.operations.clone());
+                // Goes on to its end when the client goes away: that is when it will ask again.
+                let task = tokio::spawn(async move { once::run(&admin, &key, run(&operations, request)).await });
+                task.await.map_err(|_| Problem::internal())??
+            }
+            None => run(&self.operations, request).await,
         };
         Ok((not_modified(response, &known), allowance))
-    }
-
-    async fn run(&self, request: Request) -> Response {
-        self.operations.call(request).await.unwrap_or_else(|error| Problem::respond(&error))
     }
 
     async fn authenticate(&self, request: &Request, address: Option<IpAddr>, now: Instant) -> Result<Token, Problem> {
@@ -142,6 +144,10 @@ impl Endpoint for Gate {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Ok(response)
     }
+}
+
+async fn run(operations: &BoxEndpoint<'static>, request: Request) -> Response {
+    operations.call(request).await.unwrap_or_else(|error| Problem::respond(&error))
 }
 
 /// Whoever stands in front and knows better puts an address into the request; else it is the peer's.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::{
     DEFAULT_CONDITION, DEFAULT_COOL_OFF, DEFAULT_VALUE, Expression, ExpressionError, MAX_COMPONENTS, MAX_COOL_OFF, MAX_ROUTES, MetricFeed,
-    Publish, RouteSpec, Severity, Signal, SignalState, Span, Status, StatusMap, Timestamp, render_template, template_names, to_value,
+    Publish, RouteSpec, SIGNAL_FIELDS, Severity, Signal, SignalState, Span, Status, StatusMap, Timestamp, render_template, template_names,
+    to_value,
 };
 use poem_openapi::Object;
 
@@ -179,9 +180,12 @@ fn only_unknown(outcome: Result<(), ExpressionError>) -> Result<(), ExpressionEr
 
 fn check_names(fields: &mut Fields, field: &str, names: &BTreeSet<String>, known: &[&str]) {
     for name in names {
-        let root = name.split('.').next().unwrap_or_default();
+        let mut steps = name.split('.');
+        let root = steps.next().unwrap_or_default();
         if !known.contains(&root) {
             fields.refuse(field, format!("there is no `{root}`; known here: {}", known.join(", ")));
+        } else if let Some(inner) = steps.next().filter(|inner| root == "signal" && !SIGNAL_FIELDS.contains(inner)) {
+            fields.refuse(field, format!("a signal has no `{inner}`; it has {}", SIGNAL_FIELDS.join(", ")));
         }
     }
 }

@@ -154,6 +154,17 @@ async fn an_integration_that_could_not_work_is_refused_with_every_reason() {
 }
 
 #[tokio::test]
+async fn a_misspelt_name_in_a_route_is_told_from_a_known_one() {
+    let fixture = Fixture::new().await;
+    fixture.post("/components", json!({ "name": "API" })).await.expect(201);
+    let with = |when: &str| json!({ "key": "x", "provider": "alertmanager", "routes": [{ "when": when, "components": ["api"] }] });
+    let refused = fixture.post("/integrations", with("signal.lables.service == 'api'")).await;
+    assert!(refused.body["detail"].as_str().unwrap().contains("a signal has no `lables`"), "{}", refused.body);
+    assert_eq!(refused.refused(422), ["routes[0].when"]);
+    fixture.post("/integrations", with("signal.labels.service == 'api'")).await.expect(201);
+}
+
+#[tokio::test]
 async fn a_subscriber_is_added_with_its_scope_and_shown_its_secret_once() {
     let fixture = Fixture::new().await;
     fixture.post("/components", json!({ "name": "API" })).await.expect(201);
