@@ -7,7 +7,6 @@ mod causes;
 mod incidents;
 mod maintenance;
 mod notices;
-mod properties;
 mod reconfigured;
 mod signals;
 mod timers;
