@@ -77,11 +77,6 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     let (worker, until) = (queue.clone(), shutdown.clone());
     tasks.spawn(async move { worker.run(handler, N_COURIERS, until).await });
 
-    let metrics = Arc::new(move || recorder.render());
-    let answers = ops::Ops { db: db.clone(), queue: queue.clone(), health, clock: clock.clone(), metrics };
-    let ops_listener = bind(config.ops_listen, "FANAL_OPS_LISTEN").await?;
-    tasks.spawn(listen(ops_listener, ops::routes(answers), shutdown.clone()));
-
     if serve {
         let (inbox, _) = Inbox::open(db.clone(), wake.clone());
         let hub = Hub::open(db.clone(), secrets.clone(), inbox, clock.clone()).await?;
@@ -89,12 +84,17 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
         let admin = Admin { db: db.clone(), secrets, wake: wake.clone(), base_url: base_url.clone(), clock: || Clock::default().now() };
         let subscriptions =
             Subscriptions { db: db.clone(), channels, mail, base_url: base_url.clone(), page: page.clone(), clock: clock.clone() };
-        tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock, base_url.clone(), shutdown.clone()));
+        tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock.clone(), base_url.clone(), shutdown.clone()));
         tasks.spawn(hub.clone().keep_up(wake, shutdown.clone()));
         let public = bind(config.listen, "FANAL_LISTEN").await?;
         tasks.spawn(listen(public, server::app(&page, hub, subscriptions, admin, &base_url), shutdown.clone()));
         info!(%base_url, database = db.kind(), queue = queue.kind(), mail, "Fanal serves");
     }
+    // Last, so that nobody is told that we are ready before the page and the hooks are served.
+    let metrics = Arc::new(move || recorder.render());
+    let answers = ops::Ops { db: db.clone(), queue: queue.clone(), health, clock, metrics };
+    let ops_listener = bind(config.ops_listen, "FANAL_OPS_LISTEN").await?;
+    tasks.spawn(listen(ops_listener, ops::routes(answers), shutdown.clone()));
     ready(&db);
     shutdown.cancelled().await;
     if tokio::time::timeout(PATIENCE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
