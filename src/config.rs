@@ -25,7 +25,7 @@ pub(crate) struct Config {
     /// Address that `/metrics`, `/healthz` and `/readyz` are served on.
     #[arg(long, env = "FANAL_OPS_LISTEN", default_value = "127.0.0.1:9090", global = true)]
     pub(crate) ops_listen: SocketAddr,
-    /// Where readers find the page. [default: http:// and the address of FANAL_LISTEN]
+    /// Where readers find the page. [default: http:// and the listen address]
     #[arg(long, env = "FANAL_BASE_URL", global = true)]
     pub(crate) base_url: Option<Url>,
     /// 32 bytes in base64 that encrypt secrets; several, separated by commas, while one replaces another.
