@@ -1,13 +1,16 @@
 //! The state: what all deliveries, timers and people's acts so far add up to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Component, ComponentId, DeliveryId, Incident, IncidentId, IntegrationId, Maintenance, MaintenanceId, MaintenanceStatus, Route,
-    RouteId, Severity, Status, Timestamp, UnknownName, status::named,
+    Change, Component, ComponentId, DeliveryId, Incident, IncidentId, IntegrationId, MAX_COOL_OFF, Maintenance, MaintenanceId,
+    MaintenanceStatus, Route, RouteId, Severity, Signal, Status, Timestamp, UnknownName, status::named,
 };
 
 /// Names one thing that one integration speaks of.
@@ -117,6 +120,8 @@ pub struct State {
     pub routes_of: HashMap<IntegrationId, Vec<RouteId>>,
     /// The newest about each thing.
     pub alerts: HashMap<AlertKey, Alert>,
+    /// The newest signal of each thing that fires: an incident may open long after it was heard, and its title be made of it.
+    pub signals: HashMap<AlertKey, Arc<Signal>>,
     /// Alerts that routes took up.
     pub causes: BTreeMap<CauseKey, Cause>,
     /// Open incidents, and those resolved within [`crate::MAX_COOL_OFF`].
@@ -137,6 +142,7 @@ impl State {
             routes: BTreeMap::new(),
             routes_of: HashMap::new(),
             alerts: HashMap::new(),
+            signals: HashMap::new(),
             causes: BTreeMap::new(),
             incidents: BTreeMap::new(),
             maintenances: BTreeMap::new(),
@@ -151,12 +157,21 @@ impl State {
 
     /// Takes one change in.
     pub fn apply(&mut self, change: &Change) {
+        self.next_id = self.next_id.max(newest_id(change) + 1);
         match change {
             Change::Alert { integration, alert, signal } => {
-                self.alerts.insert((*integration, signal.fingerprint.clone()), alert.clone());
+                let key = (*integration, signal.fingerprint.clone());
+                if !alert.firing {
+                    self.signals.remove(&key);
+                } else if self.signals.get(&key).is_none_or(|known| **known != **signal) {
+                    self.signals.insert(key.clone(), Arc::new((**signal).clone()));
+                }
+                self.alerts.insert(key, alert.clone());
             }
             Change::AlertExpired { integration, fingerprint, alert } => {
-                self.alerts.insert((*integration, fingerprint.clone()), alert.clone());
+                let key = (*integration, fingerprint.clone());
+                self.signals.remove(&key);
+                self.alerts.insert(key, alert.clone());
             }
             Change::CauseSet { cause, .. } => {
                 self.causes.insert(cause.key(), cause.clone());
@@ -179,7 +194,9 @@ impl State {
                 }
             }
             Change::Incident { incident, .. } => {
-                self.incidents.insert(incident.id, incident.clone());
+                let (id, oldest) = (incident.id, Timestamp(incident.updated_at.0.saturating_sub(MAX_COOL_OFF.0)));
+                self.incidents.insert(id, incident.clone());
+                self.incidents.retain(|other, incident| *other == id || incident.resolved_at.is_none_or(|at| at >= oldest));
             }
             Change::IncidentDeleted { incident } => {
                 self.incidents.remove(incident);
@@ -193,6 +210,12 @@ impl State {
             }
             Change::Sample { .. } | Change::Notice(_) => {}
         }
+    }
+
+    /// The routes' causes of one thing.
+    pub(crate) fn causes_of(&self, (integration, fingerprint): &AlertKey) -> impl Iterator<Item = &Cause> {
+        let key = |route| (*integration, fingerprint.clone(), RouteId(route));
+        self.causes.range(key(i64::MIN)..=key(i64::MAX)).map(|(_, cause)| cause)
     }
 
     /// When something happens by itself next.
@@ -212,5 +235,15 @@ impl State {
     #[must_use]
     pub fn under_maintenance(&self, component: ComponentId) -> bool {
         self.maintenances.values().any(|m| m.status == MaintenanceStatus::InProgress && m.components.contains(&component))
+    }
+}
+
+/// The newest id that was given to something in a change.
+fn newest_id(change: &Change) -> i64 {
+    match change {
+        Change::Incident { incident, update } => update.as_ref().map_or(0, |update| update.id.0).max(incident.id.0),
+        Change::Maintenance { maintenance } => maintenance.id.0,
+        Change::Notice(notice) => notice.id.0,
+        _ => 0,
     }
 }

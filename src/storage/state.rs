@@ -1,6 +1,6 @@
 //! Reads the state that the evaluator folds on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     Alert, Cause, ComponentId, DeliveryId, Expression, IncidentId, IntegrationId, MAX_COOL_OFF, MetricId, Route, RouteId, Signal, Span,
@@ -122,6 +122,10 @@ async fn load_alerts(conn: &mut Connection, since: Timestamp, state: &mut State)
     .await)?;
     for (integration, fingerprint, firing, signal, since, seen_at, delivery) in rows {
         let signal: Signal = json(&signal, "alert", "signal")?;
+        let key = (IntegrationId(integration), fingerprint);
+        if firing {
+            state.signals.insert(key.clone(), Arc::new(signal.clone()));
+        }
         let alert = Alert {
             firing,
             severity: signal.severity,
@@ -131,7 +135,7 @@ async fn load_alerts(conn: &mut Connection, since: Timestamp, state: &mut State)
             seen_at: Timestamp(seen_at),
             delivery: delivery.map(DeliveryId),
         };
-        state.alerts.insert((IntegrationId(integration), fingerprint), alert);
+        state.alerts.insert(key, alert);
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Planner;
+use super::{Planner, wording};
 use crate::{
-    Change, ComponentId, Impact, Incident, IncidentId, IncidentStatus, Maintenance, MaintenanceId, MaintenanceStatus, NoticeKind, Override,
-    Status, StatusChange, Timestamp, Why,
+    Change, ComponentId, Incident, IncidentId, IncidentStatus, MaintenanceId, MaintenanceStatus, NoticeKind, Override, Status, Timestamp,
+    Why,
 };
 
 /// The longest title of an incident or a maintenance, in characters.
@@ -55,7 +55,7 @@ pub struct IncidentEdit {
     pub title: Option<String>,
     /// Where it stands.
     pub status: Option<IncidentStatus>,
-    /// The entry's text, Markdown; needed when it is opened.
+    /// The entry's text, Markdown. Without one, a plain sentence says where the incident stands.
     pub body: Option<String>,
     /// Which components it affects, and how. Only for incidents that people opened: in others the signals say it.
     pub components: Option<BTreeMap<ComponentId, Status>>,
@@ -96,7 +96,7 @@ pub enum ActError {
     },
 }
 
-fn invalid(field: &'static str, message: impl Into<String>) -> ActError {
+pub(super) fn invalid(field: &'static str, message: impl Into<String>) -> ActError {
     ActError::Invalid { field, message: message.into() }
 }
 
@@ -120,6 +120,9 @@ impl Planner<'_> {
             return Err(invalid("until", "must lie in the future"));
         }
         let overridden = overridden.map(|word| Override { by: by.to_owned(), ..word });
+        if self.state.components.get(&component).is_some_and(|component| component.overridden == overridden) {
+            return Ok(());
+        }
         let text = match &overridden {
             Some(word) => format!("{by} set the status to {}", word.status.words()),
             None => format!("{by} gave the status back to the signals"),
@@ -132,7 +135,7 @@ impl Planner<'_> {
 
     fn open_by_person(&mut self, by: &str, edit: IncidentEdit) -> Result<(), ActError> {
         let title = title(edit.title.as_deref())?.ok_or_else(|| invalid("title", "is needed"))?;
-        let body = body(edit.body.as_deref())?.unwrap_or_default();
+        let body = body(edit.body.as_deref())?;
         let components = edit.components.unwrap_or_default();
         self.check_components(components.keys())?;
         let status = edit.status.unwrap_or(IncidentStatus::Investigating);
@@ -140,7 +143,7 @@ impl Planner<'_> {
             id: IncidentId(self.fresh_id()),
             title,
             status,
-            impact: impact_of(&components),
+            impact: self.impact(&components),
             published: edit.published.unwrap_or(true),
             opened_by: None,
             components,
@@ -160,19 +163,23 @@ impl Planner<'_> {
         if edit.published == Some(false) && before.published {
             return Err(invalid("published", "a published incident cannot be taken back; delete it instead"));
         }
+        let status = edit.status.unwrap_or(before.status);
+        // Reopened by a person although nothing fires: nothing but a person will end it, so it is a person's from now on.
+        let taken_over = before.status.is_over() && !status.is_over() && !self.has_causes(id);
+        let opened_by = before.opened_by.filter(|_| !taken_over);
         if let Some(components) = &edit.components {
             self.check_components(components.keys())?;
-            if before.opened_by.is_some() {
+            if opened_by.is_some() {
                 return Err(invalid("components", "follow from signals in this incident; set the component's status instead"));
             }
         }
-        let status = edit.status.unwrap_or(before.status);
         let components = edit.components.unwrap_or_else(|| before.components.clone());
         let incident = Incident {
             title: new_title.unwrap_or_else(|| before.title.clone()),
             status,
-            impact: before.impact.max(impact_of(&components)),
+            impact: before.impact.max(self.impact(&components)),
             published: edit.published.unwrap_or(before.published),
+            opened_by,
             components,
             resolved_at: if status.is_over() { before.resolved_at.or(Some(self.now)) } else { None },
             updated_at: self.now,
@@ -188,23 +195,33 @@ impl Planner<'_> {
             self.emit(Change::Incident { incident, update: None }, &why); // Only the wording: nobody is told.
             return Ok(());
         }
-        self.write_and_follow(Some(&before), incident, text.unwrap_or_default(), kind, by, &why);
+        self.write_and_follow(Some(&before), incident, text, kind, by, &why);
         Ok(())
     }
 
     /// Stores an incident with a new entry, and brings the components it speaks of up to date.
-    fn write_and_follow(&mut self, before: Option<&Incident>, incident: Incident, body: String, kind: NoticeKind, by: &str, why: &Why) {
+    fn write_and_follow(
+        &mut self,
+        before: Option<&Incident>,
+        incident: Incident,
+        body: Option<String>,
+        kind: NoticeKind,
+        by: &str,
+        why: &Why,
+    ) {
         let mut ids: Vec<ComponentId> = incident.components.keys().copied().collect();
         ids.extend(before.into_iter().flat_map(|before| before.components.keys().copied()));
         ids.sort();
         ids.dedup();
-        let now = |id: &ComponentId| self.state.components.get(id).map_or(Status::Unknown, |component| component.status);
-        let to = |id: &ComponentId| match (incident.status.is_over(), incident.opened_by) {
-            (true, None) => Status::Operational,
-            (_, Some(_)) => now(id),
-            (false, None) => incident.components.get(id).copied().unwrap_or_default(),
-        };
-        let changes = ids.iter().map(|id| StatusChange { component: *id, from: now(id), to: to(id) }).filter(|c| c.from != c.to).collect();
+        let changes = self.changes(&incident, &ids);
+        let body = body.unwrap_or_else(|| {
+            let only_statuses = kind == NoticeKind::IncidentUpdated && before.is_some_and(|before| before.status == incident.status);
+            if only_statuses && !changes.is_empty() {
+                return self.describe(&changes);
+            }
+            let names = self.names(&incident.components.keys().copied().collect::<Vec<_>>());
+            wording::by_status(incident.status, (!incident.components.is_empty()).then_some(names.as_str()))
+        });
         self.write(incident, body, changes, kind, by, why);
         self.set_statuses(&ids, why);
     }
@@ -218,73 +235,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn schedule(&mut self, by: &str, edit: MaintenanceEdit) -> Result<(), ActError> {
-        let title = title(edit.title.as_deref())?.ok_or_else(|| invalid("title", "is needed"))?;
-        let starts_at = edit.starts_at.ok_or_else(|| invalid("starts_at", "is needed"))?;
-        let ends_at = edit.ends_at.ok_or_else(|| invalid("ends_at", "is needed"))?;
-        let maintenance = Maintenance {
-            id: MaintenanceId(self.fresh_id()),
-            title,
-            body: body(edit.body.as_deref())?.unwrap_or_default(),
-            status: edit.status.unwrap_or(MaintenanceStatus::Scheduled),
-            starts_at,
-            ends_at,
-            components: edit.components.unwrap_or_default(),
-            created_at: self.now,
-            updated_at: self.now,
-        };
-        self.check_maintenance(&maintenance)?;
-        if ends_at <= self.now && maintenance.status != MaintenanceStatus::Completed {
-            return Err(invalid("ends_at", "must lie in the future"));
-        }
-        let kind = match maintenance.status {
-            MaintenanceStatus::Scheduled => Some(NoticeKind::MaintenanceScheduled),
-            MaintenanceStatus::InProgress => Some(NoticeKind::MaintenanceStarted),
-            MaintenanceStatus::Completed | MaintenanceStatus::Cancelled => None,
-        };
-        let why = person(by, format!("{by} planned the maintenance \"{}\"", maintenance.title));
-        self.set_maintenance(maintenance, kind, &why);
-        Ok(())
-    }
-
-    fn update_maintenance(&mut self, by: &str, id: MaintenanceId, edit: MaintenanceEdit) -> Result<(), ActError> {
-        let before = self.state.maintenances.get(&id).cloned().ok_or(ActError::NotFound("open maintenance"))?;
-        let maintenance = Maintenance {
-            title: title(edit.title.as_deref())?.unwrap_or_else(|| before.title.clone()),
-            body: body(edit.body.as_deref())?.unwrap_or_else(|| before.body.clone()),
-            status: edit.status.unwrap_or(before.status),
-            starts_at: edit.starts_at.unwrap_or(before.starts_at),
-            ends_at: edit.ends_at.unwrap_or(before.ends_at),
-            components: edit.components.unwrap_or_else(|| before.components.clone()),
-            updated_at: self.now,
-            ..before.clone()
-        };
-        self.check_maintenance(&maintenance)?;
-        let kind = match (before.status, maintenance.status) {
-            (from, to) if from == to => None,
-            (_, MaintenanceStatus::InProgress) => Some(NoticeKind::MaintenanceStarted),
-            (_, MaintenanceStatus::Completed) => Some(NoticeKind::MaintenanceCompleted),
-            (MaintenanceStatus::Scheduled, MaintenanceStatus::Cancelled) => Some(NoticeKind::MaintenanceCancelled),
-            (MaintenanceStatus::InProgress, _) => return Err(invalid("status", "a running maintenance can only be completed")),
-            _ => return Err(invalid("status", "this step is not possible")),
-        };
-        let why = person(by, format!("{by} changed the maintenance \"{}\"", maintenance.title));
-        self.set_maintenance(maintenance, kind, &why);
-        self.reconcile_components(&before.components, &why);
-        Ok(())
-    }
-
-    fn check_maintenance(&self, maintenance: &Maintenance) -> Result<(), ActError> {
-        if maintenance.ends_at <= maintenance.starts_at {
-            return Err(invalid("ends_at", "must be later than starts_at"));
-        }
-        if maintenance.ends_at.since(maintenance.starts_at) > crate::MAX_SPAN {
-            return Err(invalid("ends_at", "must be within 366 days of starts_at"));
-        }
-        self.check_components(maintenance.components.iter())
-    }
-
-    fn check_components<'a>(&self, ids: impl Iterator<Item = &'a ComponentId>) -> Result<(), ActError> {
+    pub(super) fn check_components<'a>(&self, ids: impl Iterator<Item = &'a ComponentId>) -> Result<(), ActError> {
         for id in ids {
             if !self.state.components.contains_key(id) {
                 return Err(invalid("components", format!("there is no component {id}")));
@@ -304,15 +255,11 @@ fn kind_of(before: &Incident, after: &Incident) -> NoticeKind {
     }
 }
 
-fn impact_of(components: &BTreeMap<ComponentId, Status>) -> Impact {
-    components.values().copied().map(Impact::from).max().unwrap_or_default()
-}
-
-fn person(by: &str, text: String) -> Why {
+pub(super) fn person(by: &str, text: String) -> Why {
     Why { text, actor: Some(by.to_owned()), ..Why::default() }
 }
 
-fn title(text: Option<&str>) -> Result<Option<String>, ActError> {
+pub(super) fn title(text: Option<&str>) -> Result<Option<String>, ActError> {
     let Some(text) = text.map(str::trim) else { return Ok(None) };
     match text.chars().count() {
         0 => Err(invalid("title", "must not be empty")),
@@ -322,7 +269,7 @@ fn title(text: Option<&str>) -> Result<Option<String>, ActError> {
     }
 }
 
-fn body(text: Option<&str>) -> Result<Option<String>, ActError> {
+pub(super) fn body(text: Option<&str>) -> Result<Option<String>, ActError> {
     let Some(text) = text.map(str::trim) else { return Ok(None) };
     match text.chars().count() {
         0 => Ok(None),

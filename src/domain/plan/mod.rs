@@ -4,11 +4,15 @@
 
 mod acts;
 mod incidents;
+mod maintenances;
+mod reconfigured;
 mod signals;
 mod statuses;
+mod timers;
+mod wording;
+
 #[cfg(test)]
 mod tests;
-mod timers;
 
 pub use acts::{Act, ActError, IncidentEdit, MAX_BODY_CHARS, MAX_TITLE_CHARS, MaintenanceEdit};
 
@@ -22,7 +26,7 @@ pub const MAX_COOL_OFF: Span = Span(24 * 3_600_000);
 /// Who wrote what the evaluator writes.
 pub const EVALUATOR: &str = "fanal";
 
-/// Decides what one signal changes.
+/// Decides what one signal changes. [`plan_timers`] comes first: what was due before the signal came is decided without it.
 pub fn plan_signal(state: &mut State, integration: IntegrationId, delivery: DeliveryId, signal: &Signal, now: Timestamp) -> Vec<Recorded> {
     let mut planner = Planner::new(state, now);
     planner.signal(integration, delivery, signal);
@@ -54,7 +58,7 @@ pub fn plan_act(state: &mut State, by: &str, act: Act, now: Timestamp) -> Result
 pub fn plan_reconfigured(state: &mut State, by: &str, now: Timestamp) -> Vec<Recorded> {
     let mut planner = Planner::new(state, now);
     let why = Why { text: format!("{by} changed the configuration"), actor: Some(by.to_owned()), ..Why::default() };
-    planner.reconcile_all(&why);
+    planner.reconfigured(&why);
     planner.out
 }
 
@@ -94,11 +98,11 @@ impl<'s> Planner<'s> {
     }
 
     /// The names of components as they stand in a sentence: `API, Payments and 3 more`.
-    fn names(&self, ids: impl IntoIterator<Item = ComponentId>) -> String {
+    fn names(&self, ids: &[ComponentId]) -> String {
         const SHOWN: usize = 3;
-        let names: Vec<&str> = ids.into_iter().filter_map(|id| self.visible(id)).map(|component| component.name.as_str()).collect();
+        let names: Vec<&str> = ids.iter().filter_map(|id| self.visible(*id)).map(|component| component.name.as_str()).collect();
         match names.as_slice() {
-            [] => "A component".to_owned(),
+            [] => "an internal component".to_owned(),
             [one] => (*one).to_owned(),
             [rest @ .., last] if names.len() <= SHOWN => format!("{} and {last}", rest.join(", ")),
             _ => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),

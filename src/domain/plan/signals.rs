@@ -1,8 +1,8 @@
 //! What one signal changes: the newest about its thing, and how far it comes on each route.
 
-use super::Planner;
+use super::{Planner, incidents::Ending};
 use crate::{
-    Alert, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Status, Timestamp, Why,
+    Alert, AlertKey, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Status, Why,
     to_value,
 };
 
@@ -10,14 +10,14 @@ impl Planner<'_> {
     pub(super) fn signal(&mut self, integration: IntegrationId, delivery: DeliveryId, signal: &Signal) {
         let routes = self.state.routes_of.get(&integration).cloned().unwrap_or_default();
         let matched = self.matching(&routes, signal);
-        self.sample(&matched, signal, delivery);
+        self.sample(integration, &matched, signal, delivery);
         if signal.state == SignalState::Sample {
             return;
         }
         if signal.whole_group && signal.state == SignalState::Resolved {
             self.resolve_group(integration, delivery, signal);
         }
-        self.alert(integration, delivery, signal, &routes, &matched);
+        self.alert(&Heard { integration, delivery, signal, routes: &routes, matched: &matched });
     }
 
     /// The routes whose condition holds. A condition that fails is taken as not holding: it was checked when it was saved.
@@ -30,7 +30,7 @@ impl Planner<'_> {
         routes.iter().filter(holds).copied().collect()
     }
 
-    fn sample(&mut self, matched: &[RouteId], signal: &Signal, delivery: DeliveryId) {
+    fn sample(&mut self, integration: IntegrationId, matched: &[RouteId], signal: &Signal, delivery: DeliveryId) {
         for id in matched {
             let Some(route) = self.state.routes.get(id) else { continue };
             let Some(metric) = route.metric else { continue };
@@ -38,8 +38,10 @@ impl Planner<'_> {
             let why = Why {
                 text: format!("Route {} took the value of {}", route.label, signal.subject),
                 delivery: Some(delivery),
+                integration: Some(integration),
+                fingerprint: Some(signal.fingerprint.clone()),
                 route: Some(*id),
-                ..Why::default()
+                actor: None,
             };
             self.emit(Change::Sample { metric, sample: Sample { at: signal.occurred_at, value } }, &why);
         }
@@ -47,6 +49,9 @@ impl Planner<'_> {
 
     /// The sender said that all of a group is over without naming its members.
     fn resolve_group(&mut self, integration: IntegrationId, delivery: DeliveryId, signal: &Signal) {
+        if signal.group.is_none() {
+            return;
+        }
         let mut members: Vec<String> = (self.state.alerts.iter())
             .filter(|((of, fingerprint), alert)| {
                 *of == integration && alert.firing && alert.group == signal.group && *fingerprint != signal.fingerprint
@@ -56,11 +61,12 @@ impl Planner<'_> {
         members.sort();
         for fingerprint in members {
             let member = Signal { fingerprint, whole_group: false, ..signal.clone() };
-            self.alert(integration, delivery, &member, &[], &[]);
+            self.alert(&Heard { integration, delivery, signal: &member, routes: &[], matched: &[] });
         }
     }
 
-    fn alert(&mut self, integration: IntegrationId, delivery: DeliveryId, signal: &Signal, routes: &[RouteId], matched: &[RouteId]) {
+    fn alert(&mut self, heard: &Heard<'_>) {
+        let Heard { integration, delivery, signal, .. } = *heard;
         let key = (integration, signal.fingerprint.clone());
         let before = self.state.alerts.get(&key);
         if before.is_some_and(|before| signal.occurred_at < before.occurred_at) {
@@ -78,7 +84,7 @@ impl Planner<'_> {
             delivery: Some(delivery),
         };
         let why = Why {
-            text: String::new(),
+            text: format!("{} is {}", signal.subject, signal.state),
             delivery: Some(delivery),
             integration: Some(integration),
             fingerprint: Some(signal.fingerprint.clone()),
@@ -87,68 +93,77 @@ impl Planner<'_> {
         };
         self.emit(Change::Alert { integration, alert, signal: Box::new(signal.clone()) }, &why);
         if firing {
-            self.fire(integration, delivery, signal, routes, matched, &why);
+            self.fire(heard, &why);
         } else {
-            self.resolve(integration, signal, &why);
+            self.resolve(&key, signal, &why);
         }
     }
 
-    fn fire(
-        &mut self,
-        integration: IntegrationId,
-        delivery: DeliveryId,
-        signal: &Signal,
-        routes: &[RouteId],
-        matched: &[RouteId],
-        why: &Why,
-    ) {
-        for id in routes {
-            let Some(route) = self.state.routes.get(id) else { continue };
-            let (label, hold, expire_after) = (route.label.clone(), route.hold, route.expire_after);
-            let status = if matched.contains(id) { route.status.status(signal.severity) } else { None };
-            let key = (integration, signal.fingerprint.clone(), *id);
-            let before = self.state.causes.get(&key).cloned();
-            let Some(status) = status.filter(|status| *status != Status::Operational) else {
-                if let Some(cause) = before {
-                    self.end(cause, &Why { text: format!("{} no longer matches route {label}", signal.subject), ..why.clone() });
+    fn fire(&mut self, heard: &Heard<'_>, why: &Why) {
+        let signal = heard.signal;
+        for id in heard.routes {
+            match self.step(heard, *id) {
+                Step::Nothing => {}
+                Step::End(cause, label) => {
+                    let text = format!("{} ({}) no longer concerns route {label}", signal.subject, signal.severity);
+                    self.end(cause, Ending::Resolved, &Why { text, route: Some(*id), ..why.clone() });
                 }
-                continue;
-            };
-            let expires_at = (expire_after.0 > 0).then(|| self.now.plus(expire_after));
-            let cause = match &before {
-                Some(before) => Cause { expires_at, ..continued(before, status, self.now, delivery) },
-                None => Cause {
-                    integration,
-                    fingerprint: signal.fingerprint.clone(),
-                    route: *id,
-                    status,
-                    phase: if hold.0 > 0 { Phase::Pending } else { Phase::Active },
-                    since: self.now,
-                    due_at: (hold.0 > 0).then(|| self.now.plus(hold)),
-                    expires_at,
-                    incident: None,
-                    delivery: Some(delivery),
-                    summary: cut(&signal.summary),
-                },
-            };
-            if before.as_ref() == Some(&cause) {
-                continue; // Heard of again, and nothing moves.
-            }
-            let moved = before.as_ref().is_none_or(|before| before.status != cause.status || before.phase != cause.phase);
-            let verb = if cause.phase == Phase::Pending { "waits on" } else { "fires on" };
-            let text = format!("{} ({}) {verb} route {label}: {}", signal.subject, signal.severity, status.words());
-            let why = Why { text, route: Some(*id), ..why.clone() };
-            self.emit(Change::CauseSet { cause: cause.clone(), moved }, &why);
-            if moved && cause.counts() {
-                self.reconcile(&cause, Some(signal), &why);
+                Step::Set { cause, moved, label } => {
+                    let verb = if cause.phase == Phase::Pending { "waits on" } else { "fires on" };
+                    let text = format!("{} ({}) {verb} route {label}: {}", signal.subject, signal.severity, cause.status.words());
+                    let why = Why { text, route: Some(*id), ..why.clone() };
+                    self.emit(Change::CauseSet { cause: cause.clone(), moved }, &why);
+                    if moved && cause.counts() {
+                        self.reconcile(&cause, &why);
+                    }
+                }
             }
         }
     }
 
-    fn resolve(&mut self, integration: IntegrationId, signal: &Signal, why: &Why) {
-        let first = (integration, signal.fingerprint.clone(), RouteId(i64::MIN));
-        let last = (integration, signal.fingerprint.clone(), RouteId(i64::MAX));
-        let causes: Vec<Cause> = self.state.causes.range(first..=last).map(|(_, cause)| cause.clone()).collect();
+    /// What a firing signal means on one route. Most are repeats, for which nothing is copied.
+    fn step(&self, heard: &Heard<'_>, id: RouteId) -> Step {
+        let Heard { integration, delivery, signal, matched, .. } = *heard;
+        let Some(route) = self.state.routes.get(&id) else { return Step::Nothing };
+        let status = route.status.status(signal.severity).filter(|status| {
+            matched.contains(&id) && !route.components.is_empty() && *status != Status::Operational // Health is nothing to remember.
+        });
+        let before = self.state.causes.get(&(integration, signal.fingerprint.clone(), id));
+        let Some(status) = status else {
+            return before.map_or(Step::Nothing, |cause| Step::End(cause.clone(), route.label.clone()));
+        };
+        let expires_at = (route.expire_after.0 > 0).then(|| self.now.plus(route.expire_after));
+        if before.is_some_and(|cause| (cause.status, cause.expires_at) == (status, expires_at) && cause.phase != Phase::Keeping) {
+            return Step::Nothing; // Heard of again, and nothing moves.
+        }
+        let held = route.hold.0 > 0;
+        let new = || Cause {
+            integration,
+            fingerprint: signal.fingerprint.clone(),
+            route: id,
+            status,
+            phase: if held { Phase::Pending } else { Phase::Active },
+            since: self.now,
+            due_at: held.then(|| self.now.plus(route.hold)),
+            expires_at,
+            incident: None,
+            delivery: Some(delivery),
+            summary: cut(&signal.summary),
+        };
+        let mut cause = before.cloned().unwrap_or_else(new);
+        if cause.phase == Phase::Keeping {
+            (cause.phase, cause.since, cause.due_at) = (Phase::Active, self.now, None);
+        }
+        (cause.status, cause.expires_at) = (status, expires_at);
+        let moved = before.is_none_or(|before| (before.status, before.phase) != (cause.status, cause.phase));
+        if moved {
+            (cause.delivery, cause.summary) = (Some(delivery), cut(&signal.summary));
+        }
+        Step::Set { cause, moved, label: route.label.clone() }
+    }
+
+    fn resolve(&mut self, key: &AlertKey, signal: &Signal, why: &Why) {
+        let causes: Vec<Cause> = self.state.causes_of(key).cloned().collect();
         for cause in causes {
             let keep = self.state.routes.get(&cause.route).map_or(crate::Span::ZERO, |route| route.keep_firing_for);
             let why = Why { text: format!("{} is resolved", signal.subject), route: Some(cause.route), ..why.clone() };
@@ -157,29 +172,29 @@ impl Planner<'_> {
                 let kept = Cause { phase: Phase::Keeping, since: self.now, due_at, expires_at: None, ..cause };
                 self.emit(Change::CauseSet { cause: kept, moved: true }, &why);
             } else if cause.phase != Phase::Keeping {
-                self.end(cause, &why);
+                self.end(cause, Ending::Resolved, &why);
             }
-        }
-    }
-
-    /// Ends a cause and works out what follows.
-    pub(super) fn end(&mut self, cause: Cause, why: &Why) {
-        self.emit(Change::CauseEnded { cause: cause.clone() }, why);
-        if cause.counts() {
-            self.reconcile(&cause, None, why);
         }
     }
 }
 
-fn continued(before: &Cause, status: Status, now: Timestamp, delivery: DeliveryId) -> Cause {
-    let mut cause = Cause { status, ..before.clone() };
-    if before.phase == Phase::Keeping {
-        cause = Cause { phase: Phase::Active, since: now, due_at: None, ..cause };
-    }
-    if cause.phase != before.phase || cause.status != before.status {
-        cause.delivery = Some(delivery);
-    }
-    cause
+/// A signal, and the routes that take it up.
+#[derive(Clone, Copy)]
+struct Heard<'a> {
+    integration: IntegrationId,
+    delivery: DeliveryId,
+    signal: &'a Signal,
+    /// All routes of the integration.
+    routes: &'a [RouteId],
+    /// Those whose condition holds.
+    matched: &'a [RouteId],
+}
+
+/// What a firing signal means on one route, with the route's label where it is to be named.
+enum Step {
+    Nothing,
+    End(Cause, String),
+    Set { cause: Cause, moved: bool, label: String },
 }
 
 fn value_of(expression: Option<&Expression>, signal: &Signal) -> Option<f64> {

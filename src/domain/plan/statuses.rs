@@ -1,52 +1,70 @@
 //! What a component's status is: a person's word, else a running maintenance, else the worst of everything that counts.
 
-use super::Planner;
-use crate::{Cause, Change, ComponentId, NoticeAbout, NoticeKind, Publish, Signal, Status, StatusChange, Why};
+use std::collections::BTreeMap;
+
+use super::{Planner, incidents::Ending};
+use crate::{
+    Cause, CauseKey, Change, ComponentId, Incident, IncidentId, MaintenanceStatus, NoticeAbout, NoticeKind, Publish, Status, StatusChange,
+    Why,
+};
+
+/// What readers see of a component, and what signals say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Statuses {
+    published: Status,
+    internal: Status,
+}
 
 impl Planner<'_> {
-    /// Works out what follows from a cause that began or ceased to count: incidents first (they decide what is published), then statuses.
-    pub(super) fn reconcile(&mut self, cause: &Cause, signal: Option<&Signal>, why: &Why) {
-        let components = self.state.routes.get(&cause.route).map(|route| route.components.clone()).unwrap_or_default();
-        self.attach(&cause.key(), signal, why);
+    /// Works out what follows from a cause that counts: incidents first (they decide what is published), then statuses.
+    pub(super) fn reconcile(&mut self, cause: &Cause, why: &Why) {
+        let components = self.components_of(cause);
+        let told = self.attach(&cause.key(), why);
         let changes = self.set_statuses(&components, why);
-        self.follow_incidents(&changes, cause.incident, why);
+        self.follow_incidents(&changes, &told, why);
     }
 
-    /// The same, for components whose override or maintenance changed.
+    /// Ends a cause and works out what follows.
+    pub(super) fn end(&mut self, cause: Cause, ending: Ending, why: &Why) {
+        let components = self.components_of(&cause);
+        self.emit(Change::CauseEnded { cause: cause.clone() }, why);
+        if !cause.counts() {
+            return;
+        }
+        let changes = self.set_statuses(&components, why);
+        if let Some(id) = cause.incident.filter(|id| self.is_idle(*id)) {
+            self.resolve_incident(id, ending, why);
+        }
+        self.follow_incidents(&changes, &[], why);
+    }
+
+    fn components_of(&self, cause: &Cause) -> Vec<ComponentId> {
+        self.state.routes.get(&cause.route).map(|route| route.components.clone()).unwrap_or_default()
+    }
+
+    /// Works out what follows for components whose override or maintenance changed: what waited for them gets its incident.
     pub(super) fn reconcile_components(&mut self, components: &[ComponentId], why: &Why) {
-        let waiting: Vec<_> = (self.state.causes.values())
-            .filter(|cause| cause.counts() && cause.incident.is_none())
-            .filter(|cause| {
-                self.state.routes.get(&cause.route).is_some_and(|route| route.components.iter().any(|id| components.contains(id)))
-            })
-            .map(Cause::key)
-            .collect();
-        for key in waiting {
-            self.attach(&key, None, why);
-        }
+        let concerned = |cause: &&Cause| {
+            cause.counts()
+                && self.state.routes.get(&cause.route).is_some_and(|route| route.components.iter().any(|id| components.contains(id)))
+        };
+        let keys: Vec<CauseKey> = self.state.causes.values().filter(concerned).map(Cause::key).collect();
+        let told = self.attach_all(keys, why);
         let changes = self.set_statuses(components, why);
-        self.follow_incidents(&changes, None, why);
+        self.follow_incidents(&changes, &told, why);
     }
 
-    /// The same, for everything: routes or components were changed. Causes of routes that are gone end.
-    pub(super) fn reconcile_all(&mut self, why: &Why) {
-        let orphans: Vec<Cause> =
-            self.state.causes.values().filter(|cause| !self.state.routes.contains_key(&cause.route)).cloned().collect();
-        for cause in orphans {
-            self.end(cause, why);
-        }
-        let components: Vec<ComponentId> = self.state.components.keys().copied().collect();
-        self.reconcile_components(&components, why);
-        self.resolve_idle_incidents(why);
+    /// Gives causes their incidents; returns of what entries of timelines have spoken.
+    pub(super) fn attach_all(&mut self, keys: Vec<CauseKey>, why: &Why) -> Vec<(IncidentId, ComponentId)> {
+        keys.iter().flat_map(|key| self.attach(key, why)).collect()
     }
 
     /// Brings the statuses of `components` up to date; returns what readers see change.
     pub(super) fn set_statuses(&mut self, components: &[ComponentId], why: &Why) -> Vec<StatusChange> {
         let mut changed = Vec::new();
-        for &id in components {
+        for (id, Statuses { published: to, internal: internal_to }) in self.statuses(components, None) {
             let Some(component) = self.state.components.get(&id) else { continue };
             let (from, internal_from, since) = (component.status, component.internal_status, component.status_since);
-            let (to, internal_to) = (self.published_status(id), self.internal_status(id));
             if (from, internal_from) == (to, internal_to) {
                 continue;
             }
@@ -64,37 +82,62 @@ impl Planner<'_> {
         changed
     }
 
-    fn published_status(&self, id: ComponentId) -> Status {
-        let Some(component) = self.state.components.get(&id) else { return Status::Unknown };
-        if let Some(word) = &component.overridden {
-            return word.status;
+    /// What will change for readers of `components` once `incident` is stored.
+    pub(super) fn published_changes(&self, incident: &Incident, components: &[ComponentId]) -> Vec<StatusChange> {
+        let change = |(id, statuses): (ComponentId, Statuses)| {
+            let from = self.state.components.get(&id)?.status;
+            Some(StatusChange { component: id, from, to: statuses.published }).filter(|change| change.from != change.to)
+        };
+        self.statuses(components, Some(incident)).into_iter().filter_map(change).collect()
+    }
+
+    /// The statuses of `components`, as if `instead` were stored in the place of the incident with its id. One pass over everything,
+    /// however many components are asked for.
+    fn statuses(&self, components: &[ComponentId], instead: Option<&Incident>) -> BTreeMap<ComponentId, Statuses> {
+        let mut found: BTreeMap<ComponentId, Statuses> = components.iter().map(|id| (*id, Statuses::default())).collect();
+        for cause in self.state.causes.values().filter(|cause| cause.counts()) {
+            let Some(route) = self.state.routes.get(&cause.route) else { continue };
+            for id in &route.components {
+                let Some(statuses) = found.get_mut(id) else { continue };
+                statuses.internal = statuses.internal.max(cause.status);
+                if self.is_published(cause, route.publish, instead) {
+                    statuses.published = statuses.published.max(cause.status);
+                }
+            }
         }
-        if self.state.under_maintenance(id) {
-            return Status::UnderMaintenance;
+        let others = self.state.incidents.values().filter(|incident| instead.is_none_or(|instead| instead.id != incident.id));
+        for incident in others.chain(instead).filter(|one| one.opened_by.is_none() && one.published && !one.status.is_over()) {
+            for (id, status) in &incident.components {
+                if let Some(statuses) = found.get_mut(id) {
+                    statuses.published = statuses.published.max(*status);
+                }
+            }
         }
-        let from_causes = self.causes_on(id).filter(|cause| self.is_published(cause)).map(|cause| cause.status);
-        let from_people = (self.state.incidents.values())
-            .filter(|incident| incident.opened_by.is_none() && incident.published && !incident.status.is_over())
-            .filter_map(|incident| incident.components.get(&id).copied());
-        from_causes.chain(from_people).max().unwrap_or_default()
+        for maintenance in self.state.maintenances.values().filter(|one| one.status == MaintenanceStatus::InProgress) {
+            for id in &maintenance.components {
+                if let Some(statuses) = found.get_mut(id) {
+                    statuses.published = Status::UnderMaintenance;
+                }
+            }
+        }
+        for (id, statuses) in &mut found {
+            if let Some(word) = self.state.components.get(id).and_then(|component| component.overridden.as_ref()) {
+                statuses.published = word.status;
+            }
+        }
+        found
     }
 
-    fn internal_status(&self, id: ComponentId) -> Status {
-        self.causes_on(id).map(|cause| cause.status).max().unwrap_or_default()
-    }
-
-    /// The causes that count for a component.
-    fn causes_on(&self, id: ComponentId) -> impl Iterator<Item = &Cause> {
-        let counts =
-            move |cause: &&Cause| cause.counts() && self.state.routes.get(&cause.route).is_some_and(|route| route.components.contains(&id));
-        self.state.causes.values().filter(counts)
-    }
-
-    fn is_published(&self, cause: &Cause) -> bool {
-        match self.state.routes.get(&cause.route).map(|route| route.publish) {
-            Some(Publish::Auto) => true,
-            Some(Publish::Draft) => cause.incident.and_then(|id| self.state.incidents.get(&id)).is_some_and(|incident| incident.published),
-            Some(Publish::Shadow) | None => false,
+    /// A draft is published by the person who publishes its incident, until the incident is over.
+    fn is_published(&self, cause: &Cause, publish: Publish, instead: Option<&Incident>) -> bool {
+        match publish {
+            Publish::Auto => true,
+            Publish::Shadow => false,
+            Publish::Draft => {
+                let Some(id) = cause.incident else { return false };
+                let incident = instead.filter(|incident| incident.id == id).or_else(|| self.state.incidents.get(&id));
+                incident.is_some_and(|incident| incident.published && !incident.status.is_over())
+            }
         }
     }
 }

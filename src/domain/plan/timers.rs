@@ -1,7 +1,7 @@
 //! What happens by itself: holds that are over, signals given up, windows that begin and end.
 
-use super::Planner;
-use crate::{Alert, Cause, Change, ComponentId, Maintenance, MaintenanceStatus, NoticeAbout, NoticeKind, Phase, Why};
+use super::{Planner, incidents::Ending};
+use crate::{Alert, Cause, Change, ComponentId, Maintenance, Phase, Why};
 
 impl Planner<'_> {
     /// Does everything that is due at `now`, in a fixed order.
@@ -38,44 +38,25 @@ impl Planner<'_> {
         };
         if cause.expires_at.is_some_and(|at| at <= self.now) {
             let why = why(format!("Nothing was heard of {} for as long as route {route} waits; given up", cause.fingerprint));
-            let key = (cause.integration, cause.fingerprint.clone());
-            if let Some(alert) = self.state.alerts.get(&key).filter(|alert| alert.firing) {
-                let alert = Alert { firing: false, since: self.now, ..alert.clone() };
-                self.emit(Change::AlertExpired { integration: key.0, fingerprint: key.1, alert }, &why);
-            }
-            self.end(cause, &why);
+            self.expire_alert(&cause, &why);
+            self.end(cause, Ending::Silent, &why);
         } else if cause.phase == Phase::Pending {
             let why = why(format!("Fired for as long as route {route} asks: {}", cause.status.words()));
             let cause = Cause { phase: Phase::Active, since: self.now, due_at: None, ..cause.clone() };
             self.emit(Change::CauseSet { cause: cause.clone(), moved: true }, &why);
-            self.reconcile(&cause, None, &why);
+            self.reconcile(&cause, &why);
         } else {
             let why = why(format!("Resolved for as long as route {route} asks"));
-            self.end(cause.clone(), &why);
+            self.end(cause.clone(), Ending::Resolved, &why);
         }
     }
 
-    fn window(&mut self, maintenance: Maintenance) {
-        let (status, kind, text) = match maintenance.status {
-            MaintenanceStatus::Scheduled if maintenance.starts_at <= self.now => {
-                (MaintenanceStatus::InProgress, NoticeKind::MaintenanceStarted, "begins as planned")
-            }
-            MaintenanceStatus::InProgress if maintenance.ends_at <= self.now => {
-                (MaintenanceStatus::Completed, NoticeKind::MaintenanceCompleted, "ends as planned")
-            }
-            _ => return,
-        };
-        let why = Why { text: format!("The maintenance \"{}\" {text}", maintenance.title), ..Why::default() };
-        self.set_maintenance(Maintenance { status, updated_at: self.now, ..maintenance }, Some(kind), &why);
-    }
-
-    /// Stores a maintenance, tells subscribers if there is something to tell, and works out what follows for its components.
-    pub(super) fn set_maintenance(&mut self, maintenance: Maintenance, kind: Option<NoticeKind>, why: &Why) {
-        let components = maintenance.components.clone();
-        self.emit(Change::Maintenance { maintenance: maintenance.clone() }, why);
-        if let Some(kind) = kind {
-            self.notify(kind, NoticeAbout::Maintenance { maintenance }, components.clone(), why);
-        }
-        self.reconcile_components(&components, why);
+    /// What the last of its routes has given up fires no more.
+    fn expire_alert(&mut self, cause: &Cause, why: &Why) {
+        let key = (cause.integration, cause.fingerprint.clone());
+        let believed_elsewhere = self.state.causes_of(&key).any(|other| other.route != cause.route && other.phase != Phase::Keeping);
+        let Some(alert) = self.state.alerts.get(&key).filter(|alert| alert.firing && !believed_elsewhere) else { return };
+        let alert = Alert { firing: false, since: self.now, ..alert.clone() };
+        self.emit(Change::AlertExpired { integration: key.0, fingerprint: key.1, alert }, why);
     }
 }

@@ -27,6 +27,98 @@ fn a_persons_word_ends_when_it_was_said_to() {
 }
 
 #[test]
+fn giving_the_same_word_twice_changes_nothing() {
+    let mut world = World::new([]);
+    world.acts(unset(API));
+    world.acts(set(API, PartialOutage, None));
+    world.decided();
+    world.acts(set(API, PartialOutage, None));
+    assert_eq!(world.decided(), []);
+}
+
+#[test]
+fn an_open_incident_tells_when_a_persons_word_is_given_and_taken_back() {
+    let mut world = World::new([auto(&[API])]);
+    world.fires("cpu", Critical);
+    world.told();
+    world.acts(set(API, DegradedPerformance, None));
+    assert_eq!(world.told_people(), ["incident.updated Problem with API: API: degraded performance. [API degraded_performance]"]);
+    world.acts(unset(API));
+    assert_eq!(world.told_people(), ["incident.updated Problem with API: API: major outage. [API major_outage]"]);
+}
+
+#[test]
+fn an_incident_that_people_opened_drives_its_components() {
+    let mut world = World::new([]);
+    world.acts(open([(API, PartialOutage), (WEB, DegradedPerformance)]));
+    assert_eq!((world.status(API), world.status(WEB), world.internal(API)), (PartialOutage, DegradedPerformance, Operational));
+    assert_eq!(
+        world.told(),
+        [
+            "incident.opened Login is slow: We are looking into it. [API partial_outage] [Web degraded_performance]",
+            "component.status_changed API partial_outage",
+            "component.status_changed Web degraded_performance",
+        ]
+    );
+    let id = world.incident().id;
+    let components = Some([(API, DegradedPerformance)].into());
+    world.acts(Act::UpdateIncident { incident: id, edit: IncidentEdit { components, ..edit() } });
+    assert_eq!((world.status(API), world.status(WEB), world.incident().impact), (DegradedPerformance, Operational, Impact::Major));
+    assert_eq!(
+        world.told_people(),
+        ["incident.updated Login is slow: API: degraded performance. Web: operational again. [API degraded_performance] [Web operational]"]
+    );
+    world.acts(resolve(id));
+    assert_eq!(
+        (world.status(API), world.told_people()),
+        (Operational, vec!["incident.resolved Login is slow: The problem with API is over. [API operational]".to_owned()])
+    );
+}
+
+#[test]
+fn a_persons_incident_that_is_over_leaves_what_the_signals_say() {
+    let mut world = World::new([auto(&[API])]);
+    world.acts(open([(API, PartialOutage)]));
+    world.fires("cpu", Warning);
+    assert_eq!((world.status(API), world.state.incidents.len()), (PartialOutage, 1), "the person's incident is about the same");
+    world.told();
+    world.acts(resolve(world.incident().id));
+    assert_eq!(world.status(API), DegradedPerformance);
+    assert_eq!(world.told_people(), ["incident.resolved Login is slow: The problem with API is over. [API degraded_performance]"]);
+}
+
+#[test]
+fn an_incident_is_never_without_words() {
+    let mut world = World::new([]);
+    world.acts(Act::OpenIncident(IncidentEdit { title: Some("Slow".to_owned()), ..edit() }));
+    assert_eq!(world.told(), ["incident.opened Slow: We are investigating a problem."]);
+    let incident = world.incident().id;
+    for status in [IncidentStatus::Identified, IncidentStatus::Resolved] {
+        world.acts(move_to(incident, status));
+    }
+    assert_eq!(
+        world.told(),
+        ["incident.updated Slow: We know what causes the problem, and are working on it.", "incident.resolved Slow: The problem is over."]
+    );
+}
+
+#[test]
+fn an_unpublished_incident_of_a_person_moves_nothing() {
+    let mut world = World::new([]);
+    let Act::OpenIncident(draft) = open([(API, MajorOutage)]) else { unreachable!() };
+    world.acts(Act::OpenIncident(IncidentEdit { published: Some(false), ..draft }));
+    assert_eq!((world.status(API), world.told()), (Operational, vec![]));
+    world.acts(publish(world.incident().id));
+    assert_eq!(
+        world.told(),
+        [
+            "incident.opened Login is slow: We are investigating a problem with API. [API major_outage]",
+            "component.status_changed API major_outage"
+        ]
+    );
+}
+
+#[test]
 fn a_person_may_resolve_what_still_fires_and_it_stays_resolved() {
     let mut world = World::new([auto(&[API])]);
     world.fires("cpu", Warning);
@@ -39,6 +131,26 @@ fn a_person_may_resolve_what_still_fires_and_it_stays_resolved() {
     assert_eq!(world.status(API), Operational);
     world.fires("cpu", Critical);
     assert_eq!(world.incident().status, IncidentStatus::Investigating, "a new occurrence within the cool-off reopens it");
+}
+
+#[test]
+fn an_incident_that_a_person_reopens_when_nothing_fires_is_theirs_from_then_on() {
+    let mut world = World::new([auto(&[API])]);
+    world.fires("cpu", Critical);
+    world.resolves("cpu");
+    world.told();
+    let id = world.incident().id;
+    let components = Some([(API, DegradedPerformance)].into());
+    let status = Some(IncidentStatus::Monitoring);
+    world.acts(Act::UpdateIncident { incident: id, edit: IncidentEdit { status, components, ..edit() } });
+    assert_eq!((world.incident().opened_by, world.status(API)), (None, DegradedPerformance));
+    assert_eq!(
+        world.told_people(),
+        ["incident.reopened Problem with API: The problem with API is mended, and we are watching it. [API degraded_performance]"]
+    );
+    world.acts(set(API, Operational, None));
+    world.acts(unset(API));
+    assert_eq!(world.incident().status, IncidentStatus::Monitoring, "signals do not end it");
 }
 
 #[test]
@@ -86,4 +198,33 @@ fn a_published_incident_cannot_be_hidden_but_deleted() {
     assert!(matches!(world.tries(hide), Err(ActError::Invalid { field: "published", .. })));
     world.acts(Act::DeleteIncident { incident });
     assert_eq!((world.status(API), world.state.incidents.len()), (Operational, 0));
+}
+
+#[test]
+fn an_act_that_does_not_fit_changes_nothing_and_names_its_field() {
+    let mut world = World::new([]);
+    let unknown = ComponentId(99);
+    let refused = [
+        (set(unknown, MajorOutage, None), None),
+        (resolve(IncidentId(99)), None),
+        (Act::DeleteIncident { incident: IncidentId(99) }, None),
+        (Act::UpdateMaintenance { maintenance: MaintenanceId(99), edit: MaintenanceEdit::default() }, None),
+        (open([(unknown, MajorOutage)]), Some("components")),
+        (Act::OpenIncident(edit()), Some("title")),
+        (Act::OpenIncident(IncidentEdit { title: Some(" ".to_owned()), ..edit() }), Some("title")),
+        (Act::OpenIncident(IncidentEdit { title: Some("x".repeat(201)), ..edit() }), Some("title")),
+        (Act::OpenIncident(IncidentEdit { title: Some("a\u{7}b".to_owned()), ..edit() }), Some("title")),
+        (Act::OpenIncident(IncidentEdit { title: Some("Slow".to_owned()), body: Some("x".repeat(20_001)), ..edit() }), Some("body")),
+        (world.maintenance_in("2h", "1h", &[]), Some("ends_at")),
+        (world.maintenance_in("1h", "2h", &[unknown]), Some("components")),
+    ];
+    for (act, field) in refused {
+        let error = world.tries(act.clone()).unwrap_err();
+        match (&error, field) {
+            (ActError::NotFound(_), None) => {}
+            (ActError::Invalid { field: named, .. }, Some(field)) if *named == field => {}
+            _ => panic!("{act:?}: {error:?}"),
+        }
+    }
+    assert_eq!((world.decided(), world.state.next_id), (vec![], 1));
 }

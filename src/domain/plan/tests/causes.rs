@@ -85,6 +85,17 @@ fn a_held_thing_not_heard_of_for_too_long_is_given_up() {
 }
 
 #[test]
+fn giving_up_on_one_route_does_not_stop_the_end_from_reaching_another() {
+    let mut world = World::new([Route { expire_after: Span::mins(5), ..auto(&[API]) }, auto(&[WEB])]);
+    world.say(Signal { group: Some("g".to_owned()), ..firing("cpu", Critical) });
+    world.after("10m");
+    assert_eq!((world.status(API), world.status(WEB)), (Operational, MajorOutage));
+    assert!(world.state.alerts[&(ALERTS, "cpu".to_owned())].firing, "the other route still believes it");
+    world.say(Signal { group: Some("g".to_owned()), whole_group: true, ..resolved("group") });
+    assert_eq!(world.status(WEB), Operational);
+}
+
+#[test]
 fn the_worst_of_everything_that_counts_wins() {
     let mut world = World::new([auto(&[API])]);
     world.fires("slow", Warning);
@@ -121,6 +132,28 @@ fn shadow_routes_show_their_effect_to_the_team_alone() {
 }
 
 #[test]
+fn a_draft_moves_nothing_for_readers_until_a_person_publishes_it() {
+    let mut world = World::new([draft(&[API])]);
+    world.fires("cpu", Critical);
+    assert_eq!((world.status(API), world.internal(API), world.incident().published), (Operational, MajorOutage, false));
+    assert_eq!(world.told(), Vec::<String>::new());
+    world.acts(publish(world.incident().id));
+    assert_eq!(world.status(API), MajorOutage);
+    assert_eq!(
+        world.told(),
+        [
+            "incident.opened Problem with API: We are investigating a problem with API. [API major_outage]",
+            "component.status_changed API major_outage"
+        ]
+    );
+    world.resolves("cpu");
+    assert_eq!(
+        world.told(),
+        ["component.status_changed API operational", "incident.resolved Problem with API: API has recovered. [API operational]"]
+    );
+}
+
+#[test]
 fn a_draft_that_is_over_before_anyone_looked_tells_nobody() {
     let mut world = World::new([draft(&[API])]);
     world.fires("cpu", Warning);
@@ -141,4 +174,13 @@ fn a_draft_route_never_adds_to_what_is_published_by_itself() {
     world.fires("down", Critical);
     assert_eq!((world.status(API), world.internal(API), world.told()), (DegradedPerformance, MajorOutage, vec![]));
     assert_eq!(world.state.incidents.values().filter(|incident| !incident.published).count(), 1, "a second draft waits");
+}
+
+#[test]
+fn a_person_who_resolves_a_published_draft_takes_its_status_back() {
+    let mut world = World::new([draft(&[API])]);
+    world.fires("cpu", Critical);
+    world.acts(publish(world.incident().id));
+    world.acts(resolve(world.incident().id));
+    assert_eq!((world.status(API), world.internal(API)), (Operational, MajorOutage));
 }

@@ -3,6 +3,50 @@
 use super::*;
 use crate::NoticeKind;
 
+/// Every change that readers can see has one notice, and there are no others.
+fn check_one_notice_per_transition(world: &mut World) {
+    let (mut statuses, mut entries, mut windows) = (Vec::new(), Vec::new(), 0_i64);
+    for change in world.decided() {
+        match change {
+            Change::ComponentStatus { component, from, to, .. } if from != to && component != VAULT => statuses.push((component, to)),
+            Change::Incident { incident, update: Some(update) } if incident.published => entries.push(update.id),
+            Change::Maintenance { .. } => windows += 1,
+            Change::Notice(notice) => match notice.about {
+                NoticeAbout::Component { change } => {
+                    let at = statuses.iter().position(|owed| *owed == (change.component, change.to));
+                    statuses.remove(at.expect("a status that changed"));
+                }
+                NoticeAbout::Incident { update, .. } => {
+                    let at = entries.iter().position(|owed| *owed == update.id);
+                    entries.remove(at.expect("an entry that was written"));
+                }
+                NoticeAbout::Maintenance { .. } => windows -= 1,
+                NoticeAbout::Endpoint { .. } => panic!("not the planner's"),
+            },
+            _ => {}
+        }
+    }
+    assert_eq!((statuses, entries, windows), (vec![], vec![], 0));
+}
+
+#[test]
+fn every_visible_transition_is_told_exactly_once() {
+    let mut world = World::new([auto(&[API, VAULT]), Route { hold: Span::mins(5), ..auto(&[WEB]) }, draft(&[DB])]);
+    for severity in [Warning, Critical, Critical, Error] {
+        world.fires("cpu", severity);
+        world.after("3m");
+    }
+    world.acts(world.maintenance_in("1h", "2h", &[API]));
+    world.after("1h");
+    world.fires("disk", Critical);
+    world.after("1h");
+    world.resolves("cpu");
+    world.acts(set(API, Operational, None));
+    world.resolves("disk");
+    world.acts(unset(API));
+    check_one_notice_per_transition(&mut world);
+}
+
 #[test]
 fn a_status_that_only_the_team_sees_is_not_told() {
     let mut world = World::new([shadow(&[API]), draft(&[API])]);
@@ -21,6 +65,18 @@ fn a_notice_carries_the_components_it_names_as_they_are_afterwards() {
     assert_eq!((opened.kind, changed.kind), (NoticeKind::IncidentOpened, NoticeKind::ComponentStatusChanged));
     assert!(opened.components.contains_key(&API) && opened.id < changed.id);
     assert_eq!(changed.components[&API].status, MajorOutage);
+}
+
+#[test]
+fn every_change_says_why_and_goes_back_to_its_delivery() {
+    let mut world = World::new([Route { hold: Span::mins(5), ..auto(&[API]) }]);
+    world.fires("cpu", Critical);
+    world.after("5m");
+    for recorded in &world.log {
+        assert!(!recorded.why.text.is_empty(), "{recorded:#?}");
+        assert_eq!(recorded.why.delivery, Some(DeliveryId(1)), "{recorded:#?}");
+        assert_eq!(recorded.why.integration, Some(ALERTS), "{recorded:#?}");
+    }
 }
 
 #[test]

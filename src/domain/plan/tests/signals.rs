@@ -161,3 +161,10 @@ fn a_metric_takes_the_values_of_its_signals() {
     world.say(Signal { value: Some(3.0), ..firing("latency", Critical) });
     assert_eq!(samples(&mut world), [(MetricId(1), 3.0), (MetricId(2), 3000.0)]);
 }
+
+#[test]
+fn a_route_to_a_metric_alone_has_no_causes() {
+    let mut world = World::new([Route { metric: Some(MetricId(1)), ..auto(&[]) }]);
+    world.say(Signal { value: Some(3.0), ..firing("latency", Critical) });
+    assert!(world.state.causes.is_empty());
+}

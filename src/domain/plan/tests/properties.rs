@@ -1,0 +1,197 @@
+//! What holds for anything that may be said and done, in any order. The world checks the fold and the notices after every step.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+enum Step {
+    Say { integration: IntegrationId, what: u8, state: SignalState, severity: Severity, team: u8, ago: i64, whole_group: bool },
+    Wait(i64),
+    Override(ComponentId, Option<(Status, Option<i64>)>),
+    Open(ComponentId, Status, bool),
+    Edit { nth: usize, status: Option<IncidentStatus>, publish: bool },
+    Delete(usize),
+    Maintain(ComponentId, i64, i64),
+    EndMaintenance,
+    Publish(RouteId, Publish),
+}
+
+fn component_id() -> impl Strategy<Value = ComponentId> {
+    prop::sample::select(vec![API, WEB, DB, VAULT])
+}
+
+fn severity() -> impl Strategy<Value = Severity> {
+    prop::sample::select(Severity::ALL.to_vec())
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    prop::sample::select(Status::ALL.to_vec())
+}
+
+fn said() -> impl Strategy<Value = Step> {
+    let states = vec![SignalState::Firing, SignalState::Firing, SignalState::Resolved, SignalState::Sample];
+    let parts = (0..2_i64, 0..4_u8, prop::sample::select(states), severity(), 0..2_u8, 0..3_i64, prop::bool::weighted(0.1));
+    parts.prop_map(|(integration, what, state, severity, team, ago, whole_group)| {
+        let integration = IntegrationId(integration + 1);
+        Step::Say { integration, what, state, severity, team, ago: ago * 30_000, whole_group }
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let edited = prop::option::of(prop::sample::select(IncidentStatus::ALL.to_vec()));
+    prop_oneof![
+        10 => said(),
+        5 => (1..900_000_i64).prop_map(Step::Wait),
+        1 => (component_id(), prop::option::of((status(), prop::option::of(1..900_000_i64)))).prop_map(|(id, word)| Step::Override(id, word)),
+        1 => (component_id(), status(), any::<bool>()).prop_map(|(id, status, published)| Step::Open(id, status, published)),
+        2 => (0..4_usize, edited, any::<bool>()).prop_map(|(nth, status, publish)| Step::Edit { nth, status, publish }),
+        1 => (0..4_usize).prop_map(Step::Delete),
+        1 => (component_id(), 0..600_000_i64, 1..600_000_i64).prop_map(|(id, from, length)| Step::Maintain(id, from, length)),
+        1 => Just(Step::EndMaintenance),
+        1 => (1..6_i64, prop::sample::select(Publish::ALL.to_vec())).prop_map(|(id, publish)| Step::Publish(RouteId(id), publish)),
+    ]
+}
+
+fn world() -> World {
+    World::new([
+        Route { keep_firing_for: Span::mins(2), ..auto(&[API, VAULT]) },
+        Route { hold: Span::mins(1), expire_after: Span::mins(6), condition: when("signal.labels.team == '0'"), ..auto(&[WEB]) },
+        Route { expire_after: Span::mins(9), ..draft(&[API, DB]) },
+        shadow(&[DB, WEB]),
+        Route { integration: CI, title: Some("{{ signal.labels.team }} in {{ components }}".to_owned()), ..auto(&[API, WEB]) },
+    ])
+}
+
+impl World {
+    fn take(&mut self, step: &Step) {
+        let in_ms = |at: i64| Timestamp(self.now.0 + at);
+        match step.clone() {
+            Step::Say { integration, what, state, severity, team, ago, whole_group } => {
+                let mut signal = signal(&format!("thing-{what}"), state, severity);
+                signal.labels.insert("team".to_owned(), team.to_string());
+                (signal.group, signal.whole_group) = (Some(format!("group-{}", what / 2)), whole_group);
+                (signal.occurred_at, signal.value) = (in_ms(-ago), Some(f64::from(what)));
+                self.say_from(integration, signal);
+            }
+            Step::Wait(ms) => {
+                self.now = in_ms(ms);
+                let changes = plan_timers(&mut self.state, self.now);
+                self.took(changes);
+            }
+            Step::Override(id, None) => self.acts(unset(id)),
+            Step::Override(id, Some((status, until))) => self.acts(set(id, status, until.map(in_ms))),
+            Step::Open(id, status, published) => {
+                let Act::OpenIncident(edit) = open([(id, status)]) else { unreachable!() };
+                self.acts(Act::OpenIncident(IncidentEdit { published: Some(published), ..edit }));
+            }
+            Step::Edit { nth, status, publish } => {
+                let Some(incident) = self.state.incidents.keys().nth(nth).copied() else { return };
+                self.acts(Act::UpdateIncident { incident, edit: IncidentEdit { status, published: publish.then_some(true), ..edit() } });
+            }
+            Step::Delete(nth) => {
+                let Some(incident) = self.state.incidents.keys().nth(nth).copied() else { return };
+                self.acts(Act::DeleteIncident { incident });
+            }
+            Step::Maintain(id, from, length) => {
+                let edit = MaintenanceEdit {
+                    title: Some("Upgrade".to_owned()),
+                    starts_at: Some(in_ms(from)),
+                    ends_at: Some(in_ms(from + length)),
+                    components: Some(vec![id]),
+                    ..MaintenanceEdit::default()
+                };
+                self.acts(Act::ScheduleMaintenance(edit));
+            }
+            Step::EndMaintenance => {
+                let Some(maintenance) = self.state.maintenances.keys().next().copied() else { return };
+                let edit = MaintenanceEdit { status: Some(MaintenanceStatus::Completed), ..MaintenanceEdit::default() };
+                self.acts(Act::UpdateMaintenance { maintenance, edit });
+            }
+            Step::Publish(id, publish) => {
+                self.configure(|state| state.routes.get_mut(&id).unwrap().publish = publish);
+                self.reconfigured();
+            }
+        }
+    }
+
+    /// What is true of every state.
+    fn check(&self) {
+        for component in self.state.components.values() {
+            let id = component.id;
+            let causes = self.state.causes.values().filter(|cause| cause.counts());
+            let of_causes = causes.filter(|cause| self.state.routes[&cause.route].components.contains(&id)).map(|cause| cause.status);
+            assert_eq!(component.internal_status, of_causes.max().unwrap_or_default());
+            let by_people = self.state.incidents.values().any(|incident| {
+                incident.opened_by.is_none() && incident.published && !incident.status.is_over() && incident.components.contains_key(&id)
+            });
+            match &component.overridden {
+                Some(word) => assert_eq!(component.status, word.status),
+                None if self.state.under_maintenance(id) => assert_eq!(component.status, UnderMaintenance),
+                None if !by_people => assert!(component.status <= component.internal_status, "{component:#?}"),
+                None => {}
+            }
+        }
+        for incident in self.state.incidents.values() {
+            let held = self.state.causes.values().any(|cause| cause.counts() && cause.incident == Some(incident.id));
+            assert_eq!(incident.status.is_over(), incident.resolved_at.is_some());
+            assert!(incident.opened_by.is_none() || incident.status.is_over() || held, "open, and nothing keeps it so: {incident:#?}");
+        }
+        assert!(self.state.next_timer().is_none_or(|at| at > self.state.clock), "everything due is done");
+    }
+}
+
+/// The state's alerts, as far as they do not depend on when something was heard, and what signals say of components.
+fn said_so_far(world: &World) -> impl PartialEq + std::fmt::Debug + use<> {
+    let alert = |(key, alert): (&crate::AlertKey, &crate::Alert)| (key.clone(), (alert.firing, alert.severity, alert.occurred_at));
+    let alerts: BTreeMap<_, _> = world.state.alerts.iter().map(alert).collect();
+    let statuses: Vec<Status> = world.state.components.values().map(|component| component.internal_status).collect();
+    (alerts, statuses)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_the_state_stays_sound(steps in prop::collection::vec(step(), 1..60)) {
+        let mut world = world();
+        for step in &steps {
+            world.take(step);
+            world.take(&Step::Wait(0));
+            world.check();
+        }
+    }
+
+    #[test]
+    fn the_same_in_gives_the_same_out(steps in prop::collection::vec(step(), 1..40)) {
+        let run = || {
+            let mut world = world();
+            steps.iter().for_each(|step| world.take(step));
+            format!("{:?}", world.log)
+        };
+        prop_assert_eq!(run(), run());
+    }
+
+    #[test]
+    fn repeats_and_any_order_of_delivery_end_in_the_same_state(
+        (said, shuffled) in prop::collection::vec((0..3_u8, any::<bool>(), severity()), 1..20).prop_flat_map(|said| {
+            let order: Vec<usize> = (0..said.len()).chain(0..said.len()).collect();
+            (Just(said), Just(order).prop_shuffle())
+        })
+    ) {
+        let start = World::new([]).now;
+        let signal = |at: usize| {
+            let (what, fires, severity) = said[at];
+            let state = if fires { SignalState::Firing } else { SignalState::Resolved };
+            let occurred_at = Timestamp(start.0 - 1_000 + at as i64);
+            Signal { occurred_at, ..signal(&format!("thing-{what}"), state, severity) }
+        };
+        let hear = |order: &mut dyn Iterator<Item = usize>| {
+            let mut world = World::new([auto(&[API, VAULT]), draft(&[API, WEB]), shadow(&[DB])]);
+            order.for_each(|at| world.say(signal(at)));
+            said_so_far(&world)
+        };
+        prop_assert_eq!(hear(&mut (0..said.len())), hear(&mut shuffled.into_iter()));
+    }
+}

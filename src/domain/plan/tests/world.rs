@@ -1,0 +1,209 @@
+//! A small world: a state, its clock, and a mirror that sees the changes only.
+
+use super::*;
+
+/// A state with its clock, and everything that was decided in it.
+pub(super) struct World {
+    pub(super) state: State,
+    /// Sees the changes only: what a replay, or the database, would hold.
+    mirror: State,
+    pub(super) now: Timestamp,
+    n_deliveries: i64,
+    /// What was decided since the last time somebody looked.
+    pub(super) log: Vec<Recorded>,
+}
+
+impl World {
+    /// Four components, one of them hidden, and these routes, numbered from 1.
+    pub(super) fn new(routes: impl IntoIterator<Item = Route>) -> Self {
+        let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+        let mut world = Self { state: State::empty(), mirror: State::empty(), now, n_deliveries: 0, log: Vec::new() };
+        for (id, name) in [(API, "API"), (WEB, "Web"), (DB, "Database"), (VAULT, "Vault")] {
+            world.configure(|state| drop(state.components.insert(id, component(id, name, id == VAULT))));
+        }
+        for route in routes {
+            world.add(route);
+        }
+        world
+    }
+
+    pub(super) fn add(&mut self, route: Route) -> RouteId {
+        let id = RouteId(self.state.routes.keys().next_back().map_or(1, |last| last.0 + 1));
+        let route = Route { id, label: format!("route-{id}"), ..route };
+        self.mirror.add_route(copy(&route));
+        self.state.add_route(route);
+        id
+    }
+
+    /// Changes what configuration governs, behind the planner's back.
+    pub(super) fn configure(&mut self, change: impl Fn(&mut State)) {
+        change(&mut self.state);
+        change(&mut self.mirror);
+    }
+
+    pub(super) fn say(&mut self, signal: Signal) {
+        self.say_from(ALERTS, signal);
+    }
+
+    /// Delivers a signal; one without an event time happens now.
+    pub(super) fn say_from(&mut self, integration: IntegrationId, mut signal: Signal) {
+        if signal.occurred_at == NOW {
+            signal.occurred_at = self.now;
+        }
+        self.n_deliveries += 1;
+        let changes = plan_signal(&mut self.state, integration, DeliveryId(self.n_deliveries), &signal, self.now);
+        self.took(changes);
+    }
+
+    pub(super) fn fires(&mut self, what: &str, severity: Severity) {
+        self.say(firing(what, severity));
+    }
+
+    pub(super) fn resolves(&mut self, what: &str) {
+        self.say(resolved(what));
+    }
+
+    /// Lets time pass; the evaluator sleeps and then does what has become due.
+    pub(super) fn after(&mut self, span: &str) {
+        self.now = self.now.plus(span.parse().unwrap());
+        let changes = plan_timers(&mut self.state, self.now);
+        self.took(changes);
+    }
+
+    pub(super) fn acts(&mut self, act: Act) {
+        self.tries(act).unwrap();
+    }
+
+    pub(super) fn tries(&mut self, act: Act) -> Result<(), ActError> {
+        let changes = plan_act(&mut self.state, "ada", act, self.now)?;
+        self.took(changes);
+        Ok(())
+    }
+
+    pub(super) fn reconfigured(&mut self) {
+        let changes = plan_reconfigured(&mut self.state, "ada", self.now);
+        self.took(changes);
+    }
+
+    pub(super) fn took(&mut self, changes: Vec<Recorded>) {
+        for recorded in &changes {
+            self.mirror.apply(&recorded.change);
+            if let Change::Notice(notice) = &recorded.change {
+                check_for_readers(notice);
+            }
+        }
+        check_fold(&self.state, &self.mirror);
+        self.log.extend(changes);
+    }
+
+    pub(super) fn status(&self, id: ComponentId) -> Status {
+        self.state.components[&id].status
+    }
+
+    pub(super) fn internal(&self, id: ComponentId) -> Status {
+        self.state.components[&id].internal_status
+    }
+
+    /// The only incident there is.
+    pub(super) fn incident(&self) -> &Incident {
+        let incidents: Vec<&Incident> = self.state.incidents.values().collect();
+        assert_eq!(incidents.len(), 1, "{incidents:#?}");
+        incidents[0]
+    }
+
+    pub(super) fn maintenance(&self) -> MaintenanceId {
+        *self.state.maintenances.keys().next().unwrap()
+    }
+
+    /// What was decided since the last look.
+    pub(super) fn decided(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.log).into_iter().map(|recorded| recorded.change).collect()
+    }
+
+    /// What subscribers were told since the last look, one line each.
+    pub(super) fn told(&mut self) -> Vec<String> {
+        let notices = |change| if let Change::Notice(notice) = change { Some(line(&notice)) } else { None };
+        self.decided().into_iter().filter_map(notices).collect()
+    }
+
+    /// The same, without what only machines are told.
+    pub(super) fn told_people(&mut self) -> Vec<String> {
+        let mut told = self.told();
+        told.retain(|line| !line.starts_with("component."));
+        told
+    }
+
+    /// A maintenance "Upgrade", from and to so long after now.
+    pub(super) fn maintenance_in(&self, from: &str, to: &str, components: &[ComponentId]) -> Act {
+        let at = |span: &str| Some(self.now.plus(span.parse().unwrap()));
+        Act::ScheduleMaintenance(MaintenanceEdit {
+            title: Some("Upgrade".to_owned()),
+            starts_at: at(from),
+            ends_at: at(to),
+            components: Some(components.to_vec()),
+            ..MaintenanceEdit::default()
+        })
+    }
+}
+
+/// A notice in one line.
+fn line(notice: &Notice) -> String {
+    let name = |id: &ComponentId| notice.components.get(id).map_or_else(|| format!("?{id}"), |component| component.name.clone());
+    match &notice.about {
+        NoticeAbout::Incident { incident, update } => {
+            let to: Vec<String> = update.components.iter().map(|change| format!(" [{} {}]", name(&change.component), change.to)).collect();
+            format!("{} {}: {}{}", notice.kind, incident.title, update.body, to.concat())
+        }
+        NoticeAbout::Component { change } => format!("{} {} {}", notice.kind, name(&change.component), change.to),
+        NoticeAbout::Maintenance { maintenance } => format!("{} {}", notice.kind, maintenance.title),
+        NoticeAbout::Endpoint { address, .. } => format!("{} {address}", notice.kind),
+    }
+}
+
+/// No notice names what is hidden, nor holds what a signal said.
+fn check_for_readers(notice: &Notice) {
+    let named = match &notice.about {
+        NoticeAbout::Incident { incident, update } => {
+            incident.components.keys().copied().chain(update.components.iter().map(|change| change.component)).collect()
+        }
+        NoticeAbout::Component { change } => vec![change.component],
+        NoticeAbout::Maintenance { maintenance } => maintenance.components.clone(),
+        NoticeAbout::Endpoint { .. } => Vec::new(),
+    };
+    assert!(!named.contains(&VAULT), "{notice:#?}");
+    let text = serde_json::to_string(notice).unwrap();
+    assert!(!text.contains("Vault") && !text.contains("an internal matter"), "{text}");
+}
+
+/// The state is the fold of its changes.
+fn check_fold(state: &State, mirror: &State) {
+    assert_eq!(state.components, mirror.components);
+    assert_eq!(state.alerts, mirror.alerts);
+    assert_eq!(state.causes, mirror.causes);
+    assert_eq!(state.incidents, mirror.incidents);
+    assert_eq!(state.maintenances, mirror.maintenances);
+    assert_eq!(state.next_timer(), mirror.next_timer());
+    let signals =
+        |state: &State| state.signals.iter().map(|(key, signal)| (key.clone(), format!("{signal:?}"))).collect::<BTreeMap<_, _>>();
+    assert_eq!((signals(state), state.next_id), (signals(mirror), mirror.next_id));
+}
+
+fn copy(route: &Route) -> Route {
+    Route {
+        id: route.id,
+        integration: route.integration,
+        label: route.label.clone(),
+        condition: when(route.condition.source()),
+        status: route.status.clone(),
+        components: route.components.clone(),
+        hold: route.hold,
+        keep_firing_for: route.keep_firing_for,
+        expire_after: route.expire_after,
+        cool_off: route.cool_off,
+        publish: route.publish,
+        title: route.title.clone(),
+        body: route.body.clone(),
+        metric: route.metric,
+        value: route.value.as_ref().map(|value| when(value.source())),
+    }
+}

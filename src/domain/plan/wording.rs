@@ -1,0 +1,62 @@
+//! The sentences that the evaluator writes for readers. They say nothing of what signals say, unless a route's template does.
+
+use super::MAX_TITLE_CHARS;
+use crate::{IncidentStatus, Route, Signal, Status, render_template, to_value};
+
+/// An incident's title and first text. The title stays true while things get better or worse: it names no degree.
+pub(super) fn opened(route: &Route, status: Status, signal: Option<&Signal>, names: &str) -> (String, String) {
+    let (title, body) = match status {
+        Status::Unknown => {
+            (format!("Status of {names} is unknown"), format!("We do not know at the moment how {names} is doing, and are finding out."))
+        }
+        _ => (format!("Problem with {names}"), by_status(IncidentStatus::Investigating, Some(names))),
+    };
+    let (Some(signal), true) = (signal, route.title.is_some() || route.body.is_some()) else { return (as_title(&title), body) };
+    let context = minijinja::context! { signal => to_value(signal), components => names, status => status.words() };
+    let render = |template: &Option<String>| {
+        let text = without_control_characters(&render_template(template.as_deref()?, &context).ok()?);
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    (as_title(&render(&route.title).unwrap_or(title)), render(&route.body).unwrap_or(body))
+}
+
+/// What an incident that moved to `status` says where nobody wrote anything.
+pub(super) fn by_status(status: IncidentStatus, names: Option<&str>) -> String {
+    let with = names.map_or_else(String::new, |names| format!(" with {names}"));
+    match status {
+        IncidentStatus::Investigating => format!("We are investigating a problem{with}."),
+        IncidentStatus::Identified => format!("We know what causes the problem{with}, and are working on it."),
+        IncidentStatus::Monitoring => format!("The problem{with} is mended, and we are watching it."),
+        IncidentStatus::Resolved | IncidentStatus::Postmortem => format!("The problem{with} is over."),
+    }
+}
+
+/// How components are doing after a change.
+pub(super) fn changed(names: &str, to: Status) -> String {
+    match to {
+        Status::Operational => format!("{names}: operational again."),
+        _ => format!("{names}: {}.", to.words()),
+    }
+}
+
+pub(super) fn back(names: &str) -> String {
+    format!("The problem with {names} is back.")
+}
+
+pub(super) fn recovered(names: &str, n: usize) -> String {
+    format!("{names} {} recovered.", if n > 1 { "have" } else { "has" })
+}
+
+/// Where nobody said that it is well again.
+pub(super) fn silent(names: &str) -> String {
+    format!("No problem with {names} is reported any more.")
+}
+
+fn as_title(text: &str) -> String {
+    text.replace(['\n', '\t'], " ").chars().take(MAX_TITLE_CHARS).collect()
+}
+
+/// A title or text as the databases take it: line breaks and tabs are all it may hold besides letters.
+fn without_control_characters(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+}
