@@ -113,3 +113,28 @@ async fn settings(stack: Stack, folder: &Path) -> Result<Vec<(String, String)>> 
     }
     Ok(settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
+
+/// Makes one test of each scenario on each stack.
+macro_rules! on_every_stack {
+    ($($scenario:ident),+ $(,)?) => {
+        $(mod $scenario {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_sqlite() -> Result<()> {
+                super::$scenario(Stack::ALL[0]).await
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_postgres_with_redis() -> Result<()> {
+                super::$scenario(Stack::ALL[1]).await
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_postgres_alone() -> Result<()> {
+                super::$scenario(Stack::ALL[2]).await
+            }
+        })+
+    };
+}
+pub(crate) use on_every_stack;

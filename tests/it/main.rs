@@ -3,3 +3,4 @@
 mod app;
 mod road;
 mod servers;
+mod subscribers;

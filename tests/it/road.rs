@@ -6,14 +6,14 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::{
-    app::{App, Stack},
+    app::{App, Stack, on_every_stack},
     servers::{alertmanager::Alertmanager, smtp::SmtpServer, webhooks::WebhookServer},
 };
 
-const TOKEN: &str = "an-alertmanager-token-of-the-tests";
+pub(crate) const TOKEN: &str = "an-alertmanager-token-of-the-tests";
 const WEBHOOK_SECRET: &str = "whsec_dGVzdHMgb25seTogMjQgYnl0ZXMgb3IgbW9yZSE=";
 
-fn configuration(webhook: &str) -> String {
+pub(crate) fn configuration(webhook: &str) -> String {
     format!(
         r#"
 page: {{ name: Acme, time_zone: Europe/Paris }}
@@ -36,7 +36,7 @@ subscribers:
     )
 }
 
-fn alert(fingerprint: &str, starts_at: &str, ends_at: Option<&str>) -> Value {
+pub(crate) fn alert(fingerprint: &str, starts_at: &str, ends_at: Option<&str>) -> Value {
     json!({
         "version": "4", "groupKey": format!("{{}}:{{n={fingerprint}}}"), "truncatedAlerts": 0, "receiver": "fanal",
         "status": if ends_at.is_some() { "resolved" } else { "firing" },
@@ -51,7 +51,7 @@ fn alert(fingerprint: &str, starts_at: &str, ends_at: Option<&str>) -> Value {
     })
 }
 
-async fn deliver(app: &App, body: &Value) -> Result<u16> {
+pub(crate) async fn deliver(app: &App, body: &Value) -> Result<u16> {
     let sent = app.http.post(format!("{}/hooks/prod-alerts", app.base)).bearer_auth(TOKEN).json(body).send().await?;
     Ok(sent.status().as_u16())
 }
@@ -92,7 +92,7 @@ async fn an_alert_travels_to_page_mail_and_webhook(stack: Stack) -> Result<()> {
     Ok(())
 }
 
-fn now() -> String {
+pub(crate) fn now() -> String {
     jiff::Timestamp::now().to_string()
 }
 
@@ -167,30 +167,6 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed(stack: Stack) -
     let ids: std::collections::BTreeSet<&str> = told.iter().filter_map(|request| request.id()).collect();
     ensure!(ids.len() >= 2, "the incident and the status were told");
     Ok(())
-}
-
-/// Makes one test of each scenario on each stack.
-macro_rules! on_every_stack {
-    ($($scenario:ident),+ $(,)?) => {
-        $(mod $scenario {
-            use super::*;
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn on_sqlite() -> Result<()> {
-                super::$scenario(Stack::ALL[0]).await
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn on_postgres_with_redis() -> Result<()> {
-                super::$scenario(Stack::ALL[1]).await
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn on_postgres_alone() -> Result<()> {
-                super::$scenario(Stack::ALL[2]).await
-            }
-        })+
-    };
 }
 
 on_every_stack!(
