@@ -4,6 +4,7 @@ pub mod channels;
 mod clock;
 pub mod egress;
 pub mod evaluator;
+pub mod housekeeping;
 pub mod notify;
 pub mod queue;
 pub mod schedule;

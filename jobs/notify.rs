@@ -41,6 +41,8 @@ pub struct Courier {
     pub clock: Clock,
     /// Wakes the sweep when one is done.
     pub wake: Wake,
+    /// The mail address that is told when an endpoint is switched off.
+    pub owner: Option<String>,
 }
 
 impl Courier {
@@ -61,6 +63,10 @@ impl Courier {
         let (claimed, secrets) = match claimed {
             Ok(Some(claimed)) => claimed,
             Ok(None) => return Ok(()),
+            // What does not read back today will not tomorrow: listed with its reason instead of tried for ever.
+            Err(failed) if !failed.is_transient() => {
+                return notifications::give_up(&self.db, id, task.attempt, &failed.to_string(), at).await;
+            }
             Err(failed) => return Err(failed),
         };
         let outcome = self.channels.send(&claimed, &secrets).await;
@@ -108,7 +114,7 @@ impl Courier {
 
     async fn disable(&self, claimed: &Claimed, reason: &str, now: Timestamp) -> Result<(), StorageError> {
         let recipient = &claimed.recipient;
-        if storage::history::disable(&self.db, recipient.subscriber, reason, now).await? {
+        if storage::history::disable(&self.db, recipient, reason, self.owner.as_deref(), now).await? {
             warn!(subscriber = %recipient.subscriber, channel = %recipient.channel, reason, "Switched a subscriber off");
             counter!("fanal_subscribers_disabled_total", "channel" => recipient.channel.as_str()).increment(1);
             self.wake.wake(Topic::Notifications).await;

@@ -191,7 +191,7 @@ pub(crate) async fn differences(db: &Db, secrets: &SecretBox) -> anyhow::Result<
     const AT_ONCE: i64 = 1000;
     // In a transaction of its own that is never committed: nothing is written.
     let mut entry = ledger::begin(db, None).await?;
-    let mut stored = state::load(&mut entry).await?;
+    let stored = state::load(&mut entry).await?;
     let mut folded = state::load(&mut entry).await?;
     forget(&mut folded);
     let providers: std::collections::HashMap<_, _> = hub::load(&mut entry.tx, secrets)
@@ -213,12 +213,12 @@ pub(crate) async fn differences(db: &Db, secrets: &SecretBox) -> anyhow::Result<
         }
     }
     plan_timers(&mut folded, stored.clock);
-    plan_timers(&mut stored, Timestamp(0));
     Ok(compare(&stored, &folded))
 }
 
 fn forget(state: &mut State) {
     state.alerts.clear();
+    state.signals.clear();
     state.causes.clear();
     state.incidents.clear();
     state.clock = Timestamp(0);

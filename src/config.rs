@@ -53,6 +53,15 @@ pub(crate) struct Config {
     /// Let outgoing webhooks go to private, loopback and link-local addresses.
     #[arg(long, env = "FANAL_ALLOW_PRIVATE_TARGETS", default_value_t = false, value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", global = true)]
     pub(crate) allow_private_targets: bool,
+    /// Addresses and networks, separated by commas, of proxies whose `X-Forwarded-For` is believed.
+    #[arg(long, env = "FANAL_TRUSTED_PROXIES", default_value = "", hide_default_value = true, global = true)]
+    pub(crate) trusted_proxies: server::TrustedProxies,
+    /// Mail address that is told when an endpoint is switched off.
+    #[arg(long, env = "FANAL_OWNER_EMAIL", global = true)]
+    pub(crate) owner_email: Option<String>,
+    /// Days a delivery is kept.
+    #[arg(long, env = "FANAL_DELIVERY_RETENTION_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650), global = true)]
+    pub(crate) delivery_retention_days: u16,
     /// What is logged: `error`, `warn`, `info`, `debug`, or a filter such as `info,server=debug`.
     #[arg(long, env = "FANAL_LOG", default_value = "info", global = true)]
     pub(crate) log: String,

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
+use domain::Span;
 use jobs::{
     Clock,
     channels::{
@@ -11,6 +12,7 @@ use jobs::{
     },
     egress::{Egress, EgressPolicy},
     evaluator::Evaluator,
+    housekeeping::Housekeeping,
     notify::{Courier, Sweep},
     queue::{Handler, Queue, QueueUrl},
 };
@@ -63,13 +65,26 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     let evaluator = Evaluator::new(db.clone(), wake.clone(), secrets.clone(), clock.clone(), process_name());
     let health = evaluator.health();
     let sweep = Sweep { db: db.clone(), queue: queue.clone(), clock: clock.clone(), wake: wake.clone(), health: health.clone() };
-    let courier =
-        Courier { db: db.clone(), secrets: secrets.clone(), channels: channels.clone(), clock: clock.clone(), wake: wake.clone() };
+    let courier = Courier {
+        db: db.clone(),
+        secrets: secrets.clone(),
+        channels: channels.clone(),
+        clock: clock.clone(),
+        wake: wake.clone(),
+        owner: config.owner_email.clone(),
+    };
+    let housekeeping = Housekeeping {
+        db: db.clone(),
+        clock: clock.clone(),
+        health: health.clone(),
+        delivery_retention: Span(i64::from(config.delivery_retention_days) * 86_400_000),
+    };
     let mut tasks = JoinSet::new();
     let listener = wake.clone();
     let listening = tokio::spawn(async move { listener.listen().await });
     tasks.spawn(evaluator.run(shutdown.clone()));
     tasks.spawn(sweep.run(shutdown.clone()));
+    tasks.spawn(housekeeping.run(shutdown.clone()));
     let handler: Handler = Arc::new(move |task| {
         let courier = courier.clone();
         Box::pin(async move { courier.run(task).await })
@@ -82,12 +97,11 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
         let hub = Hub::open(db.clone(), secrets.clone(), inbox, clock.clone()).await?;
         let page = Page::new(feed::first(&db, &clock, &base_url).await?, shutdown.clone());
         let admin = Admin { db: db.clone(), secrets, wake: wake.clone(), base_url: base_url.clone(), clock: || Clock::default().now() };
-        let subscriptions =
-            Subscriptions { db: db.clone(), channels, mail, base_url: base_url.clone(), page: page.clone(), clock: clock.clone() };
+        let subscriptions = Subscriptions::new(db.clone(), channels, mail, base_url.clone(), page.clone(), clock.clone());
         tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock.clone(), base_url.clone(), shutdown.clone()));
         tasks.spawn(hub.clone().keep_up(wake, shutdown.clone()));
         let public = bind(config.listen, "FANAL_LISTEN").await?;
-        tasks.spawn(listen(public, server::app(&page, hub, subscriptions, admin, &base_url), shutdown.clone()));
+        tasks.spawn(listen(public, server::app(&page, hub, subscriptions, admin, &base_url, &config.trusted_proxies), shutdown.clone()));
         info!(%base_url, database = db.kind(), queue = queue.kind(), mail, "Fanal serves");
     }
     // Last, so that nobody is told that we are ready before the page and the hooks are served.

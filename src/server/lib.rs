@@ -4,8 +4,10 @@ pub mod admin;
 pub mod feed;
 mod hooks;
 mod hub;
+mod limits;
 pub mod ops;
 pub mod page;
+mod proxies;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use url::Url;
 
 pub use hooks::MAX_BODY_BYTES;
 pub use hub::Hub;
+pub use proxies::TrustedProxies;
 pub use subscriptions::Subscriptions;
 
 use page::Page;
@@ -26,6 +29,7 @@ pub fn app(
     subscriptions: Subscriptions,
     admin: admin::Admin,
     base_url: &Url,
+    proxies: &TrustedProxies,
 ) -> impl Endpoint<Output = Response> + 'static {
     let broken = page.clone();
     subscriptions::add_to(page::routes(page))
@@ -38,6 +42,7 @@ pub fn app(
             async move { designed(&page, &error) }
         })
         .with(page::headers(base_url))
+        .with(proxies.clone())
 }
 
 /// An error in the page's own design; what went wrong inside is never shown.

@@ -12,32 +12,32 @@ const MAX_CLIENTS: usize = 20_000;
 
 /// A rate: so many at once, then so many a second.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
-    pub(super) burst: u32,
-    pub(super) per_sec: f64,
+pub(crate) struct Rate {
+    pub(crate) burst: u32,
+    pub(crate) per_sec: f64,
 }
 
 /// What one token may do.
-pub(super) const PER_TOKEN: Rate = Rate { burst: 100, per_sec: 20.0 };
+pub(crate) const PER_TOKEN: Rate = Rate { burst: 100, per_sec: 20.0 };
 /// What one address may do, with whatever tokens.
-pub(super) const PER_ADDRESS: Rate = Rate { burst: 400, per_sec: 80.0 };
+pub(crate) const PER_ADDRESS: Rate = Rate { burst: 400, per_sec: 80.0 };
 /// How many wrong tokens one address may try.
-pub(super) const FAILURES_PER_ADDRESS: Rate = Rate { burst: 20, per_sec: 0.2 };
+pub(crate) const FAILURES_PER_ADDRESS: Rate = Rate { burst: 20, per_sec: 0.2 };
 
 /// What is left to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     /// How many at once.
-    pub(super) limit: u32,
+    pub(crate) limit: u32,
     /// How many of these are left.
-    pub(super) remaining: u32,
+    pub(crate) remaining: u32,
     /// Until all of them are back.
-    pub(super) reset: Duration,
+    pub(crate) reset: Duration,
 }
 
 /// A token bucket for every client.
 #[derive(Debug)]
-pub(super) struct Limiter<K> {
+pub(crate) struct Limiter<K> {
     rate: Rate,
     buckets: Mutex<HashMap<K, Bucket>>,
 }
@@ -49,7 +49,7 @@ struct Bucket {
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
-    pub(super) fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate) -> Self {
         Self { rate, buckets: Mutex::new(HashMap::new()) }
     }
 
@@ -57,7 +57,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     ///
     /// # Errors
     /// It has asked too often: how long to wait.
-    pub(super) fn take(&self, client: &K, now: Instant) -> Result<Allowance, Duration> {
+    pub(crate) fn take(&self, client: &K, now: Instant) -> Result<Allowance, Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MAX_CLIENTS && !buckets.contains_key(client) {
             self.forget(&mut buckets, now);
@@ -72,7 +72,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     }
 
     /// How long `client` has to wait, if it has; counts nothing.
-    pub(super) fn must_wait(&self, client: &K, now: Instant) -> Option<Duration> {
+    pub(crate) fn must_wait(&self, client: &K, now: Instant) -> Option<Duration> {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let level = self.level(*buckets.get(client)?, now);
         (level < 1.0).then(|| self.wait(1.0 - level))

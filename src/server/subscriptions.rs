@@ -1,10 +1,10 @@
 //! `/subscribe` and `/subscriptions/{token}`: readers subscribe with a mail address, confirm, and unsubscribe.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use jobs::{Clock, channels::Channels};
 use poem::{
-    IntoResponse, Response, Route, get, handler,
+    IntoResponse, Request, Response, Route, get, handler,
     http::StatusCode,
     web::{Data, Form, Path},
 };
@@ -14,25 +14,39 @@ use tracing::{error, warn};
 use url::Url;
 
 use crate::page::{Page, SubscribePage, SubscriptionPage, SubscriptionState};
+use crate::{
+    limits::{Limiter, Rate},
+    proxies::client,
+};
 
 /// The longest mail address.
 const MAX_ADDRESS_BYTES: usize = 254;
+/// How often one client may ask to be subscribed.
+const WISHES_PER_CLIENT: Rate = Rate { burst: 10, per_sec: 1.0 / 60.0 };
+/// How often one mail address is asked to confirm: nobody is to be buried in mail by strangers.
+const MAILS_PER_ADDRESS: Rate = Rate { burst: 2, per_sec: 1.0 / 1800.0 };
 
 /// What the forms need.
 #[derive(Clone)]
 pub struct Subscriptions {
-    /// Where subscribers are kept.
-    pub db: Db,
-    /// Sends the mail that asks for confirmation.
-    pub channels: Arc<Channels>,
+    db: Db,
+    channels: Arc<Channels>,
     /// Whether mail can be sent at all.
-    pub mail: bool,
-    /// Where readers find the page.
-    pub base_url: Url,
-    /// The page's name is in the mail, and its design around the forms.
-    pub page: Arc<Page>,
-    /// What time it is.
-    pub clock: Clock,
+    mail: bool,
+    base_url: Url,
+    page: Arc<Page>,
+    clock: Clock,
+    per_client: Arc<Limiter<Option<IpAddr>>>,
+    per_address: Arc<Limiter<String>>,
+}
+
+impl Subscriptions {
+    /// `mail` says whether mail can be sent at all; `base_url` is where readers find the page.
+    #[must_use]
+    pub fn new(db: Db, channels: Arc<Channels>, mail: bool, base_url: Url, page: Arc<Page>, clock: Clock) -> Self {
+        let (per_client, per_address) = (Arc::new(Limiter::new(WISHES_PER_CLIENT)), Arc::new(Limiter::new(MAILS_PER_ADDRESS)));
+        Self { db, channels, mail, base_url, page, clock, per_client, per_address }
+    }
 }
 
 pub(crate) fn add_to(route: Route) -> Route {
@@ -54,7 +68,7 @@ struct Wish {
 
 /// Answers the same for addresses that are known and unknown.
 #[handler]
-async fn subscribe(Form(wish): Form<Wish>, Data(s): Data<&Subscriptions>) -> Response {
+async fn subscribe(request: &Request, Form(wish): Form<Wish>, Data(s): Data<&Subscriptions>) -> Response {
     let address = wish.address.trim().to_owned();
     let form = SubscribePage { mail: s.mail, address: address.clone(), ..SubscribePage::default() };
     if !s.mail {
@@ -63,6 +77,12 @@ async fn subscribe(Form(wish): Form<Wish>, Data(s): Data<&Subscriptions>) -> Res
     if !is_address(&address) {
         let error = Some("This is not a mail address like name@example.com.".to_owned());
         return s.page.subscribe(&SubscribePage { error, ..form });
+    }
+    if s.per_client.take(&client(request), Instant::now()).is_err() {
+        return s.page.error(StatusCode::TOO_MANY_REQUESTS, "Too many requests", "Please try again in a few minutes.");
+    }
+    if s.per_address.take(&address.to_ascii_lowercase(), Instant::now()).is_err() {
+        return s.page.subscribe(&SubscribePage { sent: true, ..form }); // Asked already; the answer tells nothing about the address.
     }
     match pending_token(s, &address).await {
         Ok(Some((name, token))) => {

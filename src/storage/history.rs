@@ -1,6 +1,11 @@
 //! Makes history outside the evaluator: what people do, and what follows from a new configuration.
 
-use domain::{Act, ComponentId, Desired, IncidentId, Recorded, State, SubscriberId, Timestamp, Why, plan_act, plan_reconfigured};
+use std::collections::BTreeMap;
+
+use domain::{
+    Act, Channel, ComponentId, Desired, IncidentId, Notice, NoticeAbout, NoticeId, NoticeKind, Recipient, Recorded, State, Timestamp, Why,
+    plan_act, plan_reconfigured,
+};
 use sqlx::QueryBuilder;
 
 use crate::{
@@ -68,13 +73,19 @@ pub async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired, by: &str
     Ok(())
 }
 
-/// Switches a subscriber off and cancels what is still owed to it; returns false if it was off already.
+/// Switches a subscriber off, cancels what is still owed to it, and tells the owner about a webhook; returns false if it was off already.
 ///
 /// # Errors
 /// What the database said.
-pub async fn disable(db: &Db, subscriber: SubscriberId, reason: &str, now: Timestamp) -> Result<bool, StorageError> {
+pub async fn disable(db: &Db, whom: &Recipient, reason: &str, owner: Option<&str>, now: Timestamp) -> Result<bool, StorageError> {
     let mut tx = db.begin().await?;
-    let disabled = notifications::disable(&mut tx, subscriber, reason, now).await?;
+    let disabled = notifications::disable(&mut tx, whom.subscriber, reason, now).await?;
+    if let Some(owner) = owner.filter(|_| disabled && whom.channel == Channel::Webhook) {
+        let about = NoticeAbout::Endpoint { address: whom.address.clone(), reason: reason.to_owned() };
+        let id = NoticeId(ledger::take_id(&mut tx).await?);
+        let notice = Notice { id, kind: NoticeKind::EndpointDisabled, at: now, about, components: BTreeMap::new() };
+        notifications::owe_owner(&mut tx, owner, &notice).await?;
+    }
     tx.commit().await?;
     Ok(disabled)
 }

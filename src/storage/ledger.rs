@@ -101,6 +101,16 @@ pub async fn touch(tx: &mut Connection) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Takes one id outside [`domain::State`]. Makes a version, so that the evaluator learns that the id is taken.
+///
+/// # Errors
+/// What the database said.
+pub(crate) async fn take_id(tx: &mut Connection) -> Result<i64, StorageError> {
+    Ok(sql!(tx, c => sqlx::query_scalar("update ledger set version = version + 1, next_id = next_id + 1 returning next_id - 1")
+        .fetch_one(&mut *c)
+        .await)?)
+}
+
 /// Where a process asks for the evaluator's office and renews its hold on it.
 #[derive(Debug)]
 pub struct Office {

@@ -7,6 +7,7 @@ use crate::{
     Connection, Db, SecretBox, StorageError,
     db::{execute, sql},
     rows::{self, json, named},
+    secrets::random_token,
 };
 
 /// How long a claim holds: longer than any try may take. What is not recorded by then is tried again.
@@ -134,6 +135,26 @@ async fn first_in_thread(
     .fetch_one(&mut *c)
     .await)?;
     Ok(first.map(NotificationId).filter(|first| *first != id))
+}
+
+/// Gives up a notification that cannot even be read, with the reason.
+///
+/// # Errors
+/// What the database said.
+pub async fn give_up(db: &Db, id: NotificationId, attempt: u16, why: &str, now: Timestamp) -> Result<(), StorageError> {
+    let mut tx = db.begin().await?;
+    execute!(
+        tx,
+        sqlx::query(
+            "update notification set state = 'dead', last_error = $3, done_at = $4
+             where notification_id = $1 and attempt = $2 and state in ('due', 'sending')"
+        )
+        .bind(id.0)
+        .bind(i32::from(attempt))
+        .bind(why)
+        .bind(now.0)
+    )?;
+    tx.commit().await
 }
 
 /// What follows from a try.
@@ -424,6 +445,37 @@ pub async fn attempts(conn: &mut Connection, id: NotificationId) -> Result<Vec<A
         .fetch_all(&mut *c)
         .await)?,
     )
+}
+
+/// Owes the page's owner a notice. The owner hears nothing else by it, unless the address has subscribed besides.
+///
+/// # Errors
+/// What the database said.
+pub(crate) async fn owe_owner(conn: &mut Connection, owner: &str, notice: &Notice) -> Result<(), StorageError> {
+    execute!(
+        conn,
+        sqlx::query(
+            "insert into subscriber (channel, address, manage_token, scoped, confirmed_at, created_at) values ('email', $1, $2, $3, $4, $4)
+             on conflict (channel, address) do nothing"
+        )
+        .bind(owner)
+        .bind(random_token())
+        .bind(true)
+        .bind(notice.at.0)
+    )?;
+    crate::changes::insert_notice(conn, notice).await?;
+    execute!(
+        conn,
+        sqlx::query(
+            "insert into notification (notice_id, subscriber_id, state, attempt, next_at, created_at)
+             select cast($1 as bigint), subscriber_id, 'due', 1, cast($2 as bigint), cast($2 as bigint) from subscriber
+             where channel = 'email' and address = $3"
+        )
+        .bind(notice.id.0)
+        .bind(notice.at.0)
+        .bind(owner)
+    )?;
+    Ok(())
 }
 
 /// Switches a subscriber off and cancels what is still owed to it; returns false if it was off already.

@@ -1,11 +1,11 @@
 //! Subscribers who come by themselves: they subscribe with a mail address, confirm, and leave.
 
 use domain::Timestamp;
-use rand::Rng;
 
 use crate::{
     Connection, StorageError,
     db::{execute, sql},
+    secrets::random_token,
 };
 
 /// What the holder of a subscription's link may see.
@@ -26,8 +26,6 @@ pub struct Subscription {
 /// # Errors
 /// What the database said.
 pub async fn subscribe_by_mail(conn: &mut Connection, address: &str, now: Timestamp) -> Result<Option<String>, StorageError> {
-    let mut bytes = [0; 24];
-    rand::rng().fill_bytes(&mut bytes);
     let token: String = sql!(conn, c => sqlx::query_scalar(
         "insert into subscriber as s (channel, address, manage_token, created_at) values ('email', $1, $2, $3)
          on conflict (channel, address) do update set
@@ -35,7 +33,7 @@ pub async fn subscribe_by_mail(conn: &mut Connection, address: &str, now: Timest
          returning manage_token",
     )
     .bind(address)
-    .bind(hex::encode(bytes))
+    .bind(random_token())
     .bind(now.0)
     .fetch_one(&mut *c)
     .await)?;

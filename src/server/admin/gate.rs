@@ -16,10 +16,13 @@ use poem::{
 use secrecy::SecretString;
 use storage::tokens::{self, Token};
 
-use super::{
-    Admin,
+use crate::{
     limits::{Allowance, FAILURES_PER_ADDRESS, Limiter, PER_ADDRESS, PER_TOKEN},
-    once,
+    proxies,
+};
+
+use super::{
+    Admin, once,
     problem::Problem,
     reply,
     rules::{self, Match, Rule},
@@ -71,7 +74,7 @@ impl Gate {
     }
 
     async fn answer(&self, mut request: Request) -> Result<(Response, Allowance), Problem> {
-        let (address, now) = (address(&request), Instant::now());
+        let (address, now) = (proxies::client(&request), Instant::now());
         self.per_address.take(&address, now).map_err(too_many)?;
         let rule = rule(&request)?;
         let token = self.authenticate(&request, address, now).await?;
@@ -148,12 +151,6 @@ impl Endpoint for Gate {
 
 async fn run(operations: &BoxEndpoint<'static>, request: Request) -> Response {
     operations.call(request).await.unwrap_or_else(|error| Problem::respond(&error))
-}
-
-/// Whoever stands in front and knows better puts an address into the request; else it is the peer's.
-fn address(request: &Request) -> Option<IpAddr> {
-    let peer = || request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
-    request.data::<IpAddr>().copied().or_else(peer)
 }
 
 fn rule(request: &Request) -> Result<&'static Rule, Problem> {

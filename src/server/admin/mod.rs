@@ -15,7 +15,6 @@ mod incident_views;
 mod incidents;
 mod integration_views;
 mod integrations;
-mod limits;
 mod maintenances;
 mod me;
 mod metrics;
