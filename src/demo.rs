@@ -8,7 +8,6 @@ use domain::{
 };
 use jobs::Clock;
 use storage::{Db, SecretBox, changes, ledger, state};
-use tokio_util::sync::CancellationToken;
 
 use crate::{commands, config::Config, serve};
 
@@ -58,13 +57,7 @@ async fn fill_and_serve(config: Config) -> anyhow::Result<()> {
     fill(&db, &config.secrets()?).await?;
     db.close().await;
     let base_url = config.base_url()?;
-    let shutdown = CancellationToken::new();
-    let stop = shutdown.clone();
-    tokio::spawn(async move {
-        let _ = tokio::signal::ctrl_c().await;
-        stop.cancel();
-    });
-    serve::run_until(config, true, shutdown, move |_| {
+    serve::run_until(config, true, serve::stop_on_signal(), move || {
         eprintln!(
             "\nThe page of an invented company: {base_url}\n\nRaise an alert, and see the page change:\n\n{}\n",
             curl(base_url.as_str())

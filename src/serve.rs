@@ -19,7 +19,7 @@ use jobs::{
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use secrecy::ExposeSecret;
 use server::{Hub, Subscriptions, admin::Admin, feed, ops, page::Page};
-use storage::{Db, Inbox, Wake};
+use storage::{Inbox, Wake};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -37,6 +37,11 @@ const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config, serve: bool) -> anyhow::Result<()> {
+    run_until(config, serve, stop_on_signal(), || {}).await
+}
+
+/// Is cancelled by SIGTERM or SIGINT.
+pub(crate) fn stop_on_signal() -> CancellationToken {
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     tokio::spawn(async move {
@@ -44,11 +49,11 @@ pub(crate) async fn run(config: Config, serve: bool) -> anyhow::Result<()> {
         info!("Stopping");
         stop.cancel();
     });
-    run_until(config, serve, shutdown, |_| {}).await
+    shutdown
 }
 
-/// Runs until `shutdown`; calls `ready` with the database once everything is served.
-pub(crate) async fn run_until(config: Config, serve: bool, shutdown: CancellationToken, ready: impl FnOnce(&Db)) -> anyhow::Result<()> {
+/// Runs until `shutdown`; calls `ready` once everything is served.
+pub(crate) async fn run_until(config: Config, serve: bool, shutdown: CancellationToken, ready: impl FnOnce()) -> anyhow::Result<()> {
     let recorder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?.install_recorder()?;
     let base_url = config.base_url()?;
     let secrets = config.secrets()?;
@@ -109,7 +114,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     let answers = ops::Ops { db: db.clone(), queue: queue.clone(), health, clock, metrics };
     let ops_listener = bind(config.ops_listen, "FANAL_OPS_LISTEN").await?;
     tasks.spawn(listen(ops_listener, ops::routes(answers), shutdown.clone()));
-    ready(&db);
+    ready();
     shutdown.cancelled().await;
     if tokio::time::timeout(PATIENCE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
         warn!("Something took too long to stop; its rows are taken up at the next start");
