@@ -174,20 +174,27 @@ pub(crate) fn parse(text: &str, secrets: &SecretBox, current: &Desired) -> Resul
 /// `fanal replay`: the fold over all stored deliveries must give the stored state.
 pub(crate) async fn replay(config: &Config) -> anyhow::Result<()> {
     let (db, secrets) = (config.open().await?, config.secrets()?);
-    let differences = differences(&db, &secrets).await?;
+    let Folded { n_deliveries, n_things, differences } = fold_again(&db, &secrets).await?;
     db.close().await;
     for difference in &differences {
         print(difference);
     }
     if differences.is_empty() {
-        print("The fold over all stored deliveries gives exactly the stored state.");
+        print(&format!("{n_deliveries} deliveries about {n_things} things, folded again, give exactly the stored state."));
         return Ok(());
     }
     bail!("the fold differs from the stored state; people's acts and configuration changes since are not deliveries")
 }
 
-/// Where the fold over all stored deliveries differs from the stored state.
-pub(crate) async fn differences(db: &Db, secrets: &SecretBox) -> anyhow::Result<Vec<String>> {
+/// What folding all stored deliveries again gave.
+struct Folded {
+    n_deliveries: usize,
+    n_things: usize,
+    /// Where it differs from the stored state.
+    differences: Vec<String>,
+}
+
+async fn fold_again(db: &Db, secrets: &SecretBox) -> anyhow::Result<Folded> {
     const AT_ONCE: i64 = 1000;
     // In a transaction of its own that is never committed: nothing is written.
     let mut entry = ledger::begin(db, None).await?;
@@ -199,11 +206,12 @@ pub(crate) async fn differences(db: &Db, secrets: &SecretBox) -> anyhow::Result<
         .into_iter()
         .map(|i| (i.id, (i.provider, integrations::Settings::new(i.settings))))
         .collect();
-    let mut after = 0;
+    let (mut after, mut n_deliveries) = (0, 0);
     loop {
         let batch = deliveries::evaluated(&mut entry.tx, after, AT_ONCE).await?;
         let Some((last, _)) = batch.last() else { break };
         after = *last;
+        n_deliveries += batch.len();
         for (_, delivery) in &batch {
             let at = delivery.evaluated_at.unwrap_or(delivery.received_at);
             plan_timers(&mut folded, at);
@@ -213,7 +221,7 @@ pub(crate) async fn differences(db: &Db, secrets: &SecretBox) -> anyhow::Result<
         }
     }
     plan_timers(&mut folded, stored.clock);
-    Ok(compare(&stored, &folded))
+    Ok(Folded { n_deliveries, n_things: folded.alerts.len(), differences: compare(&stored, &folded) })
 }
 
 fn forget(state: &mut State) {

@@ -136,8 +136,8 @@ async fn configuration_as_code_holds(stack: Stack) -> Result<()> {
 
 /// Killed at random moments while webhooks are sent with retries: whatever was acknowledged is there and decided.
 async fn nothing_acknowledged_is_lost_when_the_process_is_killed(stack: Stack) -> Result<()> {
-    const N: usize = 300;
-    const KILLS: usize = 5;
+    const N: usize = 5000;
+    const KILLS: usize = 20;
     let webhooks = WebhookServer::start().await?;
     let mut app = App::start(stack, &configuration(&webhooks.url()), &[]).await?;
     let (http, url) = (app.http.clone(), format!("{}/hooks/prod-alerts", app.base));
@@ -151,18 +151,19 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed(stack: Stack) -
         }
     });
     for n in 0..KILLS {
-        tokio::time::sleep(Duration::from_millis(150 + 70 * n as u64)).await;
+        tokio::time::sleep(Duration::from_millis(100 + 37 * (n as u64 * 7 % 11))).await;
         app.kill()?;
         app.serve().await?;
     }
-    tokio::time::timeout(Duration::from_secs(60), sender).await??;
+    tokio::time::timeout(Duration::from_secs(120), sender).await??;
     app.wait_for_status("API", "major_outage").await?;
-    let settled = crate::servers::wait_for("every delivery to be decided", Duration::from_secs(20), || async {
+    let settled = crate::servers::wait_for("every delivery to be decided", Duration::from_secs(60), || async {
         let metrics = app.http.get(format!("{}/metrics", app.ops)).send().await.ok()?.text().await.ok()?;
         metrics.lines().any(|line| line == "fanal_deliveries_pending 0").then_some(())
     });
     settled.await?;
-    ensure!(app.command(&["replay"])?.contains("exactly the stored state"));
+    let replayed = app.command(&["replay"])?;
+    ensure!(replayed.contains(&format!("about {N} things")) && replayed.contains("exactly the stored state"), "{replayed}");
     let told = webhooks.wait_for_requests(2, Duration::from_secs(20)).await?;
     let ids: std::collections::BTreeSet<&str> = told.iter().filter_map(|request| request.id()).collect();
     ensure!(ids.len() >= 2, "the incident and the status were told");
