@@ -18,7 +18,14 @@ use jobs::{
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use secrecy::ExposeSecret;
-use server::{Hub, Subscriptions, admin::Admin, feed, ops, page::Page};
+use server::{
+    Hub, Subscriptions,
+    admin::Admin,
+    feed,
+    listener::{self, Limits},
+    ops,
+    page::Page,
+};
 use storage::{Inbox, Wake};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,8 +37,8 @@ use crate::config::Config;
 const N_COURIERS: usize = 128;
 /// How long a stop may take before what is under way is left to the next start.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A connection without a byte for this long is closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// Connections at once on `FANAL_OPS_LISTEN`.
+const OPS_CONNECTIONS: usize = 256;
 /// Buckets of every histogram of seconds.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
@@ -85,8 +92,8 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
         delivery_retention: Span(i64::from(config.delivery_retention_days) * 86_400_000),
     };
     let mut tasks = JoinSet::new();
-    let listener = wake.clone();
-    let listening = tokio::spawn(async move { listener.listen().await });
+    let announcements = wake.clone();
+    let listening = tokio::spawn(async move { announcements.listen().await });
     tasks.spawn(evaluator.run(shutdown.clone()));
     tasks.spawn(sweep.run(shutdown.clone()));
     tasks.spawn(housekeeping.run(shutdown.clone()));
@@ -106,14 +113,17 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
         tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock.clone(), base_url.clone(), shutdown.clone()));
         tasks.spawn(hub.clone().keep_up(wake, shutdown.clone()));
         let public = bind(config.listen, "FANAL_LISTEN").await?;
-        tasks.spawn(listen(public, server::app(&page, hub, subscriptions, admin, &base_url, &config.trusted_proxies), shutdown.clone()));
+        let app = server::app(&page, hub, subscriptions, admin, &base_url, &config.trusted_proxies);
+        let limits = Limits::new(listener::allow_connections());
+        page.leave_room(limits.connections);
+        tasks.spawn(listener::listen(public, app, limits, shutdown.clone()));
         info!(%base_url, database = db.kind(), queue = queue.kind(), mail, "Fanal serves");
     }
     // Last, so that nobody is told that we are ready before the page and the hooks are served.
     let metrics = Arc::new(move || recorder.render());
     let answers = ops::Ops { db: db.clone(), queue: queue.clone(), health, clock, metrics };
     let ops_listener = bind(config.ops_listen, "FANAL_OPS_LISTEN").await?;
-    tasks.spawn(listen(ops_listener, ops::routes(answers), shutdown.clone()));
+    tasks.spawn(listener::listen(ops_listener, ops::routes(answers), Limits::new(OPS_CONNECTIONS), shutdown.clone()));
     ready();
     shutdown.cancelled().await;
     if tokio::time::timeout(PATIENCE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
@@ -141,21 +151,6 @@ fn email(config: &Config) -> anyhow::Result<Option<Email>> {
 
 async fn bind(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::bind(address).await.with_context(|| format!("{setting}: cannot listen on {address}"))
-}
-
-async fn listen(
-    listener: tokio::net::TcpListener,
-    endpoint: impl poem::Endpoint<Output = poem::Response> + 'static,
-    shutdown: CancellationToken,
-) {
-    let Ok(acceptor) = poem::listener::TcpAcceptor::from_tokio(listener) else { return };
-    let served = poem::Server::new_with_acceptor(acceptor)
-        .idle_timeout(IDLE_TIMEOUT)
-        .run_with_graceful_shutdown(endpoint, shutdown.cancelled_owned(), Some(Duration::from_secs(8)))
-        .await;
-    if let Err(error) = served {
-        warn!(%error, "The server ended");
-    }
 }
 
 /// New at every start, so that nobody takes this process for one that has died.

@@ -5,6 +5,7 @@ pub mod feed;
 mod hooks;
 mod hub;
 mod limits;
+pub mod listener;
 pub mod ops;
 pub mod page;
 mod proxies;

@@ -68,6 +68,11 @@ impl Page {
         })
     }
 
+    /// Keeps half of so many connections free of event streams, so that new readers always find a place. Call it once, before serving.
+    pub fn leave_room(&self, connections: usize) {
+        self.streams.forget_permits(MAX_STREAMS.saturating_sub(connections / 2));
+    }
+
     /// What is served now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
