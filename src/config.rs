@@ -1,4 +1,4 @@
-//! Settings, from flags or the environment. `--help` is the reference.
+//! Settings, from flags, the environment or a file. `--help` is the reference.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -7,9 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 use storage::{Db, SecretBox};
 use url::Url;
 
-/// Settings, from flags or the environment. Secrets are never printed.
+/// Settings, from flags, the environment or a file. Secrets are never printed.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Config {
+    /// YAML file with settings: the flags' names with underscores, such as `data_dir: /var/lib/fanal`. Flags and environment win.
+    #[arg(long, env = "FANAL_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
     /// Folder for the SQLite files and the secret key.
     #[arg(long, env = "FANAL_DATA_DIR", default_value = "./data", global = true)]
     pub(crate) data_dir: PathBuf,
@@ -68,6 +71,26 @@ pub(crate) struct Config {
     /// `text` or `json`.
     #[arg(long, env = "FANAL_LOG_FORMAT", default_value = "text", global = true)]
     pub(crate) log_format: String,
+}
+
+/// The command line with what the settings file says as defaults, if there is one.
+pub(crate) fn with_file(command: clap::Command) -> anyhow::Result<clap::Command> {
+    // Only to find the file: everything else is read, or refused, once its settings are known.
+    let first = command.clone().ignore_errors(true).disable_help_flag(true).disable_version_flag(true).get_matches();
+    let Some(path) = first.get_one::<PathBuf>("config") else { return Ok(command) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("the settings file {} cannot be read", path.display()))?;
+    let names: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).filter(|name| name != "config").collect();
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let settings = configuration::settings(&text, &known)
+        .map_err(|problems| anyhow::anyhow!("the settings file\n{}", configuration::describe(&path.display().to_string(), &problems)))?;
+    Ok(settings.into_iter().fold(command, |command, (name, value)| {
+        // Lives as long as the command line, which is as long as the process.
+        let value: &'static str = value.leak();
+        command.mut_arg(name, |arg| {
+            let secret = arg.is_hide_env_values_set();
+            arg.default_value(value).hide_default_value(secret)
+        })
+    }))
 }
 
 impl Config {

@@ -5,7 +5,7 @@ mod config;
 mod demo;
 mod serve;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use config::Config;
 
 #[global_allocator]
@@ -54,7 +54,8 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     // With two providers of cryptography in the tree none is the default; say which before anything opens a connection.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let Cli { config, command } = Cli::parse();
+    let matches = config::with_file(Cli::command())?.get_matches();
+    let Cli { config, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     config.start_logging()?;
     match command {
         Command::Serve => serve::run(config, true).await,

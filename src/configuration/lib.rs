@@ -9,6 +9,7 @@ mod integration;
 mod plan;
 mod problem;
 mod reader;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -18,6 +19,7 @@ use domain::{Desired, Secret, SecretRef};
 pub use export::export;
 pub use plan::{Action, Item, Plan, diff};
 pub use problem::{Problem, describe};
+pub use settings::settings;
 pub use yaml::MAX_FILE_BYTES;
 
 use problem::Report;
