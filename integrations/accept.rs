@@ -85,6 +85,21 @@ fn storable_headers(inbound: &Inbound<'_>, credentials: &Credentials<'_>) -> Vec
     kept
 }
 
+/// The headers of an answer that are worth keeping, within the limits on stored headers.
+pub(crate) fn answer_headers(headers: &[(String, String)]) -> Vec<(String, String)> {
+    const KEPT: [&str; 5] = ["content-type", "date", "etag", "last-modified", "age"];
+    let mut room = MAX_STORED_HEADER_BYTES;
+    let mut fits = |(name, value): &&(String, String)| {
+        let size = name.len() + value.len();
+        let fits = KEPT.contains(&name.as_str()) && size <= room;
+        if fits {
+            room -= size;
+        }
+        fits
+    };
+    headers.iter().filter(|header| fits(header)).cloned().collect()
+}
+
 /// Proxies copy the URL, and with it a token, into headers of their own.
 fn repeats_credential(value: &str, inbound: &Inbound<'_>, credentials: &Credentials<'_>) -> bool {
     let mut known = credentials.secrets.iter().map(ExposeSecret::expose_secret).chain(inbound.path_token);

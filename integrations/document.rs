@@ -1,10 +1,10 @@
 //! JSON, read strictly: a document that two parsers could read differently is refused.
 //!
-//! A key that comes twice is refused, because a proxy, the sender and we could each believe another of its values. One UTF-8 byte order
-//! mark at the start is skipped: some senders write it, and it changes no meaning. Every other encoding is refused. Nesting is limited to
+//! A key that comes twice is refused, because a proxy, the sender and we could each believe another of its values. A byte order mark at
+//! the start says whether the text is UTF-8 or UTF-16 and is skipped; without one it is UTF-8. Every other encoding is refused. Nesting is limited to
 //! `serde_json`'s 128 levels.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -18,12 +18,25 @@ const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads one JSON document that fills `bytes`.
 pub(crate) fn read(bytes: &[u8]) -> Result<Value, ParseError> {
-    let text =
-        std::str::from_utf8(bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes)).map_err(|_| ParseError::Json("it is not UTF-8".to_owned()))?;
+    let text = text(bytes).ok_or_else(|| ParseError::Json("it is not UTF-8, nor UTF-16 with a byte order mark".to_owned()))?;
     if text.trim().is_empty() {
         return Err(ParseError::Json("it is empty".to_owned()));
     }
-    serde_json::from_str::<Strict>(text).map(|strict| strict.0).map_err(|error| ParseError::Json(error.to_string()))
+    serde_json::from_str::<Strict>(&text).map(|strict| strict.0).map_err(|error| ParseError::Json(error.to_string()))
+}
+
+/// The text in the encoding that its byte order mark names.
+pub(crate) fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, rest) = bytes.as_chunks();
+        let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+        rest.is_empty().then(|| String::from_utf16(&units).ok()).flatten().map(Cow::Owned)
+    };
+    match bytes {
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        _ => str::from_utf8(bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes)).ok().map(Cow::Borrowed),
+    }
 }
 
 /// A [`Value`] that refuses repeated keys, where `serde_json` keeps the last.
@@ -102,10 +115,19 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_names_the_encoding() {
+        let utf16 = |unit: fn(u16) -> [u8; 2]| "\u{feff}{\"a\":\"é\"}".encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+        let expected = Ok(serde_json::json!({"a": "é"}));
+        assert_eq!(read(&utf16(u16::to_be_bytes)), expected);
+        assert_eq!(read(&utf16(u16::to_le_bytes)), expected);
+        assert_eq!(read("\u{feff}{\"a\":\"é\"}".as_bytes()), expected);
+    }
+
+    #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
         assert!(problem(br#"{"a":{"status":"ok","status":"down"}}"#).contains("the key `status` comes twice"));
         assert!(problem(br#"{"a":1} {"a":2}"#).contains("trailing characters"));
-        assert!(problem(b"\xff\xfe{\0}\0").contains("not UTF-8"));
+        assert!(problem(b"\xff\xfe{\0}").contains("not UTF-8"), "half a unit");
         assert!(problem(b" \n").contains("it is empty"));
         assert!(problem("[".repeat(200).as_bytes()).contains("recursion limit"));
     }

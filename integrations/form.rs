@@ -25,6 +25,25 @@ pub(crate) fn read(body: &[u8]) -> Result<Value, ParseError> {
     }
 }
 
+/// Writes fields as a form.
+pub(crate) fn write(fields: &[(&str, &str)]) -> String {
+    fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect::<Vec<_>>().join("&")
+}
+
+/// Escapes a text for a form, a query or one part of a path: everything but the letters, digits and marks that mean themselves everywhere.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push('%');
+            escaped.push_str(&hex::encode_upper([byte]));
+        }
+    }
+    escaped
+}
+
 fn decode(text: &[u8]) -> Result<String, ParseError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;

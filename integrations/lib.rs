@@ -13,8 +13,11 @@ mod field;
 mod form;
 mod inbound;
 mod json;
+mod labels;
 mod limits;
 mod mapping;
+pub mod poll;
+mod prometheus;
 mod provider;
 mod reading;
 mod scheme;
@@ -23,6 +26,7 @@ pub mod signature;
 #[cfg(test)]
 mod signature_tests;
 mod standard_webhooks;
+mod statuspage;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,13 @@
 use domain::Signal;
 use secrecy::SecretString;
 
-use crate::{Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, json, limits, standard_webhooks};
+use crate::{
+    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, json, limits,
+    poll::{self, Poll},
+    prometheus,
+    signature::{self, Scheme},
+    standard_webhooks, statuspage,
+};
 
 /// A kind of sender. A provider is a constant: a forgotten field does not compile.
 pub struct Provider {
@@ -25,10 +31,41 @@ pub struct Provider {
     pub delivery_id: fn(&Inbound<'_>, &Settings) -> Option<String>,
     /// What a verified delivery says. Call [`parse`] instead, which holds the result to the limits.
     pub parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
+    /// How it is asked, if it is asked instead of sending anything.
+    pub poll: Option<Poll>,
+}
+
+/// What a polled provider consists of; see [`Provider`] for the fields.
+pub(crate) struct Polled {
+    pub(crate) slug: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) setup: &'static str,
+    pub(crate) check_settings: fn(&serde_json::Value) -> Result<(), SettingsError>,
+    pub(crate) poll: Poll,
+    pub(crate) parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
+}
+
+impl Provider {
+    /// A provider that is asked. Nobody can prove to be it, so its hook lets nobody in.
+    pub(crate) const fn polled(polled: Polled) -> Self {
+        Self {
+            slug: polled.slug,
+            name: polled.name,
+            setup: polled.setup,
+            content_types: &[],
+            check_settings: polled.check_settings,
+            check_secret: |secret, _| signature::check_secret(&Scheme::Bearer, secret),
+            verify: |_, _| Err(VerifyError::Malformed("this provider is asked by Fanal and sends nothing".to_owned())),
+            delivery_id: |_, _| None,
+            parse: polled.parse,
+            poll: Some(polled.poll),
+        }
+    }
 }
 
 /// Every provider, in alphabetical order.
-pub static PROVIDERS: &[&Provider] = &[&alertmanager::PROVIDER, &json::PROVIDER, &standard_webhooks::PROVIDER];
+pub static PROVIDERS: &[&Provider] =
+    &[&alertmanager::PROVIDER, &json::PROVIDER, &prometheus::PROVIDER, &standard_webhooks::PROVIDER, &statuspage::PROVIDER];
 
 /// The provider of this slug, if there is one.
 #[must_use]
@@ -42,5 +79,8 @@ pub fn find(slug: &str) -> Option<&'static Provider> {
 /// The body does not fit its schema, or the settings no longer do. The text of the error is the reason shown in quarantine.
 pub fn parse(slug: &str, inbound: &Inbound<'_>, settings: &Settings) -> Result<Vec<Signal>, ParseError> {
     let provider = find(slug).ok_or_else(|| ParseError::Provider(slug.to_owned()))?;
+    if provider.poll.is_some() {
+        return poll::read(provider, inbound, settings);
+    }
     limits::enforce((provider.parse)(inbound, settings)?)
 }

@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use domain::{Severity, Signal, SignalState, Timestamp};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::{
     Credentials, Inbound, ParseError, Provider, Settings, SettingsError, VerifyError,
     error::quoted,
-    limits, reading,
+    labels, limits, reading,
     signature::{self, Scheme},
 };
 
@@ -27,6 +26,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     // Alertmanager repeats a group under no id; the alerts' own fingerprints absorb the repeats.
     delivery_id: |_, _| None,
     parse,
+    poll: None,
 };
 
 /// The payload versions we read.
@@ -80,7 +80,8 @@ fn alert_signal(path: &str, alert: &Alert, group: &str, received_at: Timestamp) 
     };
     let label = |name: &str| alert.labels.get(name).filter(|value| !value.is_empty());
     let annotation = |name: &str| alert.annotations.get(name).filter(|value| !value.is_empty());
-    let fingerprint = alert.fingerprint.clone().filter(|given| !given.is_empty()).unwrap_or_else(|| labels_fingerprint(&alert.labels));
+    // Old and lookalike senders leave it out; it is a hash of the labels anyway.
+    let fingerprint = alert.fingerprint.clone().filter(|given| !given.is_empty()).unwrap_or_else(|| labels::fingerprint(&alert.labels));
     let subject = label("alertname").unwrap_or(&fingerprint).clone();
     let mut signal = Signal::new(fingerprint, state, subject, received_at);
     if let Some(claimed) = time_of(&time_path, time)? {
@@ -140,16 +141,6 @@ fn severity(word: &str, warnings: &mut Vec<String>) -> Severity {
         warnings.push(format!("label `severity` has the unknown value `{}`", quoted(word)));
         Severity::Unknown
     })
-}
-
-/// Old and lookalike senders leave the fingerprint out; it is a hash of the labels anyway.
-fn labels_fingerprint(labels: &BTreeMap<String, String>) -> String {
-    let mut hash = Sha256::new();
-    for text in labels.iter().flat_map(|(name, value)| [name, value]) {
-        hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(text);
-    }
-    format!("labels:{}", hex::encode(&hash.finalize()[..16]))
 }
 
 fn text_of(value: &Value) -> String {

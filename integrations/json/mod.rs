@@ -22,6 +22,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     verify,
     delivery_id,
     parse,
+    poll: None,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";

@@ -24,6 +24,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     verify,
     delivery_id: |inbound, _| inbound.header(&format!("{}-id", prefix(inbound))).map(str::to_owned),
     parse,
+    poll: None,
 };
 
 /// Marks a public key; every other secret is a shared one.

@@ -25,7 +25,7 @@ pub use model::*;
 pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
 pub use plan::*;
 pub use route::{Publish, Route, StatusMap};
-pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState};
+pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};
 pub use state::{Alert, AlertKey, Cause, CauseKey, Phase, State};
 pub use status::{Impact, Severity, Status, UnknownName};
 pub use time::{MAX_SPAN, Span, TimeError, Timestamp};

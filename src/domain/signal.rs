@@ -11,6 +11,9 @@ pub const MAX_FINGERPRINT_BYTES: usize = 256;
 /// The most signals one delivery may carry.
 pub const MAX_SIGNALS: usize = 10_000;
 
+/// The fingerprint of the signal that says that a source cannot be read.
+pub const UNREADABLE_FINGERPRINT: &str = "fanal:unreadable";
+
 /// What an expression may read of a signal: the names of its fields, in the order of the alphabet.
 pub const SIGNAL_FIELDS: [&str; 13] = [
     "annotations",
@@ -103,6 +106,20 @@ impl Signal {
             whole_group: false,
             warnings: Vec::new(),
         }
+    }
+
+    /// Says that the source itself cannot be read: everything it feeds is unknown, whatever the routes' conditions.
+    #[must_use]
+    pub fn unreadable(reason: &str, at: Timestamp) -> Self {
+        let mut signal = Self::new(UNREADABLE_FINGERPRINT, SignalState::Firing, "The source cannot be read", at);
+        reason.clone_into(&mut signal.summary);
+        signal
+    }
+
+    /// Whether it says that the source itself cannot be read.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.fingerprint == UNREADABLE_FINGERPRINT
     }
 }
 
