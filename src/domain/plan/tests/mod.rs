@@ -6,6 +6,8 @@ mod acts;
 mod causes;
 mod incidents;
 mod maintenance;
+mod memory;
+mod mutes;
 mod notices;
 mod properties;
 mod reconfigured;
