@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{DeliveryId, IntegrationId, Recorded, Signal, State, Timestamp, plan_signal, plan_timers};
+use domain::{Change, DeliveryId, IntegrationId, Recorded, Signal, State, Timestamp, plan_signal, plan_timers};
 use integrations::{Inbound, Settings};
 use metrics::{counter, gauge, histogram};
 use storage::{
@@ -228,8 +228,21 @@ fn evaluate(known: &mut Known, delivery: &Delivery, position: i64, recorded: &mu
         Ok(signals) => (DeliveryState::Processed, None, signals),
         Err(reason) => (DeliveryState::Quarantined, Some(reason), Vec::new()),
     };
+    let n = recorded.len();
     fold(&mut known.state, delivery.integration, delivery.id, &signals, delivery.received_at, recorded);
+    let reason = reason.or_else(|| refused(&recorded[n..]));
     Fate { delivery: delivery.id, state, reason, signals, position, evaluated_at: known.state.clock }
+}
+
+/// What of a delivery was not taken in: the first reason, and how many there are.
+fn refused(recorded: &[Recorded]) -> Option<String> {
+    let mut reasons =
+        recorded.iter().filter(|recorded| matches!(recorded.change, Change::Refused { .. })).map(|recorded| &recorded.why.text);
+    let first = reasons.next()?;
+    Some(match reasons.count() {
+        0 => first.clone(),
+        more => format!("{first} (and {more} more)"),
+    })
 }
 
 /// Takes the signals of one delivery in, at the time it arrived or, if the state is already further, then.

@@ -225,7 +225,7 @@ async fn fold_again(db: &Db, secrets: &SecretBox) -> anyhow::Result<Folded> {
 }
 
 fn forget(state: &mut State) {
-    state.alerts.clear();
+    state.alerts = domain::Alerts::default();
     state.signals.clear();
     state.causes.clear();
     state.incidents.clear();
@@ -238,7 +238,7 @@ fn forget(state: &mut State) {
 
 fn compare(stored: &State, folded: &State) -> Vec<String> {
     let mut differences = Vec::new();
-    for (key, alert) in &stored.alerts {
+    for (key, alert) in stored.alerts.iter() {
         if folded.alerts.get(key).map(|other| (other.firing, other.severity, other.occurred_at))
             != Some((alert.firing, alert.severity, alert.occurred_at))
         {

@@ -38,6 +38,7 @@ pub(super) fn claimed(channel: Channel, address: &str) -> Claimed {
         impact: Impact::Minor,
         published: true,
         opened_by: None,
+        scoped: true,
         components: BTreeMap::from([(ComponentId(1), Status::DegradedPerformance), (ComponentId(2), Status::DegradedPerformance)]),
         started_at: AT,
         resolved_at: None,

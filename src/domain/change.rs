@@ -28,6 +28,20 @@ pub enum Change {
         /// What follows from it.
         alert: Alert,
     },
+    /// A thing that no route holds was not heard of for so long, or is one of so many, that nothing is remembered of it.
+    AlertForgotten {
+        /// Who spoke of it.
+        integration: IntegrationId,
+        /// Its name.
+        fingerprint: String,
+    },
+    /// A signal, or what it means on a route, was not taken in, for the reason that is recorded with it. Changes nothing.
+    Refused {
+        /// Who said it.
+        integration: IntegrationId,
+        /// About what.
+        fingerprint: String,
+    },
     /// An alert was taken up by a route, or went on.
     CauseSet {
         /// After the change.

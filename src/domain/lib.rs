@@ -2,6 +2,7 @@
 //!
 //! No I/O, no clock, no async: every function here gives the same answer for the same arguments.
 
+mod alerts;
 mod change;
 mod delivery;
 mod desired;
@@ -14,7 +15,9 @@ mod signal;
 mod state;
 mod status;
 mod time;
+mod visibility;
 
+pub use alerts::{ALERT_MEMORY, Alert, AlertKey, Alerts, MAX_HELD_ALERTS, MAX_IDLE_ALERTS};
 pub use change::{Change, Recorded, Why};
 pub use delivery::NewDelivery;
 pub use desired::*;
@@ -26,6 +29,6 @@ pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Rec
 pub use plan::*;
 pub use route::{Publish, Route, StatusMap};
 pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};
-pub use state::{Alert, AlertKey, Cause, CauseKey, Phase, State};
+pub use state::{Cause, CauseKey, Phase, State};
 pub use status::{Impact, Severity, Status, UnknownName};
 pub use time::{MAX_SPAN, Span, TimeError, Timestamp};

@@ -157,6 +157,9 @@ pub struct Incident {
     pub published: bool,
     /// The route that opened it; `None` if a person did.
     pub opened_by: Option<RouteId>,
+    /// Whether it is about components, if only about some that are gone; false if its author said that it is about none in particular.
+    #[serde(default)]
+    pub scoped: bool,
     /// The worst status each component had in it.
     pub components: BTreeMap<ComponentId, Status>,
     /// When it began.
@@ -228,6 +231,9 @@ pub struct Maintenance {
     pub starts_at: Timestamp,
     /// When it is planned to end.
     pub ends_at: Timestamp,
+    /// Whether it is about components, if only about some that are gone; false if its author said that it is about none in particular.
+    #[serde(default)]
+    pub scoped: bool,
     /// What is under maintenance meanwhile.
     pub components: Vec<ComponentId>,
     /// When it was announced.

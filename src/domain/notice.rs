@@ -123,6 +123,14 @@ pub struct Notice {
     pub components: BTreeMap<ComponentId, Component>,
 }
 
+impl Notice {
+    /// A component that it names, if readers may see it.
+    #[must_use]
+    pub fn component(&self, id: ComponentId) -> Option<&Component> {
+        self.components.get(&id).filter(|component| component.is_visible())
+    }
+}
+
 /// Whom to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {

@@ -9,33 +9,12 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Component, ComponentId, DeliveryId, Incident, IncidentId, IntegrationId, MAX_COOL_OFF, Maintenance, MaintenanceId,
-    MaintenanceStatus, Route, RouteId, Severity, Signal, Status, Timestamp, UnknownName, status::named,
+    Alert, AlertKey, Alerts, Change, Component, ComponentId, DeliveryId, Incident, IncidentId, IntegrationId, MAX_COOL_OFF, Maintenance,
+    MaintenanceId, MaintenanceStatus, Route, RouteId, Signal, Status, Timestamp, UNREADABLE_FINGERPRINT, UnknownName, status::named,
 };
 
-/// Names one thing that one integration speaks of.
-pub type AlertKey = (IntegrationId, String);
 /// Names an alert taken up by a route.
 pub type CauseKey = (IntegrationId, String, RouteId);
-
-/// The newest that was said about one thing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alert {
-    /// Whether it fires.
-    pub firing: bool,
-    /// How loud.
-    pub severity: Severity,
-    /// The sender's group.
-    pub group: Option<String>,
-    /// Event time of the newest signal.
-    pub occurred_at: Timestamp,
-    /// When it began to fire, or ceased to.
-    pub since: Timestamp,
-    /// When it was last heard of.
-    pub seen_at: Timestamp,
-    /// The delivery that said so.
-    pub delivery: Option<DeliveryId>,
-}
 
 /// How far an alert has come on its route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +51,9 @@ pub struct Cause {
     pub expires_at: Option<Timestamp>,
     /// The incident it belongs to.
     pub incident: Option<IncidentId>,
+    /// Set when a person ended its incident while it still counted: readers see nothing of it any more, until it gets worse than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_up_to: Option<Status>,
     /// The delivery that last changed it.
     pub delivery: Option<DeliveryId>,
     /// The signal's sentence, for the team.
@@ -85,10 +67,28 @@ impl Cause {
         (self.integration, self.fingerprint.clone(), self.route)
     }
 
+    /// Whether all it says is that its source cannot be read.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.fingerprint == UNREADABLE_FINGERPRINT
+    }
+
+    /// What names the thing it is about.
+    #[must_use]
+    pub fn alert_key(&self) -> AlertKey {
+        (self.integration, self.fingerprint.clone())
+    }
+
     /// Whether it counts for its components now.
     #[must_use]
     pub fn counts(&self) -> bool {
         matches!(self.phase, Phase::Active | Phase::Keeping)
+    }
+
+    /// Whether a person's end of its incident keeps it from readers.
+    #[must_use]
+    pub const fn is_muted(&self) -> bool {
+        self.muted_up_to.is_some()
     }
 
     /// When something about it happens by itself.
@@ -119,7 +119,7 @@ pub struct State {
     /// The routes of each integration, in order.
     pub routes_of: HashMap<IntegrationId, Vec<RouteId>>,
     /// The newest about each thing.
-    pub alerts: HashMap<AlertKey, Alert>,
+    pub alerts: Alerts,
     /// The newest signal of each thing that fires: an incident may open long after it was heard, and its title be made of it.
     pub signals: HashMap<AlertKey, Arc<Signal>>,
     /// Alerts that routes took up.
@@ -141,7 +141,7 @@ impl State {
             components: BTreeMap::new(),
             routes: BTreeMap::new(),
             routes_of: HashMap::new(),
-            alerts: HashMap::new(),
+            alerts: Alerts::default(),
             signals: HashMap::new(),
             causes: BTreeMap::new(),
             incidents: BTreeMap::new(),
@@ -155,6 +155,23 @@ impl State {
         self.routes.insert(route.id, route);
     }
 
+    /// Puts the newest about a thing in.
+    pub fn set_alert(&mut self, key: &AlertKey, alert: Alert) {
+        if self.alerts.insert(key, alert) {
+            for _ in 0..self.causes_of(key).count() {
+                self.alerts.hold(key);
+            }
+        }
+    }
+
+    /// Puts a cause in.
+    pub fn set_cause(&mut self, cause: Cause) {
+        let key = cause.alert_key();
+        if self.causes.insert(cause.key(), cause).is_none() {
+            self.alerts.hold(&key);
+        }
+    }
+
     /// Takes one change in.
     pub fn apply(&mut self, change: &Change) {
         self.next_id = self.next_id.max(newest_id(change) + 1);
@@ -166,18 +183,23 @@ impl State {
                 } else if self.signals.get(&key).is_none_or(|known| **known != **signal) {
                     self.signals.insert(key.clone(), Arc::new((**signal).clone()));
                 }
-                self.alerts.insert(key, alert.clone());
+                self.set_alert(&key, alert.clone());
             }
             Change::AlertExpired { integration, fingerprint, alert } => {
                 let key = (*integration, fingerprint.clone());
                 self.signals.remove(&key);
-                self.alerts.insert(key, alert.clone());
+                self.set_alert(&key, alert.clone());
             }
-            Change::CauseSet { cause, .. } => {
-                self.causes.insert(cause.key(), cause.clone());
+            Change::AlertForgotten { integration, fingerprint } => {
+                let key = (*integration, fingerprint.clone());
+                self.signals.remove(&key);
+                self.alerts.remove(&key);
             }
+            Change::CauseSet { cause, .. } => self.set_cause(cause.clone()),
             Change::CauseEnded { cause } => {
-                self.causes.remove(&cause.key());
+                if self.causes.remove(&cause.key()).is_some() {
+                    self.alerts.release(&cause.alert_key());
+                }
             }
             Change::ComponentStatus { component, to, internal_to, at, .. } => {
                 if let Some(component) = self.components.get_mut(component) {
@@ -208,7 +230,7 @@ impl State {
                     self.maintenances.remove(&maintenance.id);
                 }
             }
-            Change::Sample { .. } | Change::Notice(_) => {}
+            Change::Sample { .. } | Change::Notice(_) | Change::Refused { .. } => {}
         }
     }
 

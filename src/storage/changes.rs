@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use domain::{
-    Alert, Cause, Change, ComponentId, Day, Incident, IncidentUpdate, IntegrationId, Maintenance, Notice, NoticeAbout, Override, Recorded,
-    Sample, Signal, Span, State, Status, Timestamp,
+    Cause, Change, ComponentId, Day, Incident, IncidentUpdate, Maintenance, Notice, NoticeAbout, Override, Recorded, Sample, Span, State,
+    Status, Timestamp,
 };
 use sqlx::QueryBuilder;
 
@@ -13,6 +13,8 @@ use crate::{
     db::{execute, sql},
     rows::to_json,
 };
+
+mod alerts;
 
 /// Rows in one statement.
 const MAX_ROWS: usize = 32;
@@ -23,7 +25,7 @@ const MAX_ROWS: usize = 32;
 /// What the database said.
 pub async fn apply(entry: &mut Entry, state: &mut State, recorded: &[Recorded]) -> Result<(), StorageError> {
     entry.visible |= is_visible(recorded);
-    upsert_alerts(&mut entry.tx, recorded).await?;
+    alerts::store(&mut entry.tx, recorded).await?;
     insert_samples(&mut entry.tx, recorded).await?;
     for Recorded { change, at, .. } in recorded {
         store(&mut entry.tx, state, change, *at).await?;
@@ -34,7 +36,13 @@ pub async fn apply(entry: &mut Entry, state: &mut State, recorded: &[Recorded]) 
 /// Whether `recorded` holds anything that readers or the team can see, or that is owed to a subscriber.
 #[must_use]
 pub fn is_visible(recorded: &[Recorded]) -> bool {
-    recorded.iter().any(|recorded| !matches!(recorded.change, Change::Alert { .. } | Change::CauseSet { moved: false, .. }))
+    let unseen = |change: &Change| {
+        matches!(
+            change,
+            Change::Alert { .. } | Change::AlertForgotten { .. } | Change::Refused { .. } | Change::CauseSet { moved: false, .. }
+        )
+    };
+    recorded.iter().any(|recorded| !unseen(&recorded.change))
 }
 
 /// Whether `recorded` owes anything to subscribers.
@@ -45,8 +53,9 @@ pub fn owes(recorded: &[Recorded]) -> bool {
 
 async fn store(conn: &mut Connection, state: &State, change: &Change, at: Timestamp) -> Result<(), StorageError> {
     match change {
-        Change::Alert { .. } | Change::Sample { .. } => Ok(()), // Stored above, many at once.
-        Change::AlertExpired { integration, fingerprint, alert } => quieten(conn, *integration, fingerprint, alert).await,
+        Change::Alert { .. } | Change::AlertExpired { .. } | Change::AlertForgotten { .. } => Ok(()), // Stored above,
+        Change::Sample { .. } => Ok(()),                                                              // many at once.
+        Change::Refused { .. } => Ok(()),                                                             // Told with the delivery.
         Change::CauseSet { cause, .. } => upsert_cause(conn, cause).await,
         Change::CauseEnded { cause } => delete_cause(conn, cause).await,
         Change::ComponentStatus { component, from, to, internal_to, since, .. } => {
@@ -67,59 +76,14 @@ async fn store(conn: &mut Connection, state: &State, change: &Change, at: Timest
     }
 }
 
-/// Of several signals about one thing only the last counts, and PostgreSQL refuses to touch a row twice in one statement.
-async fn upsert_alerts(conn: &mut Connection, recorded: &[Recorded]) -> Result<(), StorageError> {
-    let mut newest: HashMap<(IntegrationId, &str), (&Alert, &Signal)> = HashMap::new();
-    for Recorded { change, .. } in recorded {
-        if let Change::Alert { integration, alert, signal } = change {
-            newest.insert((*integration, signal.fingerprint.as_str()), (alert, signal));
-        }
-    }
-    let rows: Vec<_> = newest.into_iter().collect();
-    let mut rest = rows.as_slice();
-    while !rest.is_empty() {
-        let n = MAX_ROWS.min(1 << rest.len().ilog2());
-        sql!(conn, c => {
-            let mut query = QueryBuilder::<DB>::new("insert into alert (integration_id, fingerprint, firing, signal, since, seen_at, delivery_id) ");
-            query.push_values(&rest[..n], |mut row, ((integration, fingerprint), (alert, signal))| {
-                row.push_bind(integration.0)
-                    .push_bind(*fingerprint)
-                    .push_bind(alert.firing)
-                    .push_bind(to_json(signal))
-                    .push_bind(alert.since.0)
-                    .push_bind(alert.seen_at.0)
-                    .push_bind(alert.delivery.map(|id| id.0));
-            });
-            query.push(
-                " on conflict (integration_id, fingerprint) do update set firing = excluded.firing, signal = excluded.signal,
-                  since = excluded.since, seen_at = excluded.seen_at, delivery_id = excluded.delivery_id",
-            );
-            query.build().execute(&mut *c).await?;
-        });
-        rest = &rest[n..];
-    }
-    Ok(())
-}
-
-async fn quieten(conn: &mut Connection, integration: IntegrationId, fingerprint: &str, alert: &Alert) -> Result<(), StorageError> {
-    execute!(
-        conn,
-        sqlx::query("update alert set firing = $3, since = $4 where integration_id = $1 and fingerprint = $2")
-            .bind(integration.0)
-            .bind(fingerprint)
-            .bind(alert.firing)
-            .bind(alert.since.0)
-    )?;
-    Ok(())
-}
-
 async fn upsert_cause(conn: &mut Connection, cause: &Cause) -> Result<(), StorageError> {
     execute!(conn, sqlx::query(
-        "insert into cause (integration_id, fingerprint, route_id, status, phase, since, due_at, expires_at, incident_id, delivery_id, summary)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        "insert into cause (integration_id, fingerprint, route_id, status, phase, since, due_at, expires_at, incident_id, delivery_id, summary,
+             muted_up_to)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          on conflict (integration_id, fingerprint, route_id) do update set status = excluded.status, phase = excluded.phase,
              since = excluded.since, due_at = excluded.due_at, expires_at = excluded.expires_at, incident_id = excluded.incident_id,
-             delivery_id = excluded.delivery_id, summary = excluded.summary",
+             delivery_id = excluded.delivery_id, summary = excluded.summary, muted_up_to = excluded.muted_up_to",
     )
     .bind(cause.integration.0)
     .bind(cause.fingerprint.as_str())
@@ -131,7 +95,8 @@ async fn upsert_cause(conn: &mut Connection, cause: &Cause) -> Result<(), Storag
     .bind(cause.expires_at.map(|at| at.0))
     .bind(cause.incident.map(|id| id.0))
     .bind(cause.delivery.map(|id| id.0))
-    .bind(cause.summary.as_str()))?;
+    .bind(cause.summary.as_str())
+    .bind(cause.muted_up_to.map(|status| status.as_str())))?;
     Ok(())
 }
 
@@ -251,10 +216,11 @@ async fn upsert_incident(conn: &mut Connection, incident: &Incident) -> Result<(
     execute!(
         conn,
         sqlx::query(
-            "insert into incident (incident_id, title, status, impact, published, opened_by, started_at, resolved_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            "insert into incident (incident_id, title, status, impact, published, opened_by, started_at, resolved_at, updated_at, scoped)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          on conflict (incident_id) do update set title = excluded.title, status = excluded.status, impact = excluded.impact,
-             published = excluded.published, resolved_at = excluded.resolved_at, updated_at = excluded.updated_at",
+             published = excluded.published, opened_by = excluded.opened_by, resolved_at = excluded.resolved_at,
+             updated_at = excluded.updated_at, scoped = excluded.scoped",
         )
         .bind(incident.id.0)
         .bind(incident.title.as_str())
@@ -265,6 +231,7 @@ async fn upsert_incident(conn: &mut Connection, incident: &Incident) -> Result<(
         .bind(incident.started_at.0)
         .bind(incident.resolved_at.map(|at| at.0))
         .bind(incident.updated_at.0)
+        .bind(incident.scoped)
     )?;
     execute!(conn, sqlx::query("delete from incident_component where incident_id = $1").bind(incident.id.0))?;
     for (component, worst) in &incident.components {
@@ -297,10 +264,11 @@ async fn upsert_maintenance(conn: &mut Connection, maintenance: &Maintenance) ->
     execute!(
         conn,
         sqlx::query(
-            "insert into maintenance (maintenance_id, title, body, status, starts_at, ends_at, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+            "insert into maintenance (maintenance_id, title, body, status, starts_at, ends_at, created_at, updated_at, scoped)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (maintenance_id) do update set title = excluded.title, body = excluded.body, status = excluded.status,
-             starts_at = excluded.starts_at, ends_at = excluded.ends_at, updated_at = excluded.updated_at",
+             starts_at = excluded.starts_at, ends_at = excluded.ends_at, updated_at = excluded.updated_at,
+             scoped = excluded.scoped",
         )
         .bind(maintenance.id.0)
         .bind(maintenance.title.as_str())
@@ -310,6 +278,7 @@ async fn upsert_maintenance(conn: &mut Connection, maintenance: &Maintenance) ->
         .bind(maintenance.ends_at.0)
         .bind(maintenance.created_at.0)
         .bind(maintenance.updated_at.0)
+        .bind(maintenance.scoped)
     )?;
     let id = maintenance.id.0;
     execute!(conn, sqlx::query("delete from maintenance_component where maintenance_id = $1").bind(id))?;
@@ -377,7 +346,10 @@ pub(crate) async fn insert_notice(conn: &mut Connection, notice: &Notice) -> Res
 fn history(change: &Change) -> Option<(&'static str, serde_json::Value)> {
     use serde_json::json;
     Some(match change {
-        Change::Alert { .. } | Change::Sample { .. } | Change::Notice(_) | Change::CauseSet { moved: false, .. } => return None,
+        Change::Alert { .. } | Change::AlertForgotten { .. } | Change::Refused { .. } | Change::CauseSet { moved: false, .. } => {
+            return None;
+        }
+        Change::Sample { .. } | Change::Notice(_) => return None,
         Change::AlertExpired { fingerprint, .. } => ("alert_expired", json!({ "fingerprint": fingerprint })),
         Change::CauseSet { cause, .. } => ("cause_set", json!({ "cause": cause })),
         Change::CauseEnded { cause } => ("cause_ended", json!({ "cause": cause })),
@@ -400,7 +372,8 @@ fn about(change: &Change) -> (Option<i64>, Option<i64>, Option<i64>) {
         Change::IncidentDeleted { incident } => (None, Some(incident.0), None),
         Change::CauseSet { cause, .. } | Change::CauseEnded { cause } => (None, cause.incident.map(|id| id.0), None),
         Change::Maintenance { maintenance } => (None, None, Some(maintenance.id.0)),
-        Change::Alert { .. } | Change::AlertExpired { .. } | Change::Sample { .. } | Change::Notice(_) => (None, None, None),
+        Change::Alert { .. } | Change::AlertExpired { .. } | Change::AlertForgotten { .. } | Change::Refused { .. } => (None, None, None),
+        Change::Sample { .. } | Change::Notice(_) => (None, None, None),
     }
 }
 

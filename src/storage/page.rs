@@ -1,10 +1,10 @@
-//! Reads what readers of the page may see. The one predicate of visibility stands here, and nowhere else.
+//! Reads what readers of the page may see: what [`Incident::for_readers`] and its like in `domain` let through, and nothing else.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::{
-    BAR_DAYS, Component, ComponentId, Day, Incident, IncidentId, IncidentUpdate, Maintenance, Metric, MetricId, PAST_DAYS, PageComponent,
-    PageData, PageIncident, PageMetric, PageSettings, Sample, Span, Status, Timestamp,
+    BAR_DAYS, Component, ComponentId, Day, Group, GroupId, Incident, IncidentId, IncidentUpdate, Maintenance, Metric, MetricId, PAST_DAYS,
+    PageComponent, PageData, PageIncident, PageMetric, PageSettings, Sample, Span, Status, Timestamp,
 };
 use jiff::tz::TimeZone;
 
@@ -21,21 +21,6 @@ const MAX_POINTS: i64 = 300;
 const CHART: Span = Span(24 * 3_600_000);
 const DAY_MS: i64 = 86_400_000;
 
-/// What readers may see: components that are not hidden, and incidents that are published and, if about components, about one of those.
-struct Visible<'a> {
-    components: &'a BTreeMap<ComponentId, Component>,
-}
-
-impl Visible<'_> {
-    fn incident(&self, incident: &Incident) -> bool {
-        incident.published && (incident.components.is_empty() || incident.components.keys().any(|id| self.components.contains_key(id)))
-    }
-
-    fn maintenance(&self, maintenance: &Maintenance) -> bool {
-        maintenance.components.is_empty() || maintenance.components.iter().any(|id| self.components.contains_key(id))
-    }
-}
-
 /// Reads the page at its newest version.
 ///
 /// # Errors
@@ -47,57 +32,55 @@ pub async fn load(db: &Db, now: Timestamp) -> Result<PageData, StorageError> {
     let version = ledger::read(conn).await?.page_version;
     let settings = rows::page_settings(conn).await?;
     let zone = TimeZone::get(&settings.time_zone).unwrap_or(TimeZone::UTC);
-    let components: BTreeMap<ComponentId, Component> =
-        rows::components(conn).await?.into_iter().filter(|component| !component.hidden).map(|c| (c.id, public(c))).collect();
-    let visible = Visible { components: &components };
+    let components = rows::components(conn).await?.into_iter().filter_map(Component::for_readers);
+    let components: BTreeMap<ComponentId, Component> = components.map(|component| (component.id, component)).collect();
+    let shown = |id: ComponentId| components.contains_key(&id);
     let since = Timestamp(now.0 - PAST_DAYS * DAY_MS);
     let incidents = rows::incidents(conn, Incidents::OpenOrEndedSince(since)).await?;
-    let incidents: Vec<Incident> = incidents.into_iter().filter(|incident| visible.incident(incident)).collect();
-    let mut maintenances = rows::maintenances(conn, Maintenances::EndingSince(since)).await?;
-    maintenances.retain(|maintenance| visible.maintenance(maintenance));
-    for maintenance in &mut maintenances {
-        maintenance.components.retain(|id| components.contains_key(id));
-    }
+    let incidents: Vec<Incident> = incidents.into_iter().filter_map(|incident| incident.for_readers(shown)).collect();
+    let maintenances = rows::maintenances(conn, Maintenances::EndingSince(since)).await?;
+    let mut maintenances: Vec<Maintenance> = maintenances.into_iter().filter_map(|maintenance| maintenance.for_readers(shown)).collect();
     maintenances.sort_by_key(|maintenance| (maintenance.starts_at, maintenance.id));
     let updates = rows::incident_updates(conn, &incidents.iter().map(|incident| incident.id).collect::<Vec<_>>()).await?;
-    let incidents = with_updates(incidents, updates, &components);
+    let incidents = with_updates(incidents, updates, shown);
     let mut days = days(conn, now.day_in(&zone) - BAR_DAYS + 1).await?;
     let updated_at = newest(&components, &incidents, &maintenances);
     let metrics = metrics(conn, now).await?;
-    let mut shown: Vec<PageComponent> = components
+    let mut components: Vec<PageComponent> = components
         .into_values()
         .map(|component| {
             let days = running(&component, days.remove(&component.id).unwrap_or_default(), now, &zone);
             PageComponent { component, days }
         })
         .collect();
-    shown.sort_by_key(|shown| (shown.component.position, shown.component.id));
-    let groups = rows::groups(conn).await?;
-    Ok(PageData { version, as_of: now, updated_at, settings, groups, components: shown, incidents, maintenances, metrics })
+    components.sort_by_key(|shown| (shown.component.position, shown.component.id));
+    let groups = with_members(rows::groups(conn).await?, &components);
+    Ok(PageData { version, as_of: now, updated_at, settings, groups, components, incidents, maintenances, metrics })
 }
 
-/// A component without what only the team may know.
-fn public(component: Component) -> Component {
-    Component { internal_status: component.status, overridden: None, ..component }
-}
-
-fn with_updates(
-    incidents: Vec<Incident>,
-    updates: Vec<IncidentUpdate>,
-    components: &BTreeMap<ComponentId, Component>,
-) -> Vec<PageIncident> {
+fn with_updates(incidents: Vec<Incident>, updates: Vec<IncidentUpdate>, shown: impl Fn(ComponentId) -> bool) -> Vec<PageIncident> {
     let mut of: HashMap<IncidentId, Vec<IncidentUpdate>> = HashMap::new();
-    for mut update in updates {
-        update.components.retain(|change| components.contains_key(&change.component));
-        of.entry(update.incident).or_default().push(update);
+    for update in updates {
+        of.entry(update.incident).or_default().push(update.for_readers(&shown));
     }
-    let shown = |mut incident: Incident| {
-        incident.components.retain(|id, _| components.contains_key(id));
-        incident.opened_by = None;
+    let page_incident = |incident: Incident| {
         let updates = of.remove(&incident.id).unwrap_or_default();
         PageIncident { incident, updates }
     };
-    incidents.into_iter().map(shown).collect()
+    incidents.into_iter().map(page_incident).collect()
+}
+
+/// The groups that readers see: those that hold a component they see, if only within another group.
+fn with_members(groups: Vec<Group>, components: &[PageComponent]) -> Vec<Group> {
+    let parents: HashMap<GroupId, Option<GroupId>> = groups.iter().map(|group| (group.id, group.parent)).collect();
+    let mut seen = HashSet::new();
+    for shown in components {
+        let mut next = shown.component.group;
+        while let Some(id) = next.filter(|id| seen.insert(*id)) {
+            next = parents.get(&id).copied().flatten();
+        }
+    }
+    groups.into_iter().filter(|group| seen.contains(&group.id)).collect()
 }
 
 fn newest(components: &BTreeMap<ComponentId, Component>, incidents: &[PageIncident], maintenances: &[Maintenance]) -> Timestamp {

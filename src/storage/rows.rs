@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use domain::{
     Component, ComponentId, Group, GroupId, Incident, IncidentId, IncidentUpdate, Maintenance, MaintenanceId, Override, PageSettings,
-    RouteId, Status, Timestamp, UpdateId,
+    Publish, RouteId, Status, StatusMap, Timestamp, UpdateId,
 };
 use serde::de::DeserializeOwned;
 
@@ -140,6 +140,7 @@ pub(crate) struct IncidentRow {
     impact: String,
     published: bool,
     opened_by: Option<i64>,
+    scoped: bool,
     started_at: i64,
     resolved_at: Option<i64>,
     updated_at: i64,
@@ -154,6 +155,7 @@ impl IncidentRow {
             impact: named(&self.impact, "incident", "impact")?,
             published: self.published,
             opened_by: self.opened_by.map(RouteId),
+            scoped: self.scoped,
             components,
             started_at: Timestamp(self.started_at),
             resolved_at: self.resolved_at.map(Timestamp),
@@ -184,7 +186,7 @@ pub enum Incidents {
 /// What the database said.
 pub async fn incidents(conn: &mut Connection, which: Incidents) -> Result<Vec<Incident>, StorageError> {
     const COLUMNS: &str =
-        "select incident_id, title, status, impact, published, opened_by, started_at, resolved_at, updated_at from incident";
+        "select incident_id, title, status, impact, published, opened_by, scoped, started_at, resolved_at, updated_at from incident";
     let (condition, a, b) = match which {
         Incidents::OpenOrEndedSince(since) => ("(resolved_at is null or resolved_at >= $1) and incident_id < $2", since.0, i64::MAX),
         Incidents::One(id) => ("incident_id = $1 and incident_id < $2", id.0, i64::MAX),
@@ -233,6 +235,58 @@ where
         list.push_bind(*id);
     }
     query.push(")");
+}
+
+/// A route as it is stored.
+#[derive(sqlx::FromRow)]
+pub(crate) struct RouteRow {
+    pub(crate) route_id: i64,
+    pub(crate) integration_id: i64,
+    pub(crate) position: i32,
+    pub(crate) condition: String,
+    status: Option<String>,
+    pub(crate) for_ms: i64,
+    pub(crate) keep_firing_for: i64,
+    pub(crate) expire_after: i64,
+    pub(crate) cool_off: i64,
+    publish: String,
+    pub(crate) title: Option<String>,
+    pub(crate) body: Option<String>,
+    pub(crate) metric_id: Option<i64>,
+    pub(crate) value: Option<String>,
+}
+
+impl RouteRow {
+    pub(crate) fn status(&self) -> Result<StatusMap, StorageError> {
+        self.status.as_deref().map_or_else(|| Ok(StatusMap::default()), |text| json(text, "route", "status"))
+    }
+
+    pub(crate) fn publish(&self) -> Result<Publish, StorageError> {
+        named(&self.publish, "route", "publish")
+    }
+}
+
+/// The routes of every integration, or of one, in order.
+pub(crate) async fn routes(conn: &mut Connection, only: Option<i64>) -> Result<Vec<RouteRow>, StorageError> {
+    Ok(sql!(conn, c => sqlx::query_as(
+        "select route_id, integration_id, position, condition, status, for_ms, keep_firing_for, expire_after, cool_off, publish,
+                title, body, metric_id, value
+         from route where cast($1 as bigint) is null or integration_id = $1 order by integration_id, position, route_id",
+    )
+    .bind(only)
+    .fetch_all(&mut *c)
+    .await)?)
+}
+
+/// Routes and the components they speak about, of every integration or of one.
+pub(crate) async fn route_components(conn: &mut Connection, only: Option<i64>) -> Result<Vec<(i64, i64)>, StorageError> {
+    Ok(sql!(conn, c => sqlx::query_as(
+        "select p.route_id, p.component_id from route_component p join route r on r.route_id = p.route_id
+         where cast($1 as bigint) is null or r.integration_id = $1 order by p.route_id, p.component_id",
+    )
+    .bind(only)
+    .fetch_all(&mut *c)
+    .await)?)
 }
 
 /// The timelines of incidents, newest entry first.
@@ -299,10 +353,10 @@ pub async fn maintenances(conn: &mut Connection, which: Maintenances) -> Result<
     };
     let limit = if let Maintenances::Page { limit, .. } = which { limit } else { i64::MAX };
     let text = format!(
-        "select maintenance_id, title, body, status, starts_at, ends_at, created_at, updated_at from maintenance
+        "select maintenance_id, title, body, status, scoped, starts_at, ends_at, created_at, updated_at from maintenance
          where {condition} order by maintenance_id desc limit $3"
     );
-    type Row = (i64, String, String, String, i64, i64, i64, i64);
+    type Row = (i64, String, String, String, bool, i64, i64, i64, i64);
     let rows: Vec<Row> =
         sql!(conn, c => sqlx::query_as(sqlx::AssertSqlSafe(text.as_str())).bind(a).bind(b).bind(limit).fetch_all(&mut *c).await)?;
     let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
@@ -319,7 +373,7 @@ pub async fn maintenances(conn: &mut Connection, which: Maintenances) -> Result<
             parts.entry(maintenance).or_default().push(ComponentId(component));
         }
     }
-    let maintenance = |(id, title, body, status, starts_at, ends_at, created_at, updated_at): Row| {
+    let maintenance = |(id, title, body, status, scoped, starts_at, ends_at, created_at, updated_at): Row| {
         Ok(Maintenance {
             id: MaintenanceId(id),
             title,
@@ -327,6 +381,7 @@ pub async fn maintenances(conn: &mut Connection, which: Maintenances) -> Result<
             status: named(&status, "maintenance", "status")?,
             starts_at: Timestamp(starts_at),
             ends_at: Timestamp(ends_at),
+            scoped,
             components: parts.remove(&id).unwrap_or_default(),
             created_at: Timestamp(created_at),
             updated_at: Timestamp(updated_at),

@@ -1,6 +1,9 @@
 //! Reads the state that the evaluator folds on.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use domain::{
     Alert, Cause, ComponentId, DeliveryId, Expression, IncidentId, IntegrationId, MAX_COOL_OFF, MetricId, Route, RouteId, Signal, Span,
@@ -12,11 +15,8 @@ use tracing::error;
 use crate::{
     Connection, Entry, StorageError,
     db::sql,
-    rows::{self, Incidents, Maintenances, json, named},
+    rows::{self, Incidents, Maintenances, RouteRow, json, named},
 };
-
-/// How long a thing that no longer fires is remembered, so that a late signal cannot bring it back.
-pub const ALERT_MEMORY: Span = Span(7 * 86_400_000);
 
 /// Reads the state, as it was when `entry` began.
 ///
@@ -33,55 +33,32 @@ pub async fn load(entry: &mut Entry) -> Result<State, StorageError> {
     for route in routes(conn).await? {
         state.add_route(route);
     }
-    let since = Timestamp(entry.clock.0.saturating_sub(ALERT_MEMORY.0));
-    load_alerts(conn, since, &mut state).await?;
-    load_causes(conn, &mut state).await?;
+    load_alerts(conn, &mut state).await?;
+    for cause in causes(conn, Causes::All).await? {
+        state.set_cause(cause);
+    }
     let since = Timestamp(entry.clock.0.saturating_sub(MAX_COOL_OFF.0));
     state.incidents = rows::incidents(conn, Incidents::OpenOrEndedSince(since)).await?.into_iter().map(|i| (i.id, i)).collect();
     state.maintenances = rows::maintenances(conn, Maintenances::Open).await?.into_iter().map(|m| (m.id, m)).collect();
     Ok(state)
 }
 
-#[derive(sqlx::FromRow)]
-struct RouteRow {
-    route_id: i64,
-    integration_id: i64,
-    integration_key: String,
-    position: i32,
-    condition: String,
-    status: Option<String>,
-    for_ms: i64,
-    keep_firing_for: i64,
-    expire_after: i64,
-    cool_off: i64,
-    publish: String,
-    title: Option<String>,
-    body: Option<String>,
-    metric_id: Option<i64>,
-    value: Option<String>,
-}
-
 /// Every route of an enabled integration, compiled, in order.
 async fn routes(conn: &mut Connection) -> Result<Vec<Route>, StorageError> {
-    let rows: Vec<RouteRow> = sql!(conn, c => sqlx::query_as(
-        "select r.route_id, r.integration_id, i.key as integration_key, r.position, r.condition, r.status, r.for_ms, r.keep_firing_for,
-                r.expire_after, r.cool_off, r.publish, r.title, r.body, r.metric_id, r.value
-         from route r join integration i on i.integration_id = r.integration_id
-         where i.enabled order by r.integration_id, r.position, r.route_id",
-    )
-    .fetch_all(&mut *c)
-    .await)?;
-    let pairs: Vec<(i64, i64)> = sql!(conn, c => sqlx::query_as("select route_id, component_id from route_component order by route_id, component_id")
+    let keys: Vec<(i64, String)> = sql!(conn, c => sqlx::query_as("select integration_id, key from integration where enabled")
         .fetch_all(&mut *c)
         .await)?;
+    let keys: HashMap<i64, String> = keys.into_iter().collect();
     let mut parts: BTreeMap<i64, Vec<ComponentId>> = BTreeMap::new();
-    for (route, component) in pairs {
+    for (route, component) in rows::route_components(conn, None).await? {
         parts.entry(route).or_default().push(ComponentId(component));
     }
+    let rows = rows::routes(conn, None).await?;
     let mut routes = Vec::with_capacity(rows.len());
     for row in rows {
+        let Some(key) = keys.get(&row.integration_id) else { continue };
         let id = row.route_id;
-        match route(row, parts.remove(&id).unwrap_or_default()) {
+        match route(key, row, parts.remove(&id).unwrap_or_default()) {
             Ok(route) => routes.push(route),
             // Checked when it was saved, so this means that the language changed. The other routes must go on.
             Err(error) => error!(route = id, error = ?error, "A route cannot be used and is left out"),
@@ -90,20 +67,20 @@ async fn routes(conn: &mut Connection) -> Result<Vec<Route>, StorageError> {
     Ok(routes)
 }
 
-fn route(row: RouteRow, components: Vec<ComponentId>) -> Result<Route, StorageError> {
+fn route(key: &str, row: RouteRow, components: Vec<ComponentId>) -> Result<Route, StorageError> {
     let compile = |source: &str, column| Expression::compile(source).map_err(|error| StorageError::corrupt("route", column, error));
     Ok(Route {
         id: RouteId(row.route_id),
         integration: IntegrationId(row.integration_id),
-        label: format!("{}[{}]", row.integration_key, row.position),
+        label: format!("{key}[{}]", row.position),
         condition: compile(&row.condition, "condition")?,
-        status: row.status.map(|text| json(&text, "route", "status")).transpose()?.unwrap_or_default(),
+        status: row.status()?,
         components,
         hold: Span(row.for_ms),
         keep_firing_for: Span(row.keep_firing_for),
         expire_after: Span(row.expire_after),
         cool_off: Span(row.cool_off),
-        publish: named(&row.publish, "route", "publish")?,
+        publish: row.publish()?,
         title: row.title,
         body: row.body,
         metric: row.metric_id.map(MetricId),
@@ -113,11 +90,10 @@ fn route(row: RouteRow, components: Vec<ComponentId>) -> Result<Route, StorageEr
 
 type AlertRow = (i64, String, bool, String, i64, i64, Option<i64>);
 
-async fn load_alerts(conn: &mut Connection, since: Timestamp, state: &mut State) -> Result<(), StorageError> {
+async fn load_alerts(conn: &mut Connection, state: &mut State) -> Result<(), StorageError> {
     let rows: Vec<AlertRow> = sql!(conn, c => sqlx::query_as(
-        "select integration_id, fingerprint, firing, signal, since, seen_at, delivery_id from alert where firing or seen_at >= $1",
+        "select integration_id, fingerprint, firing, signal, since, seen_at, delivery_id from alert",
     )
-    .bind(since.0)
     .fetch_all(&mut *c)
     .await)?;
     for (integration, fingerprint, firing, signal, since, seen_at, delivery) in rows {
@@ -135,7 +111,7 @@ async fn load_alerts(conn: &mut Connection, since: Timestamp, state: &mut State)
             seen_at: Timestamp(seen_at),
             delivery: delivery.map(DeliveryId),
         };
-        state.alerts.insert(key, alert);
+        state.set_alert(&key, alert);
     }
     Ok(())
 }
@@ -153,29 +129,49 @@ struct CauseRow {
     incident_id: Option<i64>,
     delivery_id: Option<i64>,
     summary: String,
+    muted_up_to: Option<String>,
 }
 
-async fn load_causes(conn: &mut Connection, state: &mut State) -> Result<(), StorageError> {
+/// Which causes to read.
+#[derive(Clone, Copy, Debug)]
+pub enum Causes {
+    /// All of them.
+    All,
+    /// Those that were muted with an incident that a person ended.
+    MutedWith(IncidentId),
+}
+
+/// Alerts that routes took up.
+///
+/// # Errors
+/// What the database said.
+pub async fn causes(conn: &mut Connection, which: Causes) -> Result<Vec<Cause>, StorageError> {
+    let incident = if let Causes::MutedWith(id) = which { Some(id.0) } else { None };
     let rows: Vec<CauseRow> = sql!(conn, c => sqlx::query_as(
-        "select integration_id, fingerprint, route_id, status, phase, since, due_at, expires_at, incident_id, delivery_id, summary from cause",
+        "select integration_id, fingerprint, route_id, status, phase, since, due_at, expires_at, incident_id, delivery_id, summary,
+                muted_up_to
+         from cause where cast($1 as bigint) is null or (incident_id = $1 and muted_up_to is not null)
+         order by integration_id, fingerprint, route_id",
     )
+    .bind(incident)
     .fetch_all(&mut *c)
     .await)?;
-    for row in rows {
-        let cause = Cause {
-            integration: IntegrationId(row.integration_id),
-            fingerprint: row.fingerprint,
-            route: RouteId(row.route_id),
-            status: named(&row.status, "cause", "status")?,
-            phase: named(&row.phase, "cause", "phase")?,
-            since: Timestamp(row.since),
-            due_at: row.due_at.map(Timestamp),
-            expires_at: row.expires_at.map(Timestamp),
-            incident: row.incident_id.map(IncidentId),
-            delivery: row.delivery_id.map(DeliveryId),
-            summary: row.summary,
-        };
-        state.causes.insert(cause.key(), cause);
-    }
-    Ok(())
+    rows.into_iter().map(cause).collect()
+}
+
+fn cause(row: CauseRow) -> Result<Cause, StorageError> {
+    Ok(Cause {
+        integration: IntegrationId(row.integration_id),
+        fingerprint: row.fingerprint,
+        route: RouteId(row.route_id),
+        status: named(&row.status, "cause", "status")?,
+        phase: named(&row.phase, "cause", "phase")?,
+        since: Timestamp(row.since),
+        due_at: row.due_at.map(Timestamp),
+        expires_at: row.expires_at.map(Timestamp),
+        incident: row.incident_id.map(IncidentId),
+        muted_up_to: row.muted_up_to.map(|status| named(&status, "cause", "muted_up_to")).transpose()?,
+        delivery: row.delivery_id.map(DeliveryId),
+        summary: row.summary,
+    })
 }

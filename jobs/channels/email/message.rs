@@ -101,8 +101,7 @@ impl Facts {
                 let title = one_line(&maintenance.title, MAX_SUBJECT_CHARS);
                 let headline = format!("{}: {title}", maintenance_words(maintenance.status));
                 let when = format!("{} to {}", time(maintenance.starts_at, zone), time(maintenance.ends_at, zone));
-                let visible =
-                    maintenance.components.iter().filter_map(|id| notice.components.get(id)).filter(|component| !component.hidden);
+                let visible = maintenance.components.iter().filter_map(|id| notice.component(*id));
                 let lines = visible.map(|component| one_line(&component.name, MAX_SUBJECT_CHARS)).take(MAX_COMPONENTS).collect();
                 Self { headline, when, body: cut(&maintenance.body), lines, link: links.maintenance(maintenance.id), title }
             }
@@ -130,7 +129,7 @@ impl Facts {
 /// `API: operational → major outage`, for every component that readers may see.
 fn named(changes: impl Iterator<Item = (ComponentId, Option<Status>, Status)>, notice: &Notice) -> Vec<String> {
     let line = |(id, from, to): (ComponentId, Option<Status>, Status)| {
-        let component = notice.components.get(&id).filter(|component| !component.hidden)?;
+        let component = notice.component(id)?;
         let name = one_line(&component.name, MAX_SUBJECT_CHARS);
         Some(match from {
             Some(from) => format!("{name}: {} → {}", from.words(), to.words()),

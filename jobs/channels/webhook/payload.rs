@@ -117,8 +117,8 @@ fn changed(change: &StatusChange, notice: &Notice) -> Option<Value> {
 
 /// A component as readers may see it; hidden ones are not for subscribers either.
 fn named(id: ComponentId, notice: &Notice) -> Option<Value> {
-    let Component { key, name, hidden, .. } = notice.components.get(&id)?;
-    (!hidden).then(|| json!({ "id": id, "key": key, "name": name }))
+    let Component { key, name, .. } = notice.component(id)?;
+    Some(json!({ "id": id, "key": key, "name": name }))
 }
 
 fn cut(text: &str) -> String {

@@ -146,6 +146,7 @@ impl Planner<'_> {
             impact: self.impact(&components),
             published: edit.published.unwrap_or(true),
             opened_by: None,
+            scoped: !components.is_empty(),
             components,
             started_at: self.now,
             resolved_at: status.is_over().then_some(self.now),
@@ -165,7 +166,7 @@ impl Planner<'_> {
         }
         let status = edit.status.unwrap_or(before.status);
         // Reopened by a person although nothing fires: nothing but a person will end it, so it is a person's from now on.
-        let taken_over = before.status.is_over() && !status.is_over() && !self.has_causes(id);
+        let taken_over = before.status.is_over() && !status.is_over() && self.causes_in(id).next().is_none();
         let opened_by = before.opened_by.filter(|_| !taken_over);
         if let Some(components) = &edit.components {
             self.check_components(components.keys())?;
@@ -173,6 +174,7 @@ impl Planner<'_> {
                 return Err(invalid("components", "follow from signals in this incident; set the component's status instead"));
             }
         }
+        let scoped = edit.components.as_ref().map_or(before.scoped, |components| !components.is_empty());
         let components = edit.components.unwrap_or_else(|| before.components.clone());
         let incident = Incident {
             title: new_title.unwrap_or_else(|| before.title.clone()),
@@ -180,6 +182,7 @@ impl Planner<'_> {
             impact: before.impact.max(self.impact(&components)),
             published: edit.published.unwrap_or(before.published),
             opened_by,
+            scoped,
             components,
             resolved_at: if status.is_over() { before.resolved_at.or(Some(self.now)) } else { None },
             updated_at: self.now,
@@ -189,7 +192,17 @@ impl Planner<'_> {
             return Ok(());
         }
         let kind = kind_of(&before, &incident);
-        let why = person(by, format!("{by} updated the incident \"{}\"", incident.title));
+        let mut why = person(by, format!("{by} updated the incident \"{}\"", incident.title));
+        match (before.status.is_over(), status.is_over()) {
+            (false, true) => {
+                let n = self.mute(id, by, "resolved");
+                if n > 0 {
+                    why.text.push_str(&format!("; {n} of its alerts still fire and are muted"));
+                }
+            }
+            (true, false) => self.unmute(id, by),
+            _ => {}
+        }
         let moved = kind != NoticeKind::IncidentUpdated || before.status != incident.status || before.components != incident.components;
         if text.is_none() && !moved {
             self.emit(Change::Incident { incident, update: None }, &why); // Only the wording: nobody is told.
@@ -211,6 +224,7 @@ impl Planner<'_> {
     ) {
         let mut ids: Vec<ComponentId> = incident.components.keys().copied().collect();
         ids.extend(before.into_iter().flat_map(|before| before.components.keys().copied()));
+        ids.extend(self.components_in(incident.id));
         ids.sort();
         ids.dedup();
         let changes = self.changes(&incident, &ids);
@@ -229,9 +243,12 @@ impl Planner<'_> {
     fn delete_incident(&mut self, by: &str, id: IncidentId) -> Result<(), ActError> {
         let before = self.state.incidents.get(&id).cloned().ok_or(ActError::NotFound("incident"))?;
         let why = person(by, format!("{by} deleted the incident \"{}\"", before.title));
+        let mut ids = self.components_in(id);
+        ids.extend(before.components.keys().copied());
+        self.mute(id, by, "deleted");
         self.emit(Change::IncidentDeleted { incident: id }, &why);
-        let ids: Vec<ComponentId> = before.components.keys().copied().collect();
-        self.set_statuses(&ids, &why);
+        let changes = self.set_statuses(&ids, &why);
+        self.follow_incidents(&changes, &[], None, &why);
         Ok(())
     }
 

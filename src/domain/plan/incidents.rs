@@ -19,37 +19,32 @@ pub(super) enum Ending {
 
 impl Planner<'_> {
     /// Gives a cause that counts an incident: an open one about the same, one that has just ended, or a new one.
-    /// Returns of which components an entry of a timeline has spoken.
-    pub(super) fn attach(&mut self, key: &CauseKey, why: &Why) -> Vec<(IncidentId, ComponentId)> {
-        let Some((incident, affected)) = self.attach_one(key, why) else { return Vec::new() };
-        affected.into_iter().map(|id| (incident, id)).collect()
+    /// Returns of which components an entry of its timeline has told readers.
+    pub(super) fn attach(&mut self, key: &CauseKey, why: &Why) -> Vec<ComponentId> {
+        self.attach_one(key, why).unwrap_or_default()
     }
 
-    fn attach_one(&mut self, key: &CauseKey, why: &Why) -> Option<(IncidentId, Vec<ComponentId>)> {
-        let is_news = |status: Status| status.is_fault() || status == Status::Unknown;
-        let cause = self.state.causes.get(key).filter(|cause| cause.counts() && is_news(cause.status))?.clone();
+    fn attach_one(&mut self, key: &CauseKey, why: &Why) -> Option<Vec<ComponentId>> {
+        // That we cannot see is no incident of what we cannot see: the component's status says it.
+        let is_news = |cause: &Cause| cause.status.is_fault() || (cause.status == Status::Unknown && !cause.is_unreadable());
+        let cause = self.state.causes.get(key).filter(|cause| cause.counts() && !cause.is_muted() && is_news(cause))?.clone();
         let route = self.state.routes.get(&cause.route).filter(|route| route.publish != Publish::Shadow)?;
         let affected: Vec<ComponentId> = route.components.iter().copied().filter(|id| !self.is_excused(*id)).collect();
-        let shows = |ids: &[ComponentId]| ids.iter().any(|id| self.visible(*id).is_some());
+        let shows = |ids: &[ComponentId]| ids.iter().any(|id| self.shows(*id));
         if affected.is_empty() || (shows(&route.components) && !shows(&affected)) {
             return None; // Nothing to tell: all that could be named is under maintenance or a person's word.
         }
         let published = route.publish == Publish::Auto;
         let why = Why { route: Some(route.id), ..why.clone() };
-        let open = match self.own(&cause, published) {
-            Own::Open(id) => Some(id),
-            Own::Ended => return None, // A person resolved it while it still fires: their word stands.
-            Own::None => self.find_open(&cause, published, &affected),
-        };
-        if let Some(id) = open {
+        if let Some(id) = self.own(&cause, published).or_else(|| self.find_open(&cause, published, &affected)) {
             self.join(&cause, id, &affected, &why);
             return None;
         }
-        let told = match self.find_recent(&cause, published, &affected) {
+        match self.find_recent(&cause, published, &affected) {
             Some(id) => self.reopen(&cause, id, &affected, &why)?,
             None => self.open(&cause, &affected, published, &why)?,
         };
-        Some((told, affected))
+        published.then_some(affected)
     }
 
     fn is_excused(&self, id: ComponentId) -> bool {
@@ -57,13 +52,10 @@ impl Planner<'_> {
         self.state.under_maintenance(id) || self.state.components.get(&id).is_none_or(word)
     }
 
-    fn own(&self, cause: &Cause, published: bool) -> Own {
-        match cause.incident.map(|id| (id, self.state.incidents.get(&id))) {
-            None => Own::None,
-            Some((_, Some(incident))) if !incident.published && published => Own::None, // A draft of before the route could publish.
-            Some((id, Some(incident))) if !incident.status.is_over() => Own::Open(id),
-            Some(_) => Own::Ended,
-        }
+    /// The incident that a cause belongs to, if it is open, and not a draft of before the route could publish.
+    fn own(&self, cause: &Cause, published: bool) -> Option<IncidentId> {
+        let incident = self.state.incidents.get(&cause.incident?)?;
+        (!incident.status.is_over() && (incident.published || !published)).then_some(incident.id)
     }
 
     fn find_open(&self, cause: &Cause, published: bool, affected: &[ComponentId]) -> Option<IncidentId> {
@@ -87,7 +79,7 @@ impl Planner<'_> {
     /// What concerns hidden components alone never touches an incident that readers see.
     fn is_about_the_same(&self, incident: &Incident, cause: &Cause, affected: &[ComponentId]) -> bool {
         let shares = incident.opened_by == Some(cause.route) || affected.iter().any(|id| incident.components.contains_key(id));
-        shares && affected.iter().any(|id| self.visible(*id).is_some()) == self.shows_something(incident)
+        shares && affected.iter().any(|id| self.shows(*id)) == self.shows_something(incident)
     }
 
     fn open(&mut self, cause: &Cause, affected: &[ComponentId], published: bool, why: &Why) -> Option<IncidentId> {
@@ -100,6 +92,7 @@ impl Planner<'_> {
             impact: self.impact(&components),
             published,
             opened_by: Some(cause.route),
+            scoped: true,
             components,
             started_at: self.now,
             resolved_at: None,
@@ -138,7 +131,7 @@ impl Planner<'_> {
             self.bind(cause, Some(id), why);
         }
         if before.opened_by.is_none() {
-            return; // A person's incident: what it says is theirs.
+            return; // What a person says it affects is theirs; what readers see change is told all the same.
         }
         let after = self.worsened(before.clone(), affected.iter().map(|id| (*id, cause.status)));
         if after == before {
@@ -154,26 +147,26 @@ impl Planner<'_> {
     }
 
     pub(super) fn bind(&mut self, cause: &Cause, incident: Option<IncidentId>, why: &Why) {
-        self.emit(Change::CauseSet { cause: Cause { incident, ..cause.clone() }, moved: false }, why);
+        self.emit(Change::CauseSet { cause: Cause { incident, muted_up_to: None, ..cause.clone() }, moved: false }, why);
     }
 
     /// Stores an incident with an entry that says what changed for its components, unless readers could see nothing of that.
     fn report(&mut self, incident: Incident, changes: Vec<StatusChange>, why: &Why) {
-        if self.shows_something(&incident) && changes.iter().all(|change| self.visible(change.component).is_none()) {
+        if self.shows_something(&incident) && !changes.iter().any(|change| self.shows(change.component)) {
             return self.emit(Change::Incident { incident, update: None }, why);
         }
         let body = self.describe(&changes);
         self.write(incident, body, changes, NoticeKind::IncidentUpdated, EVALUATOR, why);
     }
 
-    /// Status changes in words: `API: major outage. Web is operational again.`
+    /// Status changes in words: `API is now in a major outage. Web is operational again.`
     pub(super) fn describe(&self, changes: &[StatusChange]) -> String {
         let mut by_status: BTreeMap<Status, Vec<ComponentId>> = BTreeMap::new();
-        let any_visible = changes.iter().any(|change| self.visible(change.component).is_some());
-        for change in changes.iter().filter(|change| !any_visible || self.visible(change.component).is_some()) {
+        let any_visible = changes.iter().any(|change| self.shows(change.component));
+        for change in changes.iter().filter(|change| !any_visible || self.shows(change.component)) {
             by_status.entry(change.to).or_default().push(change.component);
         }
-        let sentences = by_status.iter().rev().map(|(to, ids)| wording::changed(&self.names(ids), *to));
+        let sentences = by_status.iter().rev().map(|(to, ids)| wording::changed(&self.names(ids), ids.len(), *to));
         sentences.collect::<Vec<_>>().join(" ")
     }
 
@@ -210,8 +203,8 @@ impl Planner<'_> {
             by: by.to_owned(),
         };
         self.emit(Change::Incident { incident: incident.clone(), update: Some(update.clone()) }, why);
-        if self.is_for_readers(&incident) {
-            let (incident, update) = self.for_readers(incident, update);
+        if let Some(incident) = incident.for_readers(|id| self.shows(id)) {
+            let update = update.for_readers(|id| self.shows(id));
             let named: Vec<ComponentId> = incident.components.keys().copied().collect();
             let named = named.into_iter().chain(update.components.iter().map(|change| change.component)).collect::<Vec<_>>();
             self.notify(kind, NoticeAbout::Incident { incident, update }, named, why);
@@ -219,66 +212,72 @@ impl Planner<'_> {
         id
     }
 
-    /// Without what readers may not see.
-    fn for_readers(&self, mut incident: Incident, mut update: IncidentUpdate) -> (Incident, IncidentUpdate) {
-        incident.components.retain(|id, _| self.visible(*id).is_some());
-        update.components.retain(|change| self.visible(change.component).is_some());
-        (incident, update)
-    }
-
-    /// Published, and about something that readers can see or, where people say so, about nothing in particular.
-    fn is_for_readers(&self, incident: &Incident) -> bool {
-        let general = incident.components.is_empty() && incident.opened_by.is_none();
-        incident.published && (general || self.shows_something(incident))
-    }
-
     fn shows_something(&self, incident: &Incident) -> bool {
-        incident.components.keys().any(|id| self.visible(*id).is_some())
+        incident.components.keys().any(|id| self.shows(*id))
     }
 
-    /// After statuses changed for readers: says so in the open incidents about them, except where an entry has just said it.
-    pub(super) fn follow_incidents(&mut self, changes: &[StatusChange], told: &[(IncidentId, ComponentId)], why: &Why) {
-        let news = |incident: &Incident, change: &StatusChange| {
-            incident.components.contains_key(&change.component) && !told.contains(&(incident.id, change.component))
-        };
-        let concerned = |incident: &&Incident| {
-            incident.opened_by.is_some()
-                && incident.published
-                && !incident.status.is_over()
-                && changes.iter().any(|change| news(incident, change))
-        };
-        let concerned: Vec<Incident> = self.state.incidents.values().filter(concerned).cloned().collect();
-        for before in concerned {
-            let changes: Vec<StatusChange> = changes.iter().copied().filter(|change| news(&before, change)).collect();
-            let faults = changes.iter().filter(|change| change.to.is_fault()).map(|change| (change.component, change.to));
-            let incident = Incident { updated_at: self.now, ..self.worsened(before, faults) };
-            self.report(incident, changes, why);
+    /// After statuses changed for readers: says so once, in an open incident that readers see and that is about the component. `home` is the
+    /// incident whose cause brought the change; of others, the newest. What an entry has just `told` is not said again.
+    pub(super) fn follow_incidents(&mut self, changes: &[StatusChange], told: &[ComponentId], home: Option<IncidentId>, why: &Why) {
+        let mut of: BTreeMap<IncidentId, Vec<StatusChange>> = BTreeMap::new();
+        for change in changes.iter().filter(|change| !told.contains(&change.component)) {
+            if let Some(id) = self.teller(change.component, home) {
+                of.entry(id).or_default().push(*change);
+            }
         }
+        for (id, changes) in of {
+            let Some(before) = self.state.incidents.get(&id).cloned() else { continue };
+            let faults: BTreeMap<ComponentId, Status> =
+                changes.iter().filter(|change| change.to.is_fault()).map(|change| (change.component, change.to)).collect();
+            let incident = if before.opened_by.is_some() {
+                self.worsened(before, faults.into_iter())
+            } else {
+                // What a person's incident says of components is the person's, and would outlast what signals say.
+                Incident { impact: before.impact.max(self.impact(&faults)), ..before }
+            };
+            self.report(Incident { updated_at: self.now, ..incident }, changes, why);
+        }
+    }
+
+    fn teller(&self, component: ComponentId, home: Option<IncidentId>) -> Option<IncidentId> {
+        let tells = |incident: &&Incident| {
+            incident.published && !incident.status.is_over() && (!self.shows(component) || incident.is_visible(|id| self.shows(id)))
+        };
+        let at_home = home.and_then(|id| self.state.incidents.get(&id)).filter(tells);
+        let is_about =
+            |incident: &&Incident| incident.components.contains_key(&component) || self.components_in(incident.id).contains(&component);
+        let found = at_home.or_else(|| self.state.incidents.values().rev().filter(tells).find(is_about));
+        found.map(|incident| incident.id)
+    }
+
+    /// The components of what counts in an incident, muted or not.
+    pub(super) fn components_in(&self, id: IncidentId) -> Vec<ComponentId> {
+        let routes = self.causes_in(id).filter_map(|cause| self.state.routes.get(&cause.route));
+        routes.flat_map(|route| route.components.iter().copied()).collect()
     }
 
     /// Whether an incident that signals opened is open with nothing that keeps it so.
     pub(super) fn is_idle(&self, id: IncidentId) -> bool {
         let open = self.state.incidents.get(&id).is_some_and(|incident| incident.opened_by.is_some() && !incident.status.is_over());
-        open && !self.has_causes(id)
+        open && self.causes_in(id).all(Cause::is_muted)
     }
 
-    pub(super) fn has_causes(&self, id: IncidentId) -> bool {
-        self.state.causes.values().any(|cause| cause.counts() && cause.incident == Some(id))
-    }
-
-    pub(super) fn resolve_incident(&mut self, id: IncidentId, ending: Ending, why: &Why) {
-        let Some(before) = self.state.incidents.get(&id).cloned() else { return };
+    /// Returns of which components its last entry has told readers.
+    pub(super) fn resolve_incident(&mut self, id: IncidentId, ending: Ending, why: &Why) -> Vec<ComponentId> {
+        let Some(before) = self.state.incidents.get(&id).cloned() else { return Vec::new() };
+        let told = if before.published { before.components.keys().copied().collect() } else { Vec::new() };
         let now = |id: &ComponentId| self.state.components.get(id).map(|component| component.status);
         let changes: Vec<StatusChange> = (before.components.iter())
             .filter_map(|(id, worst)| Some(StatusChange { component: *id, from: *worst, to: now(id)? }))
             .filter(|change| change.from != change.to)
             .collect();
-        let shown: Vec<ComponentId> = before.components.keys().copied().filter(|id| self.visible(*id).is_some()).collect();
+        let shown: Vec<ComponentId> = before.components.keys().copied().filter(|id| self.shows(*id)).collect();
         let well = shown.iter().all(|id| now(id) == Some(Status::Operational));
         let names = self.names(&shown);
         let body = if well && ending == Ending::Resolved { wording::recovered(&names, shown.len()) } else { wording::silent(&names) };
         let incident = Incident { status: IncidentStatus::Resolved, resolved_at: Some(self.now), updated_at: self.now, ..before };
         self.write(incident, body, changes, NoticeKind::IncidentResolved, EVALUATOR, why);
+        told
     }
 
     fn worsened(&self, mut incident: Incident, statuses: impl Iterator<Item = (ComponentId, Status)>) -> Incident {
@@ -293,17 +292,7 @@ impl Planner<'_> {
     /// The impact of what readers can see; of everything where they see nothing of it.
     pub(super) fn impact(&self, components: &BTreeMap<ComponentId, Status>) -> Impact {
         let impact = |(_, status): (&ComponentId, &Status)| Impact::from(*status);
-        let shown = components.iter().filter(|(id, _)| self.visible(**id).is_some()).map(impact).max();
+        let shown = components.iter().filter(|(id, _)| self.shows(**id)).map(impact).max();
         shown.or_else(|| components.iter().map(impact).max()).unwrap_or_default()
     }
-}
-
-/// What a cause's own incident means for it.
-enum Own {
-    /// It has none.
-    None,
-    /// It is open.
-    Open(IncidentId),
-    /// It is over, or deleted.
-    Ended,
 }

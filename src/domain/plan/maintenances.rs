@@ -20,6 +20,7 @@ impl Planner<'_> {
             status: edit.status.unwrap_or(MaintenanceStatus::Scheduled),
             starts_at,
             ends_at,
+            scoped: edit.components.as_ref().is_some_and(|components| !components.is_empty()),
             components: each_once(edit.components.unwrap_or_default()),
             created_at: self.now,
             updated_at: self.now,
@@ -48,6 +49,7 @@ impl Planner<'_> {
             status: edit.status.unwrap_or(before.status),
             starts_at: edit.starts_at.unwrap_or(before.starts_at),
             ends_at: edit.ends_at.unwrap_or(before.ends_at),
+            scoped: edit.components.as_ref().map_or(before.scoped, |components| !components.is_empty()),
             components: edit.components.map_or_else(|| before.components.clone(), each_once),
             updated_at: self.now,
             ..before.clone()
@@ -92,11 +94,9 @@ impl Planner<'_> {
     fn set_maintenance(&mut self, maintenance: Maintenance, kind: Option<NoticeKind>, why: &Why) {
         let components = maintenance.components.clone();
         self.emit(Change::Maintenance { maintenance: maintenance.clone() }, why);
-        let for_readers = components.is_empty() || components.iter().any(|id| self.visible(*id).is_some());
-        if let Some(kind) = kind.filter(|_| for_readers) {
-            let shown: Vec<ComponentId> = components.iter().copied().filter(|id| self.visible(*id).is_some()).collect();
-            let maintenance = Maintenance { components: shown.clone(), ..maintenance };
-            self.notify(kind, NoticeAbout::Maintenance { maintenance }, shown, why);
+        if let (Some(kind), Some(maintenance)) = (kind, maintenance.for_readers(|id| self.shows(id))) {
+            let named = maintenance.components.clone();
+            self.notify(kind, NoticeAbout::Maintenance { maintenance }, named, why);
         }
         self.reconcile_components(&components, why);
     }

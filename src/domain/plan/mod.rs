@@ -5,6 +5,8 @@
 mod acts;
 mod incidents;
 mod maintenances;
+mod memory;
+mod mutes;
 mod reconfigured;
 mod signals;
 mod statuses;
@@ -15,6 +17,7 @@ mod wording;
 mod tests;
 
 pub use acts::{Act, ActError, IncidentEdit, MAX_BODY_CHARS, MAX_TITLE_CHARS, MaintenanceEdit};
+pub use mutes::still_firing;
 
 use crate::{
     Change, Component, ComponentId, DeliveryId, IntegrationId, Notice, NoticeAbout, NoticeId, NoticeKind, Recorded, Signal, Span, State,
@@ -29,19 +32,22 @@ pub const EVALUATOR: &str = "fanal";
 /// Decides what one signal changes. [`plan_timers`] comes first: what was due before the signal came is decided without it.
 pub fn plan_signal(state: &mut State, integration: IntegrationId, delivery: DeliveryId, signal: &Signal, now: Timestamp) -> Vec<Recorded> {
     let mut planner = Planner::new(state, now);
-    planner.signal(integration, delivery, signal);
+    planner.signal(integration, delivery, signal, now);
+    planner.make_room(integration);
     planner.out
 }
 
-/// Decides what has become due by `now`, each thing at the time at which it was due.
+/// Decides what has become due by `now`, each thing at the time at which it was due, and forgets what is too old to matter.
 pub fn plan_timers(state: &mut State, now: Timestamp) -> Vec<Recorded> {
     let mut out = Vec::new();
-    while let Some(due) = state.next_timer().filter(|due| *due <= now) {
+    loop {
+        let due = state.next_timer().filter(|due| *due <= now);
+        memory::forget(state, due.unwrap_or(now), &mut out);
+        let Some(due) = due else { return out };
         let mut planner = Planner::new(state, due);
         planner.timers();
         out.append(&mut planner.out);
     }
-    out
 }
 
 /// Decides what a person's act changes.
@@ -94,7 +100,11 @@ impl<'s> Planner<'s> {
     }
 
     fn visible(&self, id: ComponentId) -> Option<&Component> {
-        self.state.components.get(&id).filter(|component| !component.hidden)
+        self.state.components.get(&id).filter(|component| component.is_visible())
+    }
+
+    fn shows(&self, id: ComponentId) -> bool {
+        self.visible(id).is_some()
     }
 
     /// The names of components as they stand in a sentence: `API, Payments and 3 more`.

@@ -10,13 +10,13 @@ impl Planner<'_> {
         self.release_incidents(why);
         let keys: Vec<CauseKey> = self.state.causes.values().filter(|cause| cause.counts()).map(Cause::key).collect();
         let components: Vec<ComponentId> = self.state.components.keys().copied().collect();
-        let told = self.attach_all(keys, why);
+        let mut told = self.attach_all(keys, why);
         let changes = self.set_statuses(&components, why);
         let idle: Vec<IncidentId> = self.state.incidents.keys().copied().filter(|id| self.is_idle(*id)).collect();
         for id in idle {
-            self.resolve_incident(id, Ending::Silent, why);
+            told.extend(self.resolve_incident(id, Ending::Silent, why));
         }
-        self.follow_incidents(&changes, &told, why);
+        self.follow_incidents(&changes, &told, None, why);
     }
 
     /// Nothing may speak of components that are gone: the databases hold no rows for them any more.

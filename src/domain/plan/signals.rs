@@ -1,13 +1,13 @@
 //! What one signal changes: the newest about its thing, and how far it comes on each route.
 
-use super::{Planner, incidents::Ending};
+use super::{Planner, incidents::Ending, mutes};
 use crate::{
-    Alert, AlertKey, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Status, Why,
-    to_value,
+    Alert, AlertKey, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Status, Timestamp,
+    Why, to_value,
 };
 
 impl Planner<'_> {
-    pub(super) fn signal(&mut self, integration: IntegrationId, delivery: DeliveryId, signal: &Signal) {
+    pub(super) fn signal(&mut self, integration: IntegrationId, delivery: DeliveryId, signal: &Signal, arrived: Timestamp) {
         let routes = self.state.routes_of.get(&integration).cloned().unwrap_or_default();
         let matched = self.matching(&routes, signal);
         self.sample(integration, &matched, signal, delivery);
@@ -15,15 +15,18 @@ impl Planner<'_> {
             return;
         }
         if signal.whole_group && signal.state == SignalState::Resolved {
-            self.resolve_group(integration, delivery, signal);
+            self.resolve_group(integration, delivery, signal, arrived);
         }
-        self.alert(&Heard { integration, delivery, signal, routes: &routes, matched: &matched });
+        self.alert(&Heard { integration, delivery, arrived, signal, routes: &routes, matched: &matched });
     }
 
-    /// The routes whose condition holds. A condition that fails is taken as not holding: it was checked when it was saved.
+    /// The routes whose condition holds; that a source cannot be read concerns them all. A condition that fails is taken as not holding: it was checked when it was saved.
     fn matching(&self, routes: &[RouteId], signal: &Signal) -> Vec<RouteId> {
         if routes.is_empty() {
             return Vec::new();
+        }
+        if signal.is_unreadable() {
+            return routes.to_vec();
         }
         let context = context(signal);
         let holds = |id: &&RouteId| self.state.routes.get(id).is_some_and(|route| route.condition.is_true(&context).unwrap_or(false));
@@ -47,30 +50,41 @@ impl Planner<'_> {
         }
     }
 
-    /// The sender said that all of a group is over without naming its members.
-    fn resolve_group(&mut self, integration: IntegrationId, delivery: DeliveryId, signal: &Signal) {
+    /// The sender said that all of a group is over without naming its members. What the same delivery did name is not meant.
+    fn resolve_group(&mut self, integration: IntegrationId, delivery: DeliveryId, signal: &Signal, arrived: Timestamp) {
         if signal.group.is_none() {
             return;
         }
         let mut members: Vec<String> = (self.state.alerts.iter())
-            .filter(|((of, fingerprint), alert)| {
-                *of == integration && alert.firing && alert.group == signal.group && *fingerprint != signal.fingerprint
+            .filter(|((of, _), alert)| {
+                *of == integration && alert.firing && alert.group == signal.group && alert.delivery != Some(delivery)
             })
             .map(|((_, fingerprint), _)| fingerprint.clone())
             .collect();
         members.sort();
         for fingerprint in members {
             let member = Signal { fingerprint, whole_group: false, ..signal.clone() };
-            self.alert(&Heard { integration, delivery, signal: &member, routes: &[], matched: &[] });
+            self.alert(&Heard { integration, delivery, arrived, signal: &member, routes: &[], matched: &[] });
         }
     }
 
     fn alert(&mut self, heard: &Heard<'_>) {
         let Heard { integration, delivery, signal, .. } = *heard;
         let key = (integration, signal.fingerprint.clone());
+        let why = Why {
+            text: format!("{} is {}", signal.subject, signal.state),
+            delivery: Some(delivery),
+            integration: Some(integration),
+            fingerprint: Some(signal.fingerprint.clone()),
+            route: None,
+            actor: None,
+        };
         let before = self.state.alerts.get(&key);
         if before.is_some_and(|before| signal.occurred_at < before.occurred_at) {
             return; // Late: something newer was said already.
+        }
+        if before.is_none() && self.is_too_old(heard.arrived) {
+            return self.refuse_old(&key, &signal.subject, &why);
         }
         let firing = signal.state == SignalState::Firing;
         let since = before.filter(|before| before.firing == firing).map_or(self.now, |before| before.since);
@@ -82,14 +96,6 @@ impl Planner<'_> {
             since,
             seen_at: self.now,
             delivery: Some(delivery),
-        };
-        let why = Why {
-            text: format!("{} is {}", signal.subject, signal.state),
-            delivery: Some(delivery),
-            integration: Some(integration),
-            fingerprint: Some(signal.fingerprint.clone()),
-            route: None,
-            actor: None,
         };
         self.emit(Change::Alert { integration, alert, signal: Box::new(signal.clone()) }, &why);
         if firing {
@@ -108,9 +114,16 @@ impl Planner<'_> {
                     let text = format!("{} ({}) no longer concerns route {label}", signal.subject, signal.severity);
                     self.end(cause, Ending::Resolved, &Why { text, route: Some(*id), ..why.clone() });
                 }
+                Step::Set { cause, .. } if !self.has_room(&cause, &signal.subject, why) => {}
                 Step::Set { cause, moved, label } => {
                     let verb = if cause.phase == Phase::Pending { "waits on" } else { "fires on" };
-                    let text = format!("{} ({}) {verb} route {label}: {}", signal.subject, signal.severity, cause.status.words());
+                    let text = format!(
+                        "{} ({}) {verb} route {label}: {}{}",
+                        signal.subject,
+                        signal.severity,
+                        cause.status.words(),
+                        mutes::remark(&cause)
+                    );
                     let why = Why { text, route: Some(*id), ..why.clone() };
                     self.emit(Change::CauseSet { cause: cause.clone(), moved }, &why);
                     if moved && cause.counts() {
@@ -125,7 +138,8 @@ impl Planner<'_> {
     fn step(&self, heard: &Heard<'_>, id: RouteId) -> Step {
         let Heard { integration, delivery, signal, matched, .. } = *heard;
         let Some(route) = self.state.routes.get(&id) else { return Step::Nothing };
-        let status = route.status.status(signal.severity).filter(|status| {
+        let status = if signal.is_unreadable() { Some(Status::Unknown) } else { route.status.status(signal.severity) };
+        let status = status.filter(|status| {
             matched.contains(&id) && !route.components.is_empty() && *status != Status::Operational // Health is nothing to remember.
         });
         let before = self.state.causes.get(&(integration, signal.fingerprint.clone(), id));
@@ -136,7 +150,8 @@ impl Planner<'_> {
         if before.is_some_and(|cause| (cause.status, cause.expires_at) == (status, expires_at) && cause.phase != Phase::Keeping) {
             return Step::Nothing; // Heard of again, and nothing moves.
         }
-        let held = route.hold.0 > 0;
+        // Whoever says that a source cannot be read has waited already.
+        let held = route.hold.0 > 0 && !signal.is_unreadable();
         let new = || Cause {
             integration,
             fingerprint: signal.fingerprint.clone(),
@@ -147,12 +162,17 @@ impl Planner<'_> {
             due_at: held.then(|| self.now.plus(route.hold)),
             expires_at,
             incident: None,
+            muted_up_to: None,
             delivery: Some(delivery),
             summary: cut(&signal.summary),
         };
         let mut cause = before.cloned().unwrap_or_else(new);
-        if cause.phase == Phase::Keeping {
+        let fires_again = cause.phase == Phase::Keeping;
+        if fires_again {
             (cause.phase, cause.since, cause.due_at) = (Phase::Active, self.now, None);
+        }
+        if cause.muted_up_to.is_some_and(|seen| fires_again || status > seen) {
+            (cause.incident, cause.muted_up_to) = (None, None);
         }
         (cause.status, cause.expires_at) = (status, expires_at);
         let moved = before.is_none_or(|before| (before.status, before.phase) != (cause.status, cause.phase));
@@ -183,6 +203,7 @@ impl Planner<'_> {
 struct Heard<'a> {
     integration: IntegrationId,
     delivery: DeliveryId,
+    arrived: Timestamp,
     signal: &'a Signal,
     /// All routes of the integration.
     routes: &'a [RouteId],

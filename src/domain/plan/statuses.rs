@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Planner, incidents::Ending};
 use crate::{
-    Cause, CauseKey, Change, ComponentId, Incident, IncidentId, MaintenanceStatus, NoticeAbout, NoticeKind, Publish, Status, StatusChange,
-    Why,
+    Cause, CauseKey, Change, ComponentId, Incident, MaintenanceStatus, NoticeAbout, NoticeKind, Publish, Status, StatusChange, Why,
 };
 
 /// What readers see of a component, and what signals say.
@@ -21,7 +20,8 @@ impl Planner<'_> {
         let components = self.components_of(cause);
         let told = self.attach(&cause.key(), why);
         let changes = self.set_statuses(&components, why);
-        self.follow_incidents(&changes, &told, why);
+        let home = self.state.causes.get(&cause.key()).and_then(|cause| cause.incident);
+        self.follow_incidents(&changes, &told, home, why);
     }
 
     /// Ends a cause and works out what follows.
@@ -32,10 +32,11 @@ impl Planner<'_> {
             return;
         }
         let changes = self.set_statuses(&components, why);
-        if let Some(id) = cause.incident.filter(|id| self.is_idle(*id)) {
-            self.resolve_incident(id, ending, why);
-        }
-        self.follow_incidents(&changes, &[], why);
+        let told = match cause.incident.filter(|id| self.is_idle(*id)) {
+            Some(id) => self.resolve_incident(id, ending, why),
+            None => Vec::new(),
+        };
+        self.follow_incidents(&changes, &told, cause.incident, why);
     }
 
     fn components_of(&self, cause: &Cause) -> Vec<ComponentId> {
@@ -51,11 +52,11 @@ impl Planner<'_> {
         let keys: Vec<CauseKey> = self.state.causes.values().filter(concerned).map(Cause::key).collect();
         let told = self.attach_all(keys, why);
         let changes = self.set_statuses(components, why);
-        self.follow_incidents(&changes, &told, why);
+        self.follow_incidents(&changes, &told, None, why);
     }
 
-    /// Gives causes their incidents; returns of what entries of timelines have spoken.
-    pub(super) fn attach_all(&mut self, keys: Vec<CauseKey>, why: &Why) -> Vec<(IncidentId, ComponentId)> {
+    /// Gives causes their incidents; returns of which components entries of timelines have told readers.
+    pub(super) fn attach_all(&mut self, keys: Vec<CauseKey>, why: &Why) -> Vec<ComponentId> {
         keys.iter().flat_map(|key| self.attach(key, why)).collect()
     }
 
@@ -75,7 +76,7 @@ impl Planner<'_> {
             }
         }
         for change in &changed {
-            if self.visible(change.component).is_some() {
+            if self.shows(change.component) {
                 self.notify(NoticeKind::ComponentStatusChanged, NoticeAbout::Component { change: *change }, [change.component], why);
             }
         }
@@ -128,9 +129,10 @@ impl Planner<'_> {
         found
     }
 
-    /// A draft is published by the person who publishes its incident, until the incident is over.
+    /// A draft is published by the person who publishes its incident, until the incident is over. What is muted is not.
     fn is_published(&self, cause: &Cause, publish: Publish, instead: Option<&Incident>) -> bool {
         match publish {
+            _ if cause.is_muted() => false,
             Publish::Auto => true,
             Publish::Shadow => false,
             Publish::Draft => {

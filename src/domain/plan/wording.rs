@@ -31,11 +31,16 @@ pub(super) fn by_status(status: IncidentStatus, names: Option<&str>) -> String {
     }
 }
 
-/// How components are doing after a change.
-pub(super) fn changed(names: &str, to: Status) -> String {
+/// How `n` components are doing after a change.
+pub(super) fn changed(names: &str, n: usize, to: Status) -> String {
+    let (is, has) = if n > 1 { ("are", "have") } else { ("is", "has") };
     match to {
-        Status::Operational => format!("{names}: operational again."),
-        _ => format!("{names}: {}.", to.words()),
+        Status::Operational => format!("{names} {is} operational again."),
+        Status::UnderMaintenance => format!("{names} {is} now under maintenance."),
+        Status::Unknown => format!("We do not know at the moment how {names} {is} doing."),
+        Status::DegradedPerformance => format!("{names} now {has} degraded performance."),
+        Status::PartialOutage => format!("{names} {is} now in a partial outage."),
+        Status::MajorOutage => format!("{names} {is} now in a major outage."),
     }
 }
 

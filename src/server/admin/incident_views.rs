@@ -42,6 +42,9 @@ pub(super) struct IncidentView {
     #[oai(nullable)]
     resolved_at: Option<Time>,
     updated_at: Time,
+    /// Set where a person ended the incident while alerts that belong to it still fire: which, and what becomes of them.
+    #[oai(skip_serializing_if_is_none)]
+    still_firing: Option<String>,
     /// The timeline, newest first.
     #[oai(skip_serializing_if_is_none)]
     updates: Option<Vec<UpdateView>>,
@@ -63,6 +66,9 @@ pub(super) struct UpdateView {
     at: Time,
     /// Who wrote it: a person's or a token's name, or `fanal` for the evaluator.
     by: String,
+    /// In the answer to an entry that ends the incident: the alerts that still fire, and what becomes of them.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) still_firing: Option<String>,
 }
 
 impl View for UpdateView {}
@@ -87,7 +93,7 @@ impl Called {
         Ok(Self { keys: components::keys(conn).await?, names: Names::load(conn).await? })
     }
 
-    pub(super) fn incident(&self, incident: Incident, updates: Option<Vec<IncidentUpdate>>) -> IncidentView {
+    pub(super) fn incident(&self, incident: Incident, updates: Option<Vec<IncidentUpdate>>, still_firing: Option<String>) -> IncidentView {
         let affected = incident
             .components
             .iter()
@@ -102,6 +108,7 @@ impl Called {
             started_at: Time(incident.started_at),
             resolved_at: incident.resolved_at.map(Time),
             updated_at: Time(incident.updated_at),
+            still_firing,
             updates: updates.map(|updates| updates.into_iter().map(|update| self.update(update)).collect()),
             title: incident.title,
         }
@@ -119,6 +126,7 @@ impl Called {
             at: Time(update.at),
             body: update.body,
             by: update.by,
+            still_firing: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use storage::{
     Connection,
     history::{self, About},
     rows::{self, Incidents},
+    state::{self, Causes},
 };
 
 use super::{
@@ -71,7 +72,7 @@ impl IncidentsApi {
         let mut conn = self.0.db.read().await?;
         let called = Called::load(&mut conn).await?;
         let rows = rows::incidents(&mut conn, Incidents::Page { before: paging.before(), limit: paging.n_wanted() }).await?;
-        Ok(Json(paging.list(rows, |incident| incident.id.0, |incident| called.incident(incident, None))))
+        Ok(Json(paging.list(rows, |incident| incident.id.0, |incident| called.incident(incident, None, None))))
     }
 
     /// Opens an incident.
@@ -145,8 +146,10 @@ impl IncidentsApi {
         let change = Wanted { title: None, body: Some(new.body), status, components: new.components, published: None };
         let recorded = self.change(caller, id, &IfMatch::any(), change).await?;
         let update = written(&recorded).and_then(|(_, update)| update).ok_or_else(Problem::internal)?;
-        let called = Called::load(&mut self.0.db.read().await?).await?;
-        Ok(Created { location: self.0.location(&format!("incidents/{id}/updates"), update.id), view: called.update(update.clone()) })
+        let mut conn = self.0.db.read().await?;
+        let mut view = Called::load(&mut conn).await?.update(update.clone());
+        view.still_firing = still_firing(&mut conn, id, update.status).await?;
+        Ok(Created { location: self.0.location(&format!("incidents/{id}/updates"), update.id), view })
     }
 
     /// Shows one entry of an incident's timeline.
@@ -231,5 +234,14 @@ async fn load(conn: &mut Connection, id: IncidentId) -> Result<IncidentView, Pro
     let incident: Option<Incident> = rows::incidents(conn, Incidents::One(id)).await?.pop();
     let incident = incident.ok_or_else(|| Problem::not_found("incident"))?;
     let updates = rows::incident_updates(conn, &[id]).await?;
-    Ok(Called::load(conn).await?.incident(incident, Some(updates)))
+    let still_firing = still_firing(conn, id, incident.status).await?;
+    Ok(Called::load(conn).await?.incident(incident, Some(updates), still_firing))
+}
+
+/// What still fires in an incident that a person has ended.
+async fn still_firing(conn: &mut Connection, incident: IncidentId, status: IncidentStatus) -> Result<Option<String>, Problem> {
+    if !status.is_over() {
+        return Ok(None);
+    }
+    Ok(domain::still_firing(&state::causes(conn, Causes::MutedWith(incident)).await?))
 }

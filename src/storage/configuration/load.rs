@@ -143,24 +143,6 @@ async fn load_secrets(conn: &mut Connection) -> Result<HashMap<i64, Vec<(Secret,
     Ok(found)
 }
 
-#[derive(sqlx::FromRow)]
-struct RouteRow {
-    route_id: i64,
-    integration_id: i64,
-    position: i32,
-    condition: String,
-    status: Option<String>,
-    for_ms: i64,
-    keep_firing_for: i64,
-    expire_after: i64,
-    cool_off: i64,
-    publish: String,
-    title: Option<String>,
-    body: Option<String>,
-    metric_id: Option<i64>,
-    value: Option<String>,
-}
-
 /// The routes of every integration, or of one.
 pub(crate) async fn load_routes(
     conn: &mut Connection,
@@ -168,34 +150,20 @@ pub(crate) async fn load_routes(
     metrics: &Keys,
     only: Option<i64>,
 ) -> Result<HashMap<i64, Vec<(RouteSpec, Row)>>, StorageError> {
-    let rows: Vec<RouteRow> = sql!(conn, c => sqlx::query_as(
-        "select route_id, integration_id, position, condition, status, for_ms, keep_firing_for, expire_after, cool_off, publish,
-                title, body, metric_id, value
-         from route where cast($1 as bigint) is null or integration_id = $1 order by integration_id, position, route_id",
-    )
-    .bind(only)
-    .fetch_all(&mut *c)
-    .await)?;
-    let pairs = sql!(conn, c => sqlx::query_as(
-        "select p.route_id, p.component_id from route_component p join route r on r.route_id = p.route_id
-         where cast($1 as bigint) is null or r.integration_id = $1",
-    )
-    .bind(only)
-    .fetch_all(&mut *c)
-    .await)?;
+    let pairs = rows::route_components(conn, only).await?;
     let mut parts = grouped(pairs, components);
     let mut found: HashMap<i64, Vec<(RouteSpec, Row)>> = HashMap::new();
-    for row in rows {
+    for row in rows::routes(conn, only).await? {
         let metric = row.metric_id.and_then(|id| metrics.get(&id).cloned());
         let spec = RouteSpec {
+            status: row.status()?,
+            publish: row.publish()?,
             when: row.condition,
             components: parts.remove(&row.route_id).unwrap_or_default(),
-            status: row.status.map(|text| json(&text, "route", "status")).transpose()?.unwrap_or_default(),
             hold: Span(row.for_ms),
             keep_firing_for: Span(row.keep_firing_for),
             expire_after: Span(row.expire_after),
             cool_off: Span(row.cool_off),
-            publish: named(&row.publish, "route", "publish")?,
             title: row.title,
             body: row.body,
             metric: metric.map(|key| MetricFeed { key, value: row.value.unwrap_or_else(|| DEFAULT_VALUE.to_owned()) }),

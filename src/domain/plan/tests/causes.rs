@@ -71,7 +71,7 @@ fn a_thing_not_heard_of_for_too_long_is_given_up() {
     assert_eq!(world.status(API), MajorOutage, "being heard of again counts from the start");
     world.after("1m");
     assert_eq!(world.status(API), Operational);
-    assert!(!world.state.alerts[&(ALERTS, "cpu".to_owned())].firing);
+    assert!(!world.state.alerts.get(&(ALERTS, "cpu".to_owned())).unwrap().firing);
     world.fires("cpu", Critical);
     assert_eq!(world.status(API), MajorOutage, "and it may come back");
 }
@@ -90,7 +90,7 @@ fn giving_up_on_one_route_does_not_stop_the_end_from_reaching_another() {
     world.say(Signal { group: Some("g".to_owned()), ..firing("cpu", Critical) });
     world.after("10m");
     assert_eq!((world.status(API), world.status(WEB)), (Operational, MajorOutage));
-    assert!(world.state.alerts[&(ALERTS, "cpu".to_owned())].firing, "the other route still believes it");
+    assert!(world.state.alerts.get(&(ALERTS, "cpu".to_owned())).unwrap().firing, "the other route still believes it");
     world.say(Signal { group: Some("g".to_owned()), whole_group: true, ..resolved("group") });
     assert_eq!(world.status(WEB), Operational);
 }

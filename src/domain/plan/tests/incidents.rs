@@ -29,10 +29,10 @@ fn an_incident_says_when_it_gets_worse_and_when_it_gets_better() {
     assert_eq!(world.incident().impact, Impact::Minor);
     world.told();
     world.fires("cpu", Critical);
-    let worse = "incident.updated Problem with API: API: major outage. [API major_outage]";
+    let worse = "incident.updated Problem with API: API is now in a major outage. [API major_outage]";
     assert_eq!(world.told_people(), [worse]);
     world.fires("cpu", Warning);
-    assert_eq!(world.told_people(), ["incident.updated Problem with API: API: degraded performance. [API degraded_performance]"]);
+    assert_eq!(world.told_people(), ["incident.updated Problem with API: API now has degraded performance. [API degraded_performance]"]);
     world.fires("cpu", Critical);
     assert_eq!(world.told_people(), [worse], "as bad as before is news again");
     assert_eq!((world.incident().impact, world.incident().components[&API]), (Impact::Critical, MajorOutage));
@@ -68,7 +68,7 @@ fn routes_and_integrations_that_speak_of_one_component_share_its_incident() {
     assert_eq!(
         world.told_people(),
         [
-            "incident.updated Problem with API: API: degraded performance. Web: operational again. [API degraded_performance] [Web operational]"
+            "incident.updated Problem with API: API now has degraded performance. Web is operational again. [API degraded_performance] [Web operational]"
         ]
     );
     world.say_from(CI, resolved("build"));
@@ -85,7 +85,7 @@ fn a_component_that_recovers_before_the_others_is_reported() {
     }
     world.told();
     world.resolves("network");
-    assert_eq!(world.told_people(), ["incident.updated Problem with API and Web: Web: operational again. [Web operational]"]);
+    assert_eq!(world.told_people(), ["incident.updated Problem with API and Web: Web is operational again. [Web operational]"]);
     world.resolves("cpu");
     assert_eq!(
         world.told_people(),
@@ -226,5 +226,5 @@ fn many_components_are_not_all_named() {
     world.fires("network", Critical);
     let told = world.told_people();
     assert!(told[0].starts_with("incident.opened Problem with API, Web and Database: "), "{told:#?}");
-    assert!(told[1].starts_with("incident.updated Problem with API, Web and Database: Mail: major outage."), "{told:#?}");
+    assert!(told[1].starts_with("incident.updated Problem with API, Web and Database: Mail is now in a major outage."), "{told:#?}");
 }

@@ -67,7 +67,7 @@ fn an_incident_speaks_only_of_components_that_are_not_under_maintenance() {
     world.after("1h");
     assert_eq!(
         world.told_people(),
-        ["maintenance.completed Upgrade", "incident.updated Problem with Web: API: major outage. [API major_outage]"],
+        ["maintenance.completed Upgrade", "incident.updated Problem with Web: API is now in a major outage. [API major_outage]"],
         "the one that comes out of maintenance joins"
     );
     world.resolves("network");
@@ -83,14 +83,14 @@ fn an_open_incident_rests_while_its_component_is_under_maintenance() {
     world.after("1h");
     assert_eq!(
         world.told_people(),
-        ["maintenance.started Upgrade", "incident.updated Problem with API: API: under maintenance. [API under_maintenance]"]
+        ["maintenance.started Upgrade", "incident.updated Problem with API: API is now under maintenance. [API under_maintenance]"]
     );
     world.fires("cpu", Critical);
     assert_eq!(world.told(), Vec::<String>::new());
     world.after("1h");
     assert_eq!(
         world.told_people(),
-        ["maintenance.completed Upgrade", "incident.updated Problem with API: API: major outage. [API major_outage]"]
+        ["maintenance.completed Upgrade", "incident.updated Problem with API: API is now in a major outage. [API major_outage]"]
     );
     assert_eq!(world.incident().impact, Impact::Critical);
 }

@@ -101,3 +101,66 @@ fn ids_are_never_given_twice() {
     assert_eq!(ids.len(), n);
     assert!(ids.iter().all(|id| *id < world.state.next_id));
 }
+
+#[test]
+fn what_signals_change_within_a_persons_incident_is_told_to_people_too() {
+    let mut world = World::new([auto(&[API, WEB])]);
+    world.acts(open([(API, DegradedPerformance)]));
+    world.told();
+    world.fires("cpu", Critical);
+    assert_eq!(
+        world.told(),
+        [
+            "component.status_changed API major_outage",
+            "component.status_changed Web major_outage",
+            "incident.updated Login is slow: API and Web are now in a major outage. [API major_outage] [Web major_outage]",
+        ]
+    );
+    assert_eq!((world.incident().impact, world.incident().components.clone()), (Impact::Critical, [(API, DegradedPerformance)].into()));
+    world.resolves("cpu");
+    assert_eq!(
+        world.told_people(),
+        [
+            "incident.updated Login is slow: API now has degraded performance. Web is operational again. [API degraded_performance] [Web operational]"
+        ]
+    );
+    assert_eq!(world.incident().status, IncidentStatus::Investigating, "a person ends it");
+}
+
+#[test]
+fn what_joins_a_persons_incident_and_changes_nothing_for_readers_is_not_told() {
+    let mut world = World::new([auto(&[API]), draft(&[API]), shadow(&[API])]);
+    world.acts(open([(API, MajorOutage)]));
+    world.told();
+    world.fires("cpu", Warning);
+    world.resolves("cpu");
+    assert_eq!(world.told(), Vec::<String>::new());
+}
+
+#[test]
+fn a_change_about_which_two_incidents_are_open_is_told_in_one() {
+    let mut world = World::new([auto(&[API])]);
+    world.fires("cpu", Warning);
+    world.acts(open([(API, DegradedPerformance)]));
+    world.told();
+    world.fires("cpu", Critical);
+    assert_eq!(world.told_people(), ["incident.updated Problem with API: API is now in a major outage. [API major_outage]"]);
+    world.resolves("cpu");
+    assert_eq!(
+        world.told_people(),
+        ["incident.resolved Problem with API: No problem with API is reported any more. [API degraded_performance]"]
+    );
+    world.acts(set(API, PartialOutage, None));
+    assert_eq!(world.told_people(), ["incident.updated Login is slow: API is now in a partial outage. [API partial_outage]"]);
+}
+
+#[test]
+fn a_deleted_incident_leaves_word_in_the_other_that_is_open() {
+    let mut world = World::new([auto(&[API])]);
+    world.fires("cpu", Warning);
+    world.acts(open([(API, MajorOutage)]));
+    let persons = *world.state.incidents.keys().next_back().unwrap();
+    world.told();
+    world.acts(Act::DeleteIncident { incident: persons });
+    assert_eq!(world.told_people(), ["incident.updated Problem with API: API now has degraded performance. [API degraded_performance]"]);
+}

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{ALERT_MEMORY, Cause, MAX_COOL_OFF};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -44,6 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => said(),
         5 => (1..900_000_i64).prop_map(Step::Wait),
+        1 => (1..9_i64, 0..2_i64).prop_map(|(days, ms)| Step::Wait(days * 86_400_000 - ms)),
         1 => (component_id(), prop::option::of((status(), prop::option::of(1..900_000_i64)))).prop_map(|(id, word)| Step::Override(id, word)),
         1 => (component_id(), status(), any::<bool>()).prop_map(|(id, status, published)| Step::Open(id, status, published)),
         2 => (0..4_usize, edited, any::<bool>()).prop_map(|(nth, status, publish)| Step::Edit { nth, status, publish }),
@@ -87,11 +89,11 @@ impl World {
                 self.acts(Act::OpenIncident(IncidentEdit { published: Some(published), ..edit }));
             }
             Step::Edit { nth, status, publish } => {
-                let Some(incident) = self.state.incidents.keys().nth(nth).copied() else { return };
+                let Some(incident) = self.known_incident(nth) else { return };
                 self.acts(Act::UpdateIncident { incident, edit: IncidentEdit { status, published: publish.then_some(true), ..edit() } });
             }
             Step::Delete(nth) => {
-                let Some(incident) = self.state.incidents.keys().nth(nth).copied() else { return };
+                let Some(incident) = self.known_incident(nth) else { return };
                 self.acts(Act::DeleteIncident { incident });
             }
             Step::Maintain(id, from, length) => {
@@ -116,8 +118,25 @@ impl World {
         }
     }
 
+    /// One of the incidents that every process knows of, however long it has run.
+    fn known_incident(&self, nth: usize) -> Option<IncidentId> {
+        let since = Timestamp(self.state.clock.0 - MAX_COOL_OFF.0);
+        let mut known = self.state.incidents.values().filter(|incident| incident.resolved_at.is_none_or(|at| at >= since));
+        known.nth(nth).map(|incident| incident.id)
+    }
+
     /// What is true of every state.
     fn check(&self) {
+        for (key, alert) in self.state.alerts.iter() {
+            let held = self.state.causes_of(key).next().is_some();
+            assert!(
+                held || self.state.clock.since(alert.seen_at.max(alert.since)) < ALERT_MEMORY,
+                "remembered too long: {key:?} {alert:?}"
+            );
+        }
+        for cause in self.state.causes.values() {
+            assert!(!cause.is_muted() || (cause.counts() && cause.incident.is_some()), "{cause:#?}");
+        }
         for component in self.state.components.values() {
             let id = component.id;
             let causes = self.state.causes.values().filter(|cause| cause.counts());
@@ -134,7 +153,8 @@ impl World {
             }
         }
         for incident in self.state.incidents.values() {
-            let held = self.state.causes.values().any(|cause| cause.counts() && cause.incident == Some(incident.id));
+            let holds = |cause: &Cause| cause.counts() && !cause.is_muted() && cause.incident == Some(incident.id);
+            let held = self.state.causes.values().any(holds);
             assert_eq!(incident.status.is_over(), incident.resolved_at.is_some());
             assert!(incident.opened_by.is_none() || incident.status.is_over() || held, "open, and nothing keeps it so: {incident:#?}");
         }
@@ -171,6 +191,51 @@ proptest! {
             format!("{:?}", world.log)
         };
         prop_assert_eq!(run(), run());
+    }
+
+    #[test]
+    fn a_restart_between_any_two_steps_changes_nothing(steps in prop::collection::vec((step(), any::<bool>()), 1..40)) {
+        let run = |restarts: bool| {
+            let mut world = world();
+            for (step, restart) in &steps {
+                world.take(step);
+                if restarts && *restart {
+                    world.restart();
+                }
+            }
+            world.restart(); // Forgets the incidents that no other process would know of.
+            format!("{:#?}\n{:#?}\n{:#?}\n{:#?}", world.log, world.state.causes, world.state.incidents, said_so_far(&world))
+        };
+        prop_assert_eq!(run(true), run(false));
+    }
+
+    #[test]
+    fn late_news_never_move_anything(steps in prop::collection::vec(step(), 1..60)) {
+        let mut world = world();
+        // The newest that was ever said of each thing, and when it was last heard of.
+        let mut newest: BTreeMap<crate::AlertKey, (Timestamp, Timestamp)> = BTreeMap::new();
+        for step in &steps {
+            world.decided();
+            world.take(step);
+            for (key, alert) in world.state.alerts.iter() {
+                let (before, _) = *newest.get(key).unwrap_or(&(Timestamp(i64::MIN), Timestamp(i64::MIN)));
+                let heard = alert.seen_at.max(alert.since);
+                let forgotten = newest.get(key).is_some_and(|(_, heard)| world.now.since(*heard) >= ALERT_MEMORY);
+                prop_assert!(alert.occurred_at >= before || forgotten, "{key:?} went back: {alert:?}");
+                newest.insert(key.clone(), (alert.occurred_at.max(if forgotten { Timestamp(i64::MIN) } else { before }), heard));
+            }
+        }
+        let told: Vec<_> = newest.iter().map(|(key, (at, _))| (key.clone(), *at)).collect();
+        for ((integration, what), at) in told {
+            if world.state.alerts.get(&(integration, what.clone())).is_none() {
+                continue;
+            }
+            world.decided();
+            for state in [SignalState::Firing, SignalState::Resolved] {
+                world.say_from(integration, Signal { occurred_at: Timestamp(at.0 - 1), ..signal(&what, state, Critical) });
+            }
+            prop_assert_eq!(world.decided(), vec![]);
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn a_route_sent_to_another_component_takes_its_causes_there() {
     assert_eq!((world.status(API), world.status(WEB)), (Operational, MajorOutage));
     assert_eq!(
         world.told_people(),
-        ["incident.updated Problem with API: Web: major outage. API: operational again. [API operational] [Web major_outage]"]
+        ["incident.updated Problem with API: Web is now in a major outage. API is operational again. [API operational] [Web major_outage]"]
     );
 }
 

@@ -67,3 +67,45 @@ fn a_maintenance_of_hidden_components_is_not_announced() {
     world.after("3h");
     assert_eq!(world.told_people(), ["maintenance.scheduled Upgrade", "maintenance.started Upgrade", "maintenance.completed Upgrade"]);
 }
+
+#[test]
+fn what_a_person_says_to_be_about_nothing_in_particular_is_for_everyone_and_what_lost_its_components_for_nobody() {
+    let mut world = World::new([]);
+    let nothing = |_| false;
+    world.acts(Act::OpenIncident(IncidentEdit { title: Some("Slow".to_owned()), ..edit() }));
+    world.acts(world.maintenance_in("1h", "2h", &[]));
+    assert!(world.incident().is_visible(nothing), "it never was about components");
+    assert!(world.state.maintenances.values().all(|one| one.clone().for_readers(nothing).is_some()));
+    world.acts(Act::DeleteIncident { incident: world.incident().id });
+    world.acts(Act::UpdateMaintenance {
+        maintenance: world.maintenance(),
+        edit: MaintenanceEdit { components: Some(vec![API]), ..MaintenanceEdit::default() },
+    });
+    world.acts(open([(API, PartialOutage)]));
+    world.told();
+    world.configure(|state| drop(state.components.remove(&API)));
+    world.reconfigured();
+    let incident = world.incident().clone();
+    assert!(incident.components.is_empty() && !incident.is_visible(|_| true), "its only component is gone");
+    assert!(world.state.maintenances.values().all(|one| one.components.is_empty() && one.clone().for_readers(|_| true).is_none()));
+    world.acts(move_to(incident.id, IncidentStatus::Identified));
+    world.after("3h");
+    assert_eq!(world.told(), Vec::<String>::new());
+    world.acts(Act::UpdateIncident { incident: incident.id, edit: IncidentEdit { components: Some(BTreeMap::new()), ..edit() } });
+    world.acts(resolve(incident.id));
+    assert_eq!(world.told(), ["incident.resolved Login is slow: The problem is over."], "until a person says that it is about none");
+}
+
+#[test]
+fn a_component_that_is_hidden_later_takes_its_incident_along() {
+    let mut world = World::new([auto(&[API])]);
+    world.fires("cpu", Warning);
+    world.told();
+    world.configure(|state| state.components.get_mut(&API).unwrap().hidden = true);
+    world.reconfigured();
+    world.fires("cpu", Critical);
+    world.resolves("cpu");
+    assert_eq!(world.told(), Vec::<String>::new());
+    let shown = |id: ComponentId| world.state.components.get(&id).is_some_and(Component::is_visible);
+    assert!(world.incident().clone().for_readers(shown).is_none());
+}

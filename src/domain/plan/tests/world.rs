@@ -1,6 +1,7 @@
 //! A small world: a state, its clock, and a mirror that sees the changes only.
 
 use super::*;
+use crate::{MAX_COOL_OFF, NoticeKind};
 
 /// A state with its clock, and everything that was decided in it.
 pub(super) struct World {
@@ -55,6 +56,18 @@ impl World {
         self.took(changes);
     }
 
+    /// One delivery that speaks of several things.
+    pub(super) fn says_all(&mut self, signals: impl IntoIterator<Item = Signal>) {
+        self.n_deliveries += 1;
+        for mut signal in signals {
+            if signal.occurred_at == NOW {
+                signal.occurred_at = self.now;
+            }
+            let changes = plan_signal(&mut self.state, ALERTS, DeliveryId(self.n_deliveries), &signal, self.now);
+            self.took(changes);
+        }
+    }
+
     pub(super) fn fires(&mut self, what: &str, severity: Severity) {
         self.say(firing(what, severity));
     }
@@ -93,7 +106,15 @@ impl World {
             }
         }
         check_fold(&self.state, &self.mirror);
+        check_told(&self.state, &changes);
         self.log.extend(changes);
+    }
+
+    /// Stores the state and reads it back, as another process would.
+    pub(super) fn restart(&mut self) {
+        self.mirror.clock = self.state.clock;
+        self.state = read_back(&self.state);
+        self.mirror = read_back(&self.mirror);
     }
 
     pub(super) fn status(&self, id: ComponentId) -> Status {
@@ -186,6 +207,62 @@ fn check_fold(state: &State, mirror: &State) {
     let signals =
         |state: &State| state.signals.iter().map(|(key, signal)| (key.clone(), format!("{signal:?}"))).collect::<BTreeMap<_, _>>();
     assert_eq!((signals(state), state.next_id), (signals(mirror), mirror.next_id));
+}
+
+/// Everything that readers can see change is told exactly once, to everyone.
+fn check_told(state: &State, changes: &[Recorded]) {
+    let shown = |id: ComponentId| state.components.get(&id).is_some_and(Component::is_visible);
+    let (mut moved, mut told_machines, mut told_people) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut entries, mut told_entries, mut named_again) = (Vec::new(), Vec::new(), Vec::new());
+    for Recorded { change, .. } in changes {
+        match change {
+            Change::ComponentStatus { component, from, to, .. } if from != to && shown(*component) => moved.push((*component, *to)),
+            Change::Incident { incident, update: Some(update) } if incident.is_visible(shown) => entries.push(update.id),
+            Change::Notice(notice) => match &notice.about {
+                NoticeAbout::Component { change } => told_machines.push((change.component, change.to)),
+                NoticeAbout::Incident { update, .. } => {
+                    told_entries.push(update.id);
+                    let told = update.components.iter().map(|change| (change.component, change.to));
+                    // The last entry of an incident sums up what has changed since its worst.
+                    if notice.kind == NoticeKind::IncidentResolved { named_again.extend(told) } else { told_people.extend(told) }
+                }
+                NoticeAbout::Maintenance { .. } | NoticeAbout::Endpoint { .. } => {}
+            },
+            _ => {}
+        }
+    }
+    assert_eq!(told_entries, entries, "{changes:#?}");
+    assert_eq!(told_machines, moved, "{changes:#?}");
+    let is_followed = |id: ComponentId| {
+        let tells = |incident: &Incident| !incident.status.is_over() && incident.is_visible(shown) && incident.components.contains_key(&id);
+        state.incidents.values().any(tells)
+    };
+    for change in &moved {
+        let n = |list: &[(ComponentId, Status)]| list.iter().filter(|told| *told == change).count();
+        assert!(n(&told_people) <= n(&moved), "{change:?} is told twice: {changes:#?}");
+        let told = n(&told_people) + n(&named_again);
+        assert!(told >= 1 || !is_followed(change.0), "{change:?} is not told: {changes:#?}");
+    }
+}
+
+/// What storage keeps of a state, and gives back.
+fn read_back(state: &State) -> State {
+    let mut read = State { zone: state.zone.clone(), next_id: state.next_id, clock: state.clock, ..State::empty() };
+    read.components.clone_from(&state.components);
+    for route in state.routes.values() {
+        read.add_route(copy(route));
+    }
+    let alerts: BTreeMap<_, _> = state.alerts.iter().collect();
+    for (key, alert) in alerts {
+        read.set_alert(key, alert.clone());
+    }
+    state.causes.values().for_each(|cause| read.set_cause(cause.clone()));
+    read.signals.clone_from(&state.signals);
+    let since = Timestamp(state.clock.0 - MAX_COOL_OFF.0);
+    let kept = state.incidents.iter().filter(|(_, incident)| incident.resolved_at.is_none_or(|at| at >= since));
+    read.incidents = kept.map(|(id, incident)| (*id, incident.clone())).collect();
+    read.maintenances.clone_from(&state.maintenances);
+    read
 }
 
 fn copy(route: &Route) -> Route {
