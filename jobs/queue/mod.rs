@@ -11,12 +11,21 @@ mod sqlite;
 mod url;
 mod wake;
 
-use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use apalis::prelude::{WorkerContext, WorkerError};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -35,6 +44,10 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const MISSED_HEARTBEATS: usize = 3;
 /// How long to wait before starting a worker again after the queue failed it.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
+/// How long a server may take to answer; a connection that is silent for longer is given up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often a server is asked whether it still answers.
+const ASK_EVERY: Duration = Duration::from_secs(5);
 /// How often what is done is deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
@@ -65,6 +78,9 @@ pub enum QueueError {
     /// It holds as much as it can.
     #[error("the queue is full")]
     Full,
+    /// It does not answer at all.
+    #[error("the queue does not answer")]
+    Silent,
 }
 
 impl QueueError {
@@ -80,7 +96,10 @@ impl QueueError {
 /// A queue of notifications to try. Cheap to clone.
 #[derive(Clone)]
 pub struct Queue {
-    backend: Backend,
+    url: QueueUrl,
+    /// Replaced when its server has fallen silent: the connections of the old one may never say so.
+    backend: Arc<RwLock<Backend>>,
+    replaced: Arc<Notify>,
     wake: Wake,
 }
 
@@ -109,26 +128,34 @@ impl fmt::Debug for Queue {
 }
 
 impl Queue {
-    /// Opens the queue and brings its tables up to date.
+    /// Opens the queue and brings its tables up to date. A Redis that is not there yet is waited for later on: notifications wait with it,
+    /// and nothing else does.
     ///
     /// # Errors
     /// It cannot be reached or set up.
     pub async fn connect(url: &QueueUrl) -> Result<Self, QueueError> {
-        let backend = match url {
-            QueueUrl::Sqlite(path) => Backend::Sqlite(Sqlite::connect(path).await?),
-            QueueUrl::Redis { url, prefix } => Backend::Redis(Box::new(Redis::connect(url, prefix).await?)),
-            QueueUrl::Postgres(url) => Backend::Postgres(Postgres::connect(url).await?),
-        };
-        Ok(Self { backend, wake: Wake::default() })
+        let backend = Backend::open(url).await?;
+        let queue = Self { url: url.clone(), backend: Arc::new(RwLock::new(backend)), replaced: Arc::default(), wake: Wake::default() };
+        if let Err(error) = queue.outstanding().await {
+            if !matches!(url, QueueUrl::Redis { .. }) {
+                return Err(error);
+            }
+            warn!(error = describe(&error), "The queue does not answer; notifications wait until it does");
+        }
+        Ok(queue)
+    }
+
+    fn backend(&self) -> Backend {
+        self.backend.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// `sqlite`, `redis` or `postgres`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
-        match self.backend {
-            Backend::Sqlite(_) => "sqlite",
-            Backend::Redis(_) => "redis",
-            Backend::Postgres(_) => "postgres",
+        match self.url {
+            QueueUrl::Sqlite(_) => "sqlite",
+            QueueUrl::Redis { .. } => "redis",
+            QueueUrl::Postgres(_) => "postgres",
         }
     }
 
@@ -138,7 +165,7 @@ impl Queue {
     /// The queue does not work or is full. Some of the tasks may have been added.
     pub async fn push(&self, tasks: &[SendNotification]) -> Result<(), QueueError> {
         for chunk in tasks.chunks(PUSH_AT_ONCE) {
-            each!(self.backend, queue => queue.push(chunk.to_vec()).await)?;
+            each!(self.backend(), queue => answered(queue.push(chunk.to_vec())).await)?;
             self.wake.wake();
         }
         Ok(())
@@ -149,7 +176,7 @@ impl Queue {
     /// # Errors
     /// The queue does not work.
     pub async fn outstanding(&self) -> Result<u64, QueueError> {
-        each!(self.backend, queue => queue.outstanding().await)
+        each!(self.backend(), queue => answered(queue.outstanding()).await)
     }
 
     /// Works on tasks, `concurrency` at once, until `shutdown`; then finishes those begun. Faults of the queue end a worker and a new
@@ -158,7 +185,7 @@ impl Queue {
     /// Tasks that a process took and did not finish go to others 15 s after its end.
     pub async fn run(&self, handler: Handler, concurrency: usize, shutdown: CancellationToken) {
         let permits = Arc::new(Semaphore::new(concurrency));
-        let beside = async { tokio::join!(self.listen(), self.prune_now_and_then()) };
+        let beside = async { tokio::join!(self.watch(), self.prune_now_and_then()) };
         let work = self.keep_working(&handler, &permits, &shutdown);
         tokio::select! {
             () = work => {}
@@ -178,7 +205,12 @@ impl Queue {
                 permits: Arc::clone(permits),
                 shutdown: shutdown.clone(),
             };
-            let ended = each!(self.backend, queue => queue.work(&run).await);
+            let backend = self.backend();
+            let ended = tokio::select! {
+                ended = async { each!(backend, queue => queue.work(&run).await) } => ended,
+                () = listen(&backend, &self.wake) => Ok(()),
+                () = self.replaced.notified() => Ok(()),
+            };
             if shutdown.is_cancelled() {
                 break;
             }
@@ -193,11 +225,25 @@ impl Queue {
         }
     }
 
-    async fn listen(&self) {
-        match &self.backend {
-            Backend::Sqlite(_) => std::future::pending().await,
-            Backend::Redis(redis) => redis.listen(&self.wake).await,
-            Backend::Postgres(postgres) => postgres.listen(&self.wake).await,
+    /// Asks the server for signs of life, and opens the queue anew when it answers again after a silence. A worker whose connection was
+    /// swallowed by the network would wait for ever.
+    async fn watch(&self) {
+        if let QueueUrl::Sqlite(_) = self.url {
+            return;
+        }
+        loop {
+            tokio::time::sleep(ASK_EVERY).await;
+            let Err(error) = self.outstanding().await else { continue };
+            warn!(error = describe(&error), "The queue does not answer; notifications wait until it does");
+            let fresh = loop {
+                match answered(Backend::open(&self.url)).await {
+                    Ok(fresh) if each!(fresh, queue => answered(queue.outstanding()).await).is_ok() => break fresh,
+                    _ => tokio::time::sleep(RESTART_AFTER).await,
+                }
+            };
+            info!("The queue answers again");
+            *self.backend.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+            self.replaced.notify_one();
         }
     }
 
@@ -212,8 +258,30 @@ impl Queue {
     }
 
     async fn prune(&self) -> Result<u64, QueueError> {
-        each!(self.backend, queue => queue.prune().await)
+        each!(self.backend(), queue => queue.prune().await)
     }
+}
+
+impl Backend {
+    async fn open(url: &QueueUrl) -> Result<Self, QueueError> {
+        Ok(match url {
+            QueueUrl::Sqlite(path) => Self::Sqlite(Sqlite::connect(path).await?),
+            QueueUrl::Redis { url, prefix } => Self::Redis(Box::new(Redis::open(url, prefix)?)),
+            QueueUrl::Postgres(url) => Self::Postgres(Postgres::connect(url).await?),
+        })
+    }
+}
+
+async fn listen(backend: &Backend, wake: &Wake) {
+    match backend {
+        Backend::Sqlite(_) => std::future::pending().await,
+        Backend::Redis(redis) => redis.listen(wake).await,
+        Backend::Postgres(postgres) => postgres.listen(wake).await,
+    }
+}
+
+async fn answered<T>(answer: impl Future<Output = Result<T, QueueError>>) -> Result<T, QueueError> {
+    timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(QueueError::Silent))
 }
 
 /// An error with its causes, on one line.

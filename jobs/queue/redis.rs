@@ -33,14 +33,14 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    /// All keys of the queue begin with `prefix`.
-    pub(super) async fn connect(url: &SecretString, prefix: &str) -> Result<Self, QueueError> {
+    /// All keys of the queue begin with `prefix`. Connects when it is first asked for something.
+    pub(super) fn open(url: &SecretString, prefix: &str) -> Result<Self, QueueError> {
         let client = Client::open(url.expose_secret()).map_err(QueueError::open)?;
         let timeouts = ConnectionManagerConfig::new()
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_connection_timeout(Some(RESPONSE_TIMEOUT))
             .set_max_delay(Duration::from_secs(1));
-        let conn = ConnectionManager::new_with_config(client.clone(), timeouts).await.map_err(QueueError::open)?;
+        let conn = ConnectionManager::new_lazy_with_config(client.clone(), timeouts).map_err(QueueError::open)?;
         let config = Config::default()
             .queue(format!("{prefix}:{QUEUE}"))
             .batch_size(BATCH_SIZE)

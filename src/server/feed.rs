@@ -15,6 +15,8 @@ use crate::page::{Page, Snapshot};
 
 /// How often to look for a new version without being woken.
 const TICK: Duration = Duration::from_secs(1);
+/// A database that has not answered for this long is out of reach, for all that readers need to know.
+const SILENCE: Duration = Duration::from_secs(3);
 /// Renderings of one page lie at least this far apart: many changes become one version for readers.
 const MIN_PAUSE: Duration = Duration::from_millis(40);
 /// Bars, days and "last checked" depend on the time, so the page is rendered this often at least.
@@ -37,7 +39,16 @@ pub async fn follow(page: Arc<Page>, db: Db, wake: Wake, clock: Clock, base_url:
     while !shutdown.is_cancelled() {
         tokio::select! { () = changed.wait(TICK) => {}, () = shutdown.cancelled() => break }
         let overdue = rendered_at.elapsed() >= MAX_AGE || out_of_reach_since.is_some();
-        match render_if_new(&page, &db, &clock, &base_url, overdue).await {
+        let mut attempt = std::pin::pin!(render_if_new(&page, &db, &clock, &base_url, overdue));
+        let attempted = match tokio::time::timeout(SILENCE, &mut attempt).await {
+            Ok(attempted) => attempted,
+            Err(_) => {
+                let since = *out_of_reach_since.get_or_insert_with(|| clock.now());
+                page.mark_stale(since);
+                attempt.await
+            }
+        };
+        match attempted {
             Ok(rendered) => {
                 out_of_reach_since = None;
                 if rendered {

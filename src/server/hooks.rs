@@ -60,8 +60,10 @@ async fn read(body: Body) -> std::io::Result<Option<Vec<u8>>> {
 async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &HeaderMap, body: Body) -> Response {
     // The body is read even for nobody: an answer to a half-read request closes the connection under the sender's feet.
     let (found, body) = (hub.find(key).await, read(body).await);
-    let Some(integration) = found else {
-        return problem(StatusCode::NOT_FOUND, "unknown_integration", "There is no such integration.");
+    let integration = match found {
+        Ok(Some(integration)) => integration,
+        Ok(None) => return problem(StatusCode::NOT_FOUND, "unknown_integration", "There is no such integration."),
+        Err(_) => return come_again(),
     };
     let body = match body {
         Ok(Some(body)) => body,
@@ -92,11 +94,15 @@ async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &Header
             if !matches!(failed, StorageError::Overloaded) {
                 error!(error = ?failed, "Could not store a delivery");
             }
-            problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Not stored; please send it again.")
-                .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS)
-                .into_response()
+            come_again()
         }
     }
+}
+
+fn come_again() -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Not stored; please send it again.")
+        .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS)
+        .into_response()
 }
 
 fn refused(refusal: &Refusal) -> Response {

@@ -17,6 +17,8 @@ use tracing::warn;
 
 /// How often to look for a new configuration without being woken.
 const TICK: Duration = Duration::from_secs(1);
+/// How long a sender may wait for us to look.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Reasons and integrations that rejections are counted for between two writes.
 const MAX_COUNTED: usize = 10_000;
 
@@ -41,6 +43,7 @@ pub struct Hub {
     /// What time it is.
     pub clock: Clock,
     known: ArcSwap<Known>,
+    reading: tokio::sync::Mutex<()>,
     rejections: Mutex<HashMap<(IntegrationId, &'static str), Counted>>,
 }
 
@@ -63,22 +66,28 @@ impl Hub {
     /// # Errors
     /// What the database said, or a secret that does not open.
     pub async fn open(db: Db, secrets: SecretBox, inbox: Inbox, clock: Clock) -> Result<Arc<Self>, StorageError> {
-        let hub = Self { db, secrets, inbox, clock, known: ArcSwap::default(), rejections: Mutex::default() };
+        let hub = Self { db, secrets, inbox, clock, known: ArcSwap::default(), reading: Default::default(), rejections: Mutex::default() };
         hub.read().await?;
         Ok(Arc::new(hub))
     }
 
     /// The integration of this key. One that was made a moment ago by another process is looked for in the database.
-    pub async fn find(&self, key: &str) -> Option<Arc<Integration>> {
-        let known = self.known.load();
-        if let Some(found) = known.by_key.get(key) {
-            return Some(found.clone());
+    ///
+    /// # Errors
+    /// It is not known, and whether there is one cannot be found out now.
+    pub async fn find(&self, key: &str) -> Result<Option<Arc<Integration>>, StorageError> {
+        if let Some(found) = self.known.load().by_key.get(key) {
+            return Ok(Some(found.clone()));
         }
-        // At most once a tick: strangers must not make us read.
-        if known.read_at.is_none_or(|at| at.elapsed() >= TICK) && self.read().await.is_ok() {
-            return self.known.load().by_key.get(key).cloned();
-        }
-        None
+        let look = async {
+            // One at a time, and at most once a tick: strangers must not make us read.
+            let _reading = self.reading.lock().await;
+            if self.known.load().read_at.is_none_or(|at| at.elapsed() >= TICK) {
+                self.read().await?;
+            }
+            Ok(self.known.load().by_key.get(key).cloned())
+        };
+        tokio::time::timeout(PATIENCE, look).await.unwrap_or(Err(StorageError::Overloaded))
     }
 
     async fn read(&self) -> Result<(), StorageError> {

@@ -1,6 +1,6 @@
 //! What operators and orchestrators ask: `/healthz`, `/readyz` and `/metrics`, on an address of their own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::Span;
 use jobs::{Clock, evaluator::Health, queue::Queue};
@@ -10,10 +10,14 @@ use poem::{
     web::{Data, Json},
 };
 use serde_json::json;
-use storage::{Db, deliveries, ledger, notifications};
+use storage::{Db, StorageError, deliveries, ledger, notifications};
+use tokio::time::timeout;
 
 /// An evaluator that has not gone round for this long does not work.
 const MAX_EVALUATOR_AGE: Span = Span::secs(10);
+
+/// How long the database and the queue may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the answers are made from.
 #[derive(Clone)]
@@ -46,12 +50,10 @@ fn healthz() -> &'static str {
 /// The process can do its work: the database and the queue answer, and somebody evaluates.
 #[handler]
 async fn readyz(Data(ops): Data<&Ops>) -> Response {
-    let reading = match ops.db.read().await {
-        Ok(mut conn) => ledger::read(&mut conn).await,
-        Err(failed) => Err(failed),
-    };
-    let database = reading.is_ok();
-    let queue = ops.queue.outstanding().await.is_ok();
+    let reading = async { ledger::read(&mut ops.db.read().await?).await };
+    let (reading, queue) = tokio::join!(timeout(PATIENCE, reading), timeout(PATIENCE, ops.queue.outstanding()));
+    let reading = reading.unwrap_or(Err(StorageError::Overloaded));
+    let (database, queue) = (reading.is_ok(), queue.is_ok_and(|outstanding| outstanding.is_ok()));
     let now = ops.clock.now();
     let age = now.since(ops.health.seen_at());
     let elsewhere = reading.as_ref().is_ok_and(|reading| reading.lease_until >= now.0);
@@ -66,14 +68,18 @@ async fn readyz(Data(ops): Data<&Ops>) -> Response {
 
 #[handler]
 async fn metrics(Data(ops): Data<&Ops>) -> Response {
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
-    if let Ok(mut conn) = ops.db.read().await {
-        if let Ok(n) = notifications::n_open(&mut conn).await {
-            ::metrics::gauge!("fanal_notifications_open").set(n as f64);
-        }
-        if let Ok(n) = deliveries::n_pending(&mut conn, 100_000).await {
-            ::metrics::gauge!("fanal_deliveries_pending").set(n as f64);
-        }
-    }
+    // Without the database the counts are those of a while ago, and the rest is as new as ever.
+    let _ = timeout(PATIENCE, count(&ops.db)).await;
     (ops.metrics)().with_content_type("text/plain; version=0.0.4; charset=utf-8").into_response()
+}
+
+async fn count(db: &Db) -> Result<(), StorageError> {
+    let mut conn = db.read().await?;
+    let (owed, pending) = (notifications::n_open(&mut conn).await?, deliveries::n_pending(&mut conn, 100_000).await?);
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    {
+        ::metrics::gauge!("fanal_notifications_open").set(owed as f64);
+        ::metrics::gauge!("fanal_deliveries_pending").set(pending as f64);
+    }
+    Ok(())
 }

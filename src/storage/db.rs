@@ -7,13 +7,13 @@ use std::{
 };
 
 use sqlx::{
-    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Connection as _, PgPool, Sqlite, SqliteConnection, SqlitePool, Transaction,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::StorageError;
+use crate::{StorageError, link::Link};
 
 /// Connections that only read, on SQLite.
 const N_SQLITE_READERS: u32 = 4;
@@ -21,6 +21,18 @@ const N_SQLITE_READERS: u32 = 4;
 const N_POSTGRES_CONNECTIONS: u32 = 16;
 /// How long to wait for a connection or a lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long PostgreSQL may take to let us in, and others to give a connection back.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection that lay idle may take to show that it still works.
+const IDLE_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// What PostgreSQL is to do about us when we fall silent, so that what we held is free again: the one row of the ledger, above all.
+const POSTGRES_PATIENCE: [(&str, &str); 5] = [
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "20s"),
+];
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,14 +56,13 @@ pub struct Connection(Inner);
 enum Inner {
     SqliteReader(PoolConnection<Sqlite>),
     SqliteWriter(Transaction<'static, Sqlite>),
-    PostgresReader(PoolConnection<Postgres>),
-    PostgresWriter(Transaction<'static, Postgres>),
+    Postgres(Link),
 }
 
 /// What [`sql!`] matches on.
 pub(crate) enum Raw<'c> {
     Sqlite(&'c mut SqliteConnection),
-    Postgres(&'c mut PgConnection),
+    Postgres(&'c mut Link),
 }
 
 /// Runs one expression on either kind of database: `execute!(conn, sqlx::query("…"))`.
@@ -120,8 +131,21 @@ impl Db {
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StorageError> {
-        let options = PgConnectOptions::from_str(url).map_err(|error| StorageError::Url(error.to_string()))?.application_name("fanal");
-        let pool = PgPoolOptions::new().max_connections(N_POSTGRES_CONNECTIONS).acquire_timeout(BUSY_TIMEOUT).connect_with(options).await?;
+        let options = PgConnectOptions::from_str(url).map_err(|error| StorageError::Url(error.to_string()))?;
+        let options = options.application_name("fanal").options(POSTGRES_PATIENCE);
+        let pool = PgPoolOptions::new()
+            .max_connections(N_POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            // The pool's own check has no end of its own: one dead connection would use up the patience of whoever asks for any.
+            .test_before_acquire(false)
+            .before_acquire(|conn, _| {
+                Box::pin(async move {
+                    let alive = tokio::time::timeout(IDLE_CHECK_TIMEOUT, conn.ping()).await;
+                    alive.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))).map(|()| true)
+                })
+            })
+            .connect_with(options)
+            .await?;
         Ok(Self::Postgres(pool))
     }
 
@@ -162,7 +186,7 @@ impl Db {
     pub async fn read(&self) -> Result<Connection, StorageError> {
         Ok(Connection(match self {
             Self::Sqlite { readers, .. } => Inner::SqliteReader(readers.acquire().await?),
-            Self::Postgres(pool) => Inner::PostgresReader(pool.acquire().await?),
+            Self::Postgres(pool) => Inner::Postgres(Link::open(pool).await?),
         }))
     }
 
@@ -174,7 +198,7 @@ impl Db {
         Ok(Connection(match self {
             // IMMEDIATE: a transaction that first reads and then writes could otherwise fail in the middle.
             Self::Sqlite { writer, .. } => Inner::SqliteWriter(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Inner::PostgresWriter(pool.begin().await?),
+            Self::Postgres(pool) => Inner::Postgres(Link::begin(pool).await?),
         }))
     }
 
@@ -205,8 +229,7 @@ impl Connection {
         match &mut self.0 {
             Inner::SqliteReader(conn) => Raw::Sqlite(conn),
             Inner::SqliteWriter(tx) => Raw::Sqlite(tx),
-            Inner::PostgresReader(conn) => Raw::Postgres(conn),
-            Inner::PostgresWriter(tx) => Raw::Postgres(tx),
+            Inner::Postgres(link) => Raw::Postgres(link),
         }
     }
 
@@ -217,8 +240,8 @@ impl Connection {
     pub async fn commit(self) -> Result<(), StorageError> {
         match self.0 {
             Inner::SqliteWriter(tx) => tx.commit().await?,
-            Inner::PostgresWriter(tx) => tx.commit().await?,
-            Inner::SqliteReader(_) | Inner::PostgresReader(_) => {}
+            Inner::Postgres(link) => link.commit().await?,
+            Inner::SqliteReader(_) => {}
         }
         Ok(())
     }

@@ -2,11 +2,11 @@
 //!
 //! A sync to disk costs far more than a row, so whoever waits for one shares it: while a batch commits, the next one gathers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::NewDelivery;
 use sqlx::QueryBuilder;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::error;
 
 use crate::{Connection, Db, StorageError, Topic, Wake, db::sql};
@@ -19,15 +19,19 @@ const MAX_BATCH: usize = 512;
 const MAX_BATCH_BYTES: usize = 8 << 20;
 /// Rows in one statement; powers of two below keep the number of prepared statements small.
 const MAX_ROWS: usize = 64;
+/// Kibibytes of bodies that may wait at once.
+const MAX_WAITING_KIB: usize = 128 << 10;
 /// How long a delivery may wait for its commit before its sender is told to come again.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_millis(1500);
 
-type Waiting = (NewDelivery, oneshot::Sender<Result<(), StorageError>>);
+/// A delivery, whom to tell what became of it, and its place among those that wait.
+type Waiting = (NewDelivery, oneshot::Sender<Result<(), StorageError>>, OwnedSemaphorePermit);
 
 /// Takes deliveries in. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Inbox {
     sender: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
 }
 
 impl Inbox {
@@ -36,7 +40,7 @@ impl Inbox {
     pub fn open(db: Db, wake: Wake) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         let task = tokio::spawn(run(db, wake, receiver));
-        (Self { sender }, task)
+        (Self { sender, room: Arc::new(Semaphore::new(MAX_WAITING_KIB)) }, task)
     }
 
     /// Stores a delivery; it is on disk when this returns. One that its integration has already sent is left alone.
@@ -45,7 +49,9 @@ impl Inbox {
     /// [`StorageError::Overloaded`] if too many wait already or the database takes too long, else what the database said.
     pub async fn insert(&self, delivery: NewDelivery) -> Result<(), StorageError> {
         let (done, stored) = oneshot::channel();
-        self.sender.try_send((delivery, done)).map_err(|_| StorageError::Overloaded)?;
+        let kib = u32::try_from(delivery.body.len() / 1024 + 1).unwrap_or(u32::MAX);
+        let room = self.room.clone().try_acquire_many_owned(kib).map_err(|_| StorageError::Overloaded)?;
+        self.sender.try_send((delivery, done, room)).map_err(|_| StorageError::Overloaded)?;
         match tokio::time::timeout(PATIENCE, stored).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(StorageError::Overloaded),
@@ -57,6 +63,8 @@ async fn run(db: Db, wake: Wake, mut receiver: mpsc::Receiver<Waiting>) {
     let mut batch: Vec<Waiting> = Vec::with_capacity(MAX_BATCH);
     while receiver.recv_many(&mut batch, MAX_BATCH).await > 0 {
         let mut rest = std::mem::take(&mut batch);
+        // Whoever was told to come again, or has hung up, comes again: stored now, it would be there twice.
+        rest.retain(|(_, done, _)| !done.is_closed());
         while !rest.is_empty() {
             let n = fitting(&rest);
             let later = rest.split_off(n);
@@ -69,7 +77,7 @@ async fn run(db: Db, wake: Wake, mut receiver: mpsc::Receiver<Waiting>) {
 /// How many of `waiting` go into one commit.
 fn fitting(waiting: &[Waiting]) -> usize {
     let mut bytes = 0;
-    let fits = waiting.iter().take_while(|(delivery, _)| {
+    let fits = waiting.iter().take_while(|(delivery, ..)| {
         bytes += delivery.body.len();
         bytes <= MAX_BATCH_BYTES
     });
@@ -77,23 +85,23 @@ fn fitting(waiting: &[Waiting]) -> usize {
 }
 
 async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
-    match insert_all(db, batch.iter().map(|(delivery, _)| delivery).collect()).await {
+    match insert_all(db, batch.iter().map(|(delivery, ..)| delivery).collect()).await {
         Ok(()) => {
-            for (_, done) in batch {
+            for (_, done, _) in batch {
                 let _ = done.send(Ok(())); // A sender that has hung up will send it again; it is stored all the same.
             }
             wake.wake(Topic::Deliveries).await;
         }
         // One row that the database refuses must not turn away the others.
         Err(failed) if !failed.is_transient() && batch.len() > 1 => {
-            for (delivery, done) in batch {
+            for (delivery, done, _) in batch {
                 let _ = done.send(insert_all(db, vec![&delivery]).await);
             }
             wake.wake(Topic::Deliveries).await;
         }
         Err(failed) => {
             error!(error = ?failed, n = batch.len(), "Could not store deliveries");
-            for (_, done) in batch {
+            for (_, done, _) in batch {
                 let _ = done.send(Err(StorageError::Overloaded));
             }
         }

@@ -16,6 +16,7 @@ pub mod idempotency;
 mod inbox;
 pub mod integrations;
 pub mod ledger;
+mod link;
 pub mod metrics;
 pub mod notifications;
 pub mod page;

@@ -1,12 +1,15 @@
 //! Wake-ups: who waits for something need not poll for it. A wake-up may be lost, so every waiter also looks by itself now and then.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use sqlx::postgres::PgListener;
-use tokio::sync::watch;
+use sqlx::{
+    PgPool,
+    postgres::{PgListener, PgPoolOptions},
+};
+use tokio::{sync::watch, time::timeout};
 use tracing::warn;
 
-use crate::Db;
+use crate::{Db, link::Link};
 
 /// What may have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,9 @@ struct Inner {
 
 /// How long to wait before listening again after the connection was lost.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// After how long without a call the connection is asked for a sign of life, and how long it may take to give one.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Wake {
     /// Wake-ups around `db`. Run [`Wake::listen`] beside it to hear other processes.
@@ -61,11 +67,10 @@ impl Wake {
     /// Wakes every process. Failing to reach the others is no error: they look by themselves soon.
     pub async fn wake(&self, topic: Topic) {
         self.wake_here(topic);
-        if let Db::Postgres(pool) = &self.inner.db {
-            let told = sqlx::query("select pg_notify($1, '')").bind(topic.channel()).execute(pool).await;
-            if let Err(error) = told {
-                warn!(%error, "Could not wake the other processes");
-            }
+        if let Db::Postgres(pool) = &self.inner.db
+            && let Err(error) = call_out(pool, topic).await
+        {
+            warn!(%error, "Could not wake the other processes");
         }
     }
 
@@ -79,7 +84,10 @@ impl Wake {
     pub async fn listen(&self) {
         let Db::Postgres(pool) = &self.inner.db else { return };
         loop {
-            if let Err(error) = self.listen_on(pool).await {
+            // A connection that falls silent is never given back by the driver: it must not be one of those that others wait for.
+            let own = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER_TIMEOUT).test_before_acquire(false);
+            let own = own.connect_lazy_with((*pool.connect_options()).clone());
+            if let Err(error) = self.listen_on(&own).await {
                 warn!(%error, "Lost the connection that listens for other processes");
             }
             tokio::time::sleep(LISTEN_AGAIN_AFTER).await;
@@ -88,17 +96,33 @@ impl Wake {
 
     async fn listen_on(&self, pool: &sqlx::PgPool) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen_all(Topic::ALL.map(Topic::channel)).await?;
+        listener.eager_reconnect(false);
+        answered(listener.listen_all(Topic::ALL.map(Topic::channel))).await?;
         for topic in Topic::ALL {
             self.wake_here(topic); // Whatever was called out while nobody listened.
         }
         loop {
-            let heard = listener.recv().await?;
+            let Ok(heard) = timeout(ASK_AFTER, listener.try_recv()).await else {
+                // Nobody called out, or the connection has fallen silent.
+                answered(sqlx::query("select 1").execute(&mut listener)).await?;
+                continue;
+            };
+            let heard = heard?.ok_or(sqlx::Error::WorkerCrashed)?;
             if let Some(topic) = Topic::ALL.into_iter().find(|topic| topic.channel() == heard.channel()) {
                 self.wake_here(topic);
             }
         }
     }
+}
+
+async fn call_out(pool: &PgPool, topic: Topic) -> Result<(), sqlx::Error> {
+    let mut link = Link::open(pool).await?;
+    sqlx::query("select pg_notify($1, '')").bind(topic.channel()).execute(&mut link).await?;
+    Ok(())
+}
+
+async fn answered<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// Hears the wake-ups of one topic; several that come while nobody waits count as one.

@@ -45,6 +45,15 @@ impl App {
 
     /// Starts (or, after [`App::kill`], starts again) the serving process, on the same address.
     pub(crate) async fn serve(&mut self) -> Result<()> {
+        self.serve_until("readyz").await
+    }
+
+    /// As [`App::serve`], but waits only until the process lives, whatever else is missing.
+    pub(crate) async fn serve_anyhow(&mut self) -> Result<()> {
+        self.serve_until("healthz").await
+    }
+
+    async fn serve_until(&mut self, sign: &str) -> Result<()> {
         if self.base.is_empty() {
             let (listen, ops) = (spare_port()?, spare_port()?);
             self.base = format!("http://127.0.0.1:{listen}");
@@ -56,8 +65,8 @@ impl App {
         arguments.extend([env!("CARGO_BIN_EXE_fanal").to_owned(), "serve".to_owned()]);
         let log = self.folder.path().join("fanal.log");
         self.process = Some(Process::start(Path::new("/usr/bin/env"), &arguments, None, &log)?);
-        let url = format!("{}/readyz", self.ops);
-        wait_for("fanal to be ready", Duration::from_secs(20), || async {
+        let url = format!("{}/{sign}", self.ops);
+        wait_for(&format!("fanal's /{sign}"), Duration::from_secs(20), || async {
             let answer = self.http.get(&url).send().await.ok()?;
             answer.status().is_success().then_some(())
         })

@@ -8,6 +8,7 @@ pub(crate) mod dkim;
 pub(crate) mod folder;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod smtp;
 pub(crate) mod webhooks;
