@@ -1,6 +1,11 @@
 //! End-to-end tests: the parts of the binary on real servers.
 
 mod app;
+mod faults;
+mod history;
+mod processes;
 mod road;
 mod servers;
+mod storm;
 mod subscribers;
+mod told;
