@@ -19,6 +19,9 @@ use crate::StorageError;
 const N_SQLITE_READERS: u32 = 4;
 /// Connections, on PostgreSQL.
 const N_POSTGRES_CONNECTIONS: u32 = 16;
+/// For this long a transaction may wait for its own process, on PostgreSQL. One that was frozen in the middle must not keep a lock
+/// that others wait for; its transaction is undone, as if it had died.
+const IDLE_IN_TRANSACTION_MS: &str = "4000";
 /// How long to wait for a connection or a lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -120,7 +123,8 @@ impl Db {
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StorageError> {
-        let options = PgConnectOptions::from_str(url).map_err(|error| StorageError::Url(error.to_string()))?.application_name("fanal");
+        let options = PgConnectOptions::from_str(url).map_err(|error| StorageError::Url(error.to_string()))?;
+        let options = options.application_name("fanal").options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MS)]);
         let pool = PgPoolOptions::new().max_connections(N_POSTGRES_CONNECTIONS).acquire_timeout(BUSY_TIMEOUT).connect_with(options).await?;
         Ok(Self::Postgres(pool))
     }

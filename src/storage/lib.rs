@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod notifications;
 pub mod page;
+mod presence;
 pub mod queue;
 pub mod rows;
 mod secrets;

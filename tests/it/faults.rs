@@ -31,7 +31,7 @@ pub(crate) fn mail_settings(smtp: &SmtpServer) -> Vec<(&'static str, String)> {
 }
 
 /// What the same storm makes where nothing breaks.
-async fn undisturbed(stack: Stack, storm: &Storm) -> Result<History> {
+pub(crate) async fn undisturbed(stack: Stack, storm: &Storm) -> Result<History> {
     let (smtp, webhooks) = (SmtpServer::start()?, WebhookServer::start().await?);
     let app = App::start(stack, &storm.configuration(&webhooks.url()), &mail_settings(&smtp)).await?;
     storm.pass_over(&app).await?;

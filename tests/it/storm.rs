@@ -146,7 +146,7 @@ subscribers:
 async fn post(http: &reqwest::Client, base: &str, id: &str, body: &str) -> Result<bool> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().cast_signed();
     let signature = Webhook::new(SECRET)?.sign(id, now, body.as_bytes())?;
-    let request = http.post(format!("{base}/hooks/storm")).header("content-type", "application/json").timeout(Duration::from_secs(10));
+    let request = http.post(format!("{base}/hooks/storm")).header("content-type", "application/json").timeout(Duration::from_secs(2));
     let request = request.header("webhook-id", id).header("webhook-timestamp", now).header("webhook-signature", signature);
     match request.body(body.to_owned()).send().await {
         Ok(answer) if answer.status() == 202 => Ok(true),
