@@ -29,6 +29,8 @@ use crate::Clock;
 
 /// Deliveries in one transaction: enough to share its cost, few enough not to keep other writers waiting.
 const MAX_BATCH: i64 = 256;
+/// Bytes of their bodies, likewise: PostgreSQL undoes a transaction whose process does not get on for some seconds.
+const MAX_BATCH_BYTES: usize = 4 << 20;
 /// How often the lease is renewed and the inbox looked at without being woken.
 const TICK: Duration = Duration::from_secs(1);
 /// How long to wait after an error.
@@ -159,7 +161,7 @@ impl Evaluator {
         let began = Instant::now();
         let mut entry = ledger::begin(&self.db, Some(lease)).await?;
         let mut known = self.known(&mut entry).await?;
-        let batch = deliveries::pending(&mut entry.tx, MAX_BATCH).await?;
+        let batch = deliveries::pending(&mut entry.tx, MAX_BATCH, MAX_BATCH_BYTES as i64).await?;
         let mut recorded = Vec::new();
         let mut fates = Vec::with_capacity(batch.len());
         for delivery in &batch {
@@ -173,7 +175,8 @@ impl Evaluator {
         entry.commit(&known.state).await?;
         self.known = Some(known);
         self.tell(&recorded, &fates, began).await;
-        Ok(batch.len() as i64 == MAX_BATCH)
+        let n_bytes: usize = batch.iter().map(|delivery| delivery.body.len()).sum();
+        Ok(batch.len() as i64 == MAX_BATCH || n_bytes >= MAX_BATCH_BYTES)
     }
 
     /// Whether a batch would do anything: nothing is written while nothing happens.

@@ -1,6 +1,6 @@
 //! Tells subscribers: a sweep hands what is owed to the queue, and each task tries one notification once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use domain::{Claimed, NotificationId, Outcome, Span, Timestamp};
 use metrics::{counter, histogram};
@@ -25,6 +25,8 @@ const MAX_OUTSTANDING: usize = 2000;
 const PUSH_AGAIN_AFTER: Span = Span::secs(30);
 /// How often to look without being woken.
 const TICK: Duration = Duration::from_secs(5);
+/// Well within the time for which a claim holds.
+const KEEP_CLAIM_EVERY: Duration = Duration::from_secs(6);
 /// How long an endpoint may fail before it is switched off.
 pub const DISABLE_AFTER: Span = Span(5 * 86_400_000);
 
@@ -69,10 +71,25 @@ impl Courier {
             }
             Err(failed) => return Err(failed),
         };
-        let outcome = self.channels.send(&claimed, &secrets).await;
+        let outcome = self.holding(&claimed, self.channels.send(&claimed, &secrets)).await;
         let now = self.clock.now();
         let next = schedule::next(task.attempt, &outcome, now, rand::random());
         self.record(&claimed, &outcome, next, at, now).await
+    }
+
+    /// Keeps up the claim for as long as the try takes: a mail server may be slow, and there may be a queue in front of it.
+    async fn holding(&self, claimed: &Claimed, sent: impl Future<Output = Outcome>) -> Outcome {
+        let mut sent = std::pin::pin!(sent);
+        loop {
+            tokio::select! {
+                outcome = &mut sent => return outcome,
+                () = tokio::time::sleep(KEEP_CLAIM_EVERY) => {}
+            }
+            let kept = notifications::keep_claim(&self.db, claimed.notification, claimed.attempt, self.clock.now()).await;
+            if let Err(failed) = kept {
+                warn!(notification = claimed.notification.0, error = ?failed, "Could not keep up a claim; it may be tried twice");
+            }
+        }
     }
 
     async fn record(

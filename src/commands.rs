@@ -195,7 +195,7 @@ struct Folded {
 }
 
 async fn fold_again(db: &Db, secrets: &SecretBox) -> anyhow::Result<Folded> {
-    const AT_ONCE: i64 = 1000;
+    const AT_ONCE: i64 = 250;
     // In a transaction of its own that is never committed: nothing is written.
     let mut entry = ledger::begin(db, None).await?;
     let stored = state::load(&mut entry).await?;

@@ -25,9 +25,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a connection that lay idle may take to show that it still works.
 const IDLE_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
-/// What PostgreSQL is to do about us when we fall silent, so that what we held is free again: the one row of the ledger, above all.
+/// What PostgreSQL is to do about us when we fall silent, so that what we held is free again: the one row of the ledger, above all. A
+/// transaction whose process was frozen in the middle is undone, as if it had died.
 const POSTGRES_PATIENCE: [(&str, &str); 5] = [
-    ("idle_in_transaction_session_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "4s"),
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),

@@ -115,15 +115,25 @@ macro_rules! columns {
     };
 }
 
-/// The oldest deliveries that nobody has looked at, at most `limit` and about `max_bytes` of body.
+/// The oldest deliveries that nobody has looked at, at most `limit`, and no more once they have `max_bytes` of body.
 ///
 /// # Errors
 /// What the database said.
-pub async fn pending(conn: &mut Connection, limit: i64) -> Result<Vec<Delivery>, StorageError> {
-    let rows: Vec<Row> = sql!(conn, c => sqlx::query_as(concat!(columns!(), "where state = 'pending' order by delivery_id limit $1"))
-        .bind(limit)
-        .fetch_all(&mut *c)
-        .await)?;
+pub async fn pending(conn: &mut Connection, limit: i64, max_bytes: i64) -> Result<Vec<Delivery>, StorageError> {
+    let rows: Vec<Row> = sql!(conn, c => sqlx::query_as(concat!(
+        columns!(),
+        "where delivery_id in (
+             select delivery_id from (
+                 select delivery_id, sum(length(body)) over (order by delivery_id) - length(body) as bytes_before from (
+                     select delivery_id, body from delivery where state = 'pending' order by delivery_id limit $1
+                 ) as oldest
+             ) as counted where bytes_before < $2
+         ) order by delivery_id",
+    ))
+    .bind(limit)
+    .bind(max_bytes)
+    .fetch_all(&mut *c)
+    .await)?;
     rows.into_iter().map(Delivery::try_from).collect()
 }
 

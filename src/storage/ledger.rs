@@ -9,6 +9,7 @@ use domain::{Span, State, Timestamp};
 use crate::{
     Connection, Db, StorageError,
     db::{execute, sql},
+    presence::{Presence, holder_that_is_gone},
 };
 
 /// How long a lease holds without being renewed. Another process takes over after that.
@@ -118,6 +119,8 @@ pub struct Office {
     holder: String,
     /// On SQLite: the lock on a file beside the database, which the system takes back the moment the process ends.
     lock: Option<File>,
+    /// On PostgreSQL: what shows the others that this process lives, however long it sleeps.
+    presence: Option<Presence>,
     lease: Option<Lease>,
 }
 
@@ -125,7 +128,7 @@ impl Office {
     /// An office for a process that calls itself `holder`; the name must be new at every start.
     #[must_use]
     pub const fn new(db: Db, holder: String) -> Self {
-        Self { db, holder, lock: None, lease: None }
+        Self { db, holder, lock: None, presence: None, lease: None }
     }
 
     /// Takes or renews the lease; `None` while another process holds it.
@@ -136,9 +139,25 @@ impl Office {
         self.lease = match self.db.file() {
             Some(_) if self.lock.is_some() && self.lease.is_some() => return Ok(self.lease.clone()),
             Some(file) => self.hold_file(&file).await?,
-            None => lease(&self.db, &self.holder, now, now.plus(LEASE), false).await?,
+            None => self.hold_lease(now).await?,
         };
         Ok(self.lease.clone())
+    }
+
+    async fn hold_lease(&mut self, now: Timestamp) -> Result<Option<Lease>, StorageError> {
+        self.show_presence().await?;
+        let gone = if self.lease.is_none() { holder_that_is_gone(&self.db).await? } else { None };
+        lease(&self.db, &self.holder, now, now.plus(LEASE), &gone.map_or(Others::MayLive, Others::HasDied)).await
+    }
+
+    async fn show_presence(&mut self) -> Result<(), StorageError> {
+        if let Some(presence) = &mut self.presence
+            && presence.is_up().await
+        {
+            return Ok(());
+        }
+        self.presence = Presence::show(&self.db, &self.holder).await?;
+        Ok(())
     }
 
     async fn hold_file(&mut self, database: &Path) -> Result<Option<Lease>, StorageError> {
@@ -151,7 +170,8 @@ impl Office {
             }
             self.lock = Some(file);
         }
-        lease(&self.db, &self.holder, Timestamp(0), Timestamp(i64::MAX), true).await
+        // Whoever has the lock is alone, whatever the row says of somebody who died.
+        lease(&self.db, &self.holder, Timestamp(0), Timestamp(i64::MAX), &Others::None).await
     }
 
     /// Gives the lease back, so that another process need not wait for it to run out.
@@ -159,7 +179,7 @@ impl Office {
     /// # Errors
     /// What the database said.
     pub async fn leave(&mut self) -> Result<(), StorageError> {
-        self.lock = None;
+        (self.lock, self.presence) = (None, None);
         let Some(lease) = self.lease.take() else { return Ok(()) };
         let mut tx = self.db.begin().await?;
         execute!(
@@ -172,20 +192,32 @@ impl Office {
     }
 }
 
-async fn lease(db: &Db, holder: &str, now: Timestamp, until: Timestamp, locked: bool) -> Result<Option<Lease>, StorageError> {
+/// What is known of whoever else may hold the lease.
+enum Others {
+    /// Nothing: the lease must have run out.
+    MayLive,
+    /// This holder has died.
+    HasDied(String),
+    /// There is nobody else.
+    None,
+}
+
+async fn lease(db: &Db, holder: &str, now: Timestamp, until: Timestamp, others: &Others) -> Result<Option<Lease>, StorageError> {
+    let gone = if let Others::HasDied(gone) = others { Some(gone.as_str()) } else { None };
     let mut tx = db.begin().await?;
     let epoch: Option<i64> = sql!(tx, c => sqlx::query_scalar(
         "update ledger set
              lease_epoch = case when lease_holder = $1 then lease_epoch else lease_epoch + 1 end,
              lease_holder = $1,
              lease_until = $2
-         where lease_holder = $1 or lease_holder is null or lease_until < $3 or $4
+         where lease_holder = $1 or lease_holder is null or lease_until < $3 or lease_holder = $4 or $5
          returning lease_epoch",
     )
     .bind(holder)
     .bind(until.0)
     .bind(now.0)
-    .bind(locked)
+    .bind(gone)
+    .bind(matches!(others, Others::None))
     .fetch_optional(&mut *c)
     .await)?;
     tx.commit().await?;

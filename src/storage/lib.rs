@@ -20,6 +20,7 @@ mod link;
 pub mod metrics;
 pub mod notifications;
 pub mod page;
+mod presence;
 pub mod queue;
 pub mod rows;
 mod secrets;

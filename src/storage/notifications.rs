@@ -10,8 +10,9 @@ use crate::{
     secrets::random_token,
 };
 
-/// How long a claim holds: longer than any try may take. What is not recorded by then is tried again.
-pub const CLAIM: Span = Span::secs(60);
+/// How long a claim holds unless it is kept up with [`keep_claim`]. A process that dies keeps up nothing, and what it was trying is
+/// tried again after this time.
+pub const CLAIM: Span = Span::secs(20);
 
 /// How far a notification has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,22 @@ pub async fn claim(
     let recipient = Recipient { subscriber, channel, address: row.address, manage_token: row.manage_token };
     let claimed = Claimed { notification: id, attempt, notice, recipient, page, thread };
     Ok(Some((claimed, secret.into_iter().collect())))
+}
+
+/// Lets the claim for the `attempt`-th try hold on, because the try still goes on.
+///
+/// # Errors
+/// What the database said.
+pub async fn keep_claim(db: &Db, id: NotificationId, attempt: u16, now: Timestamp) -> Result<(), StorageError> {
+    let mut tx = db.begin().await?;
+    execute!(
+        tx,
+        sqlx::query("update notification set next_at = $3 where notification_id = $1 and attempt = $2 and state = 'sending'")
+            .bind(id.0)
+            .bind(i32::from(attempt))
+            .bind(now.plus(CLAIM).0)
+    )?;
+    tx.commit().await
 }
 
 async fn first_in_thread(

@@ -1,10 +1,20 @@
 //! The real binary on a stack of real servers.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::Path,
+    process::{Command, ExitStatus},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::servers::{folder::Folder, http_client, postgres::Postgres, process::Process, redis::Redis, spare_port, wait_for};
+use crate::told;
 
 /// What the binary runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,56 +31,79 @@ impl Stack {
 /// 32 bytes that encrypt nothing but what tests store.
 const SECRET_KEY: &str = "dGVzdHMgb25seTogMzIgYnl0ZXMgb2Yga2V5Li4uLi4=";
 
-/// One or more processes of `fanal` over one database and queue.
+/// A process of `fanal` over a database and a queue, which others can share: see [`App::beside`].
 pub(crate) struct App {
-    pub(crate) folder: Folder,
-    environment: Vec<(String, String)>,
+    // Before the folder, so that it has ended when the folder goes.
     process: Option<Process>,
+    folder: Arc<Folder>,
+    environment: Arc<Vec<(String, String)>>,
+    /// The addresses, as settings. Every process has its own.
+    addresses: [(&'static str, String); 2],
     pub(crate) base: String,
     pub(crate) ops: String,
     pub(crate) http: reqwest::Client,
+    token: Arc<OnceLock<String>>,
+    finished: Arc<AtomicBool>,
 }
 
 impl App {
-    /// A configured instance that serves. `extra` are further settings.
+    /// A configured instance that serves. `extra` are further settings, which win over those that the stack gives.
     pub(crate) async fn start(stack: Stack, configuration: &str, extra: &[(&str, String)]) -> Result<Self> {
-        let folder = Folder::new("fanal")?;
+        let folder = Arc::new(Folder::new("fanal")?);
         let mut environment = settings(stack, folder.path()).await?;
         environment.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        let mut app = Self { folder, environment, process: None, base: String::new(), ops: String::new(), http: http_client() };
+        let finished = Arc::new(AtomicBool::new(false));
+        STARTED.with(|started| started.lock().unwrap_or_else(PoisonError::into_inner).push(finished.clone()));
+        let mut app = Self::stopped(folder, Arc::new(environment), Arc::default(), finished)?;
         app.apply(configuration)?;
         app.serve().await?;
         Ok(app)
     }
 
-    /// Starts (or, after [`App::kill`], starts again) the serving process, on the same address.
-    pub(crate) async fn serve(&mut self) -> Result<()> {
+    /// One more process over the same database and queue, on addresses of its own.
+    pub(crate) async fn beside(&self) -> Result<Self> {
+        let mut app = Self::stopped(self.folder.clone(), self.environment.clone(), self.token.clone(), self.finished.clone())?;
+        app.serve().await?;
+        Ok(app)
+    }
+
+    fn stopped(
+        folder: Arc<Folder>,
+        environment: Arc<Vec<(String, String)>>,
+        token: Arc<OnceLock<String>>,
+        finished: Arc<AtomicBool>,
+    ) -> Result<Self> {
+        let (listen, ops) = (format!("127.0.0.1:{}", spare_port()?), format!("127.0.0.1:{}", spare_port()?));
+        let (base, ops_base) = (format!("http://{listen}"), format!("http://{ops}"));
+        let addresses = [("FANAL_LISTEN", listen), ("FANAL_OPS_LISTEN", ops)];
+        Ok(Self { process: None, folder, environment, addresses, base, ops: ops_base, http: http_client(), token, finished })
+    }
+
+    /// Starts (or, after [`App::kill`], starts again) the serving process, on the same address; tells how long it took to be ready.
+    pub(crate) async fn serve(&mut self) -> Result<Duration> {
         self.serve_until("readyz").await
     }
 
     /// As [`App::serve`], but waits only until the process lives, whatever else is missing.
-    pub(crate) async fn serve_anyhow(&mut self) -> Result<()> {
+    pub(crate) async fn serve_anyhow(&mut self) -> Result<Duration> {
         self.serve_until("healthz").await
     }
 
-    async fn serve_until(&mut self, sign: &str) -> Result<()> {
-        if self.base.is_empty() {
-            let (listen, ops) = (spare_port()?, spare_port()?);
-            self.base = format!("http://127.0.0.1:{listen}");
-            self.ops = format!("http://127.0.0.1:{ops}");
-            self.environment.push(("FANAL_LISTEN".to_owned(), format!("127.0.0.1:{listen}")));
-            self.environment.push(("FANAL_OPS_LISTEN".to_owned(), format!("127.0.0.1:{ops}")));
-        }
-        let mut arguments: Vec<String> = self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    async fn serve_until(&mut self, sign: &str) -> Result<Duration> {
+        let shared = self.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let own = self.addresses.iter().map(|(name, value)| format!("{name}={value}"));
+        let mut arguments: Vec<String> = shared.chain(own).collect();
         arguments.extend([env!("CARGO_BIN_EXE_fanal").to_owned(), "serve".to_owned()]);
         let log = self.folder.path().join("fanal.log");
+        let began = Instant::now();
         self.process = Some(Process::start(Path::new("/usr/bin/env"), &arguments, None, &log)?);
         let url = format!("{}/{sign}", self.ops);
         wait_for(&format!("fanal's /{sign}"), Duration::from_secs(20), || async {
             let answer = self.http.get(&url).send().await.ok()?;
             answer.status().is_success().then_some(())
         })
-        .await
+        .await?;
+        Ok(began.elapsed())
     }
 
     /// SIGKILL.
@@ -78,10 +111,27 @@ impl App {
         self.process.take().context("nothing runs")?.kill()
     }
 
+    /// Sends the process a signal, `STOP` for example.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        self.process.as_ref().context("nothing runs")?.signal(name)
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) async fn wait_for_end(&mut self, timeout: Duration) -> Result<ExitStatus> {
+        let ended = self.process.as_mut().context("nothing runs")?.wait_for_end(timeout).await?;
+        self.process = None;
+        Ok(ended)
+    }
+
     /// Runs a command of the binary and returns what it printed.
     pub(crate) fn command(&self, arguments: &[&str]) -> Result<String> {
         let output = Command::new(env!("CARGO_BIN_EXE_fanal")).args(arguments).envs(self.environment.iter().cloned()).output()?;
-        ensure!(output.status.success(), "fanal {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "fanal {arguments:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(String::from_utf8(output.stdout)?)
     }
 
@@ -91,9 +141,65 @@ impl App {
         self.command(&["apply", "-f", &file.display().to_string()])
     }
 
+    /// What `GET` gives at a path of the admin API.
+    pub(crate) async fn admin(&self, path: &str) -> Result<Value> {
+        if self.token.get().is_none() {
+            let token = self.command(&["token", "create", "--name", "tests", "--scope", "*"])?;
+            // Another process of this test may have been quicker; either token will do.
+            let _ = self.token.set(token.trim().to_owned());
+        }
+        let token = self.token.get().context("a token")?;
+        loop {
+            let answer = self.http.get(format!("{}/api/admin/v1{path}", self.base)).bearer_auth(token).send().await?;
+            if answer.status() == 429 {
+                // One token may ask only so often.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+            ensure!(answer.status().is_success(), "GET {path}: {} {}", answer.status(), answer.text().await?);
+            return Ok(answer.json().await?);
+        }
+    }
+
+    /// Everything in a list of the admin API, in its order.
+    pub(crate) async fn admin_list(&self, path: &str) -> Result<Vec<Value>> {
+        let (mut items, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page = cursor.map_or(String::new(), |cursor| format!("&cursor={cursor}"));
+            let answer = self.admin(&format!("{path}?limit=200{page}")).await?;
+            items.extend(answer["items"].as_array().context("items")?.iter().cloned());
+            cursor = answer["next"].as_str().map(str::to_owned);
+            if cursor.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// The value of a gauge or counter without labels; `None` if the process does not answer or does not have it.
+    pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.http.get(format!("{}/metrics", self.ops)).send().await.ok()?.text().await.ok()?;
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// Waits until every delivery is decided and nothing is owed any more.
+    pub(crate) async fn settle(&self, timeout: Duration) -> Result<()> {
+        wait_for("every delivery to be decided and every notification to be done with", timeout, || async {
+            let idle = self.metric("fanal_deliveries_pending").await? == 0.0 && self.metric("fanal_notifications_open").await? == 0.0;
+            idle.then_some(())
+        })
+        .await
+    }
+
+    /// Ends a scenario: nothing may be left over, and every change that readers saw must have been told once to everybody it concerns.
+    pub(crate) async fn finish(&self) -> Result<()> {
+        self.finished.store(true, Ordering::Relaxed);
+        self.settle(Duration::from_secs(20)).await?;
+        told::every_change_makes_one_notification_for_each_subscriber(self).await
+    }
+
     /// The component's status in the public API.
     pub(crate) async fn status_of(&self, name: &str) -> Result<String> {
-        let summary: serde_json::Value = self.http.get(format!("{}/api/v2/summary.json", self.base)).send().await?.json().await?;
+        let summary: Value = self.http.get(format!("{}/api/v2/summary.json", self.base)).send().await?.json().await?;
         let components = summary["components"].as_array().context("components")?;
         let found = components.iter().find(|component| component["name"] == name).context("no such component")?;
         Ok(found["status"].as_str().unwrap_or_default().to_owned())
@@ -105,6 +211,24 @@ impl App {
         })
         .await
     }
+}
+
+tokio::task_local! {
+    /// Whether each instance that the scenario has started was looked at in the end: see [`App::finish`].
+    static STARTED: Mutex<Vec<Arc<AtomicBool>>>;
+}
+
+/// Runs a scenario, and fails if it ends without having looked at what its instances still owe.
+pub(crate) async fn run(scenario: impl Future<Output = Result<()>>) -> Result<()> {
+    let watched = async {
+        scenario.await?;
+        let finished = |started: &Mutex<Vec<Arc<AtomicBool>>>| {
+            started.lock().unwrap_or_else(PoisonError::into_inner).iter().all(|finished| finished.load(Ordering::Relaxed))
+        };
+        ensure!(STARTED.with(finished), "the scenario ends without App::finish");
+        Ok(())
+    };
+    STARTED.scope(Mutex::default(), watched).await
 }
 
 async fn settings(stack: Stack, folder: &Path) -> Result<Vec<(String, String)>> {
@@ -131,17 +255,17 @@ macro_rules! on_every_stack {
 
             #[tokio::test(flavor = "multi_thread")]
             async fn on_sqlite() -> Result<()> {
-                super::$scenario(Stack::ALL[0]).await
+                crate::app::run(super::$scenario(Stack::ALL[0])).await
             }
 
             #[tokio::test(flavor = "multi_thread")]
             async fn on_postgres_with_redis() -> Result<()> {
-                super::$scenario(Stack::ALL[1]).await
+                crate::app::run(super::$scenario(Stack::ALL[1])).await
             }
 
             #[tokio::test(flavor = "multi_thread")]
             async fn on_postgres_alone() -> Result<()> {
-                super::$scenario(Stack::ALL[2]).await
+                crate::app::run(super::$scenario(Stack::ALL[2])).await
             }
         })+
     };

@@ -1,7 +1,12 @@
 //! End-to-end tests: the parts of the binary on real servers.
 
 mod app;
+mod faults;
+mod history;
 mod outages;
+mod processes;
 mod road;
 mod servers;
+mod storm;
 mod subscribers;
+mod told;

@@ -59,7 +59,7 @@ async fn a_reader_subscribes_confirms_is_told_and_leaves(stack: Stack) -> Result
     smtp.wait_for_mails(4, Duration::from_secs(20)).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
     ensure!(smtp.mails().iter().filter(|mail| mail.to == ["reader@example.net"]).count() == 2, "nothing more is sent");
-    Ok(())
+    app.finish().await
 }
 
 /// An endpoint that asks never to be called again is not, and the owner is told.
@@ -79,7 +79,7 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_the_owner_told(stack: Stac
     app.wait_for_status("API", "operational").await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
     ensure!(webhooks.received().len() == n, "it is not called again");
-    Ok(())
+    app.finish().await
 }
 
 on_every_stack!(a_reader_subscribes_confirms_is_told_and_leaves, an_endpoint_that_is_gone_is_switched_off_and_the_owner_told);

@@ -9,13 +9,13 @@ use std::{
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{LazyLock, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::wait_for;
 
@@ -75,6 +75,26 @@ impl Process {
             bail!("it ended with {status}; the last it printed:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
         }
         Ok(())
+    }
+
+    /// Sends it a signal, `STOP` for example.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        // Not yet waited for, so the number is still its own.
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "kill -s {name}: {status}");
+        Ok(())
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn wait_for_end(&mut self, timeout: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            ensure!(Instant::now() < deadline, "it still runs after {} s", timeout.as_secs());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Ends it as a power cut would.

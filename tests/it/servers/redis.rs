@@ -57,6 +57,13 @@ impl Redis {
         self.process.take().map_or(Ok(()), |mut process| process.kill())
     }
 
+    /// `FLUSHALL`: forgets everything.
+    pub(crate) async fn forget(&self) -> Result<()> {
+        let mut connection = ::redis::Client::open(self.database())?.get_multiplexed_async_connection().await?;
+        ::redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await?;
+        Ok(())
+    }
+
     /// The URL of a numbered database that no other test uses. Only publish and subscribe reach across the numbers.
     pub(crate) fn database(&self) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
