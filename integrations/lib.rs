@@ -6,18 +6,30 @@
 mod accept;
 #[cfg(test)]
 mod accept_tests;
+mod alert_group;
 mod alertmanager;
+mod buildkite;
+mod circleci;
+mod datadog;
 mod document;
 mod error;
 mod field;
 mod form;
+mod github;
+mod gitlab;
+mod grafana;
 mod inbound;
+mod jenkins;
 mod json;
 mod limits;
 mod mapping;
+mod pagerduty;
+mod plain_secret;
 mod provider;
 mod reading;
 mod scheme;
+mod sentry;
+mod set;
 mod settings;
 pub mod signature;
 #[cfg(test)]
@@ -25,6 +37,7 @@ mod signature_tests;
 mod standard_webhooks;
 #[cfg(test)]
 mod tests;
+mod time;
 
 pub use accept::{MAX_EXTERNAL_ID_BYTES, MAX_STORED_HEADER_BYTES, MAX_STORED_HEADERS, accept};
 pub use error::{ParseError, Refusal, SettingsError, VerifyError};

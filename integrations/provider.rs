@@ -3,7 +3,10 @@
 use domain::Signal;
 use secrecy::SecretString;
 
-use crate::{Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, json, limits, standard_webhooks};
+use crate::{
+    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, buildkite, circleci, datadog, github, gitlab,
+    grafana, jenkins, json, limits, pagerduty, sentry, standard_webhooks,
+};
 
 /// A kind of sender. A provider is a constant: a forgotten field does not compile.
 pub struct Provider {
@@ -28,7 +31,20 @@ pub struct Provider {
 }
 
 /// Every provider, in alphabetical order.
-pub static PROVIDERS: &[&Provider] = &[&alertmanager::PROVIDER, &json::PROVIDER, &standard_webhooks::PROVIDER];
+pub static PROVIDERS: &[&Provider] = &[
+    &alertmanager::PROVIDER,
+    &buildkite::PROVIDER,
+    &circleci::PROVIDER,
+    &datadog::PROVIDER,
+    &github::PROVIDER,
+    &gitlab::PROVIDER,
+    &grafana::PROVIDER,
+    &jenkins::PROVIDER,
+    &json::PROVIDER,
+    &pagerduty::PROVIDER,
+    &sentry::PROVIDER,
+    &standard_webhooks::PROVIDER,
+];
 
 /// The provider of this slug, if there is one.
 #[must_use]
