@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use crate::{ParseError, document};
 
+/// What browsers and `curl --data` send.
+pub(crate) const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
+
 /// The field in which some senders put a whole JSON document.
 const PAYLOAD: &str = "payload";
 

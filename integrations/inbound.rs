@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{ParseError, Settings, VerifyError, document, reading};
+use crate::{ParseError, Settings, VerifyError, document, form, reading};
 
 /// One request, as it arrived or as it was stored.
 #[derive(Clone, Copy)]
@@ -59,6 +59,22 @@ impl<'a> Inbound<'a> {
     /// It is none, is nested too deeply, or names a key twice.
     pub fn document(&self) -> Result<Value, ParseError> {
         document::read(self.body)
+    }
+
+    /// The body as a JSON document, or as the fields of a form where the content type says so.
+    ///
+    /// # Errors
+    /// As [`Inbound::document`], or it is no form.
+    pub fn document_or_form(&self) -> Result<Value, ParseError> {
+        if self.media_type().as_deref() == Some(form::MEDIA_TYPE) { form::read(self.body) } else { self.document() }
+    }
+
+    /// The header that says what a body is about.
+    ///
+    /// # Errors
+    /// It is missing.
+    pub fn event_header(&self, name: &str) -> Result<&'a str, ParseError> {
+        self.header(name).ok_or_else(|| ParseError::missing(format!("header {name}")))
     }
 
     /// The body as a `T`, with the path in the error.

@@ -6,21 +6,33 @@
 mod accept;
 #[cfg(test)]
 mod accept_tests;
+mod alert_group;
 mod alertmanager;
+mod buildkite;
+mod circleci;
+mod datadog;
 mod document;
 mod error;
 mod field;
 mod form;
+mod github;
+mod gitlab;
+mod grafana;
 mod inbound;
+mod jenkins;
 mod json;
 mod labels;
 mod limits;
 mod mapping;
+mod pagerduty;
+mod plain_secret;
 pub mod poll;
 mod prometheus;
 mod provider;
 mod reading;
 mod scheme;
+mod sentry;
+mod set;
 mod settings;
 pub mod signature;
 #[cfg(test)]
@@ -29,6 +41,7 @@ mod standard_webhooks;
 mod statuspage;
 #[cfg(test)]
 mod tests;
+mod time;
 
 pub use accept::{MAX_EXTERNAL_ID_BYTES, MAX_STORED_HEADER_BYTES, MAX_STORED_HEADERS, accept};
 pub use error::{ParseError, Refusal, SettingsError, VerifyError};

@@ -4,9 +4,10 @@ use domain::Signal;
 use secrecy::SecretString;
 
 use crate::{
-    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, json, limits,
+    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, buildkite, circleci, datadog, github, gitlab,
+    grafana, jenkins, json, limits, pagerduty,
     poll::{self, Poll},
-    prometheus,
+    prometheus, sentry,
     signature::{self, Scheme},
     standard_webhooks, statuspage,
 };
@@ -64,8 +65,22 @@ impl Provider {
 }
 
 /// Every provider, in alphabetical order.
-pub static PROVIDERS: &[&Provider] =
-    &[&alertmanager::PROVIDER, &json::PROVIDER, &prometheus::PROVIDER, &standard_webhooks::PROVIDER, &statuspage::PROVIDER];
+pub static PROVIDERS: &[&Provider] = &[
+    &alertmanager::PROVIDER,
+    &buildkite::PROVIDER,
+    &circleci::PROVIDER,
+    &datadog::PROVIDER,
+    &github::PROVIDER,
+    &gitlab::PROVIDER,
+    &grafana::PROVIDER,
+    &jenkins::PROVIDER,
+    &json::PROVIDER,
+    &pagerduty::PROVIDER,
+    &prometheus::PROVIDER,
+    &sentry::PROVIDER,
+    &standard_webhooks::PROVIDER,
+    &statuspage::PROVIDER,
+];
 
 /// The provider of this slug, if there is one.
 #[must_use]

@@ -16,7 +16,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "json",
     name: "Any JSON",
     setup: include_str!("setup.md"),
-    content_types: &["application/json", "+json", "text/json", "text/plain", FORM],
+    content_types: &["application/json", "+json", "text/json", "text/plain", form::MEDIA_TYPE],
     check_settings: |settings| Prepared::read(settings).map(|_| ()),
     check_secret,
     verify,
@@ -24,8 +24,6 @@ pub(crate) static PROVIDER: Provider = Provider {
     parse,
     poll: None,
 };
-
-const FORM: &str = "application/x-www-form-urlencoded";
 
 struct Prepared {
     scheme: Scheme,
@@ -54,7 +52,7 @@ fn verify(inbound: &Inbound<'_>, credentials: &Credentials<'_>) -> Result<(), Ve
 fn delivery_id(inbound: &Inbound<'_>, settings: &Settings) -> Option<String> {
     let prepared = settings.prepared(Prepared::read).ok()?;
     if let Some(field) = &prepared.delivery_id {
-        return field.id(&document(inbound).unwrap_or_default(), inbound);
+        return field.id(&inbound.document_or_form().unwrap_or_default(), inbound);
     }
     // With the sender's clock in the signed text, an equal text is the same delivery again: a retry, or somebody's replay.
     match &prepared.scheme {
@@ -64,9 +62,5 @@ fn delivery_id(inbound: &Inbound<'_>, settings: &Settings) -> Option<String> {
 }
 
 fn parse(inbound: &Inbound<'_>, settings: &Settings) -> Result<Vec<Signal>, ParseError> {
-    settings.prepared(Prepared::read)?.mapping.signals(&document(inbound)?, inbound)
-}
-
-fn document(inbound: &Inbound<'_>) -> Result<Value, ParseError> {
-    if inbound.media_type().as_deref() == Some(FORM) { form::read(inbound.body) } else { inbound.document() }
+    settings.prepared(Prepared::read)?.mapping.signals(&inbound.document_or_form()?, inbound)
 }

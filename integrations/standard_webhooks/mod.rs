@@ -53,6 +53,11 @@ static WAYS: LazyLock<Vec<Way>> = LazyLock::new(|| {
     ways
 });
 
+/// The scheme of a shared secret under the specification's own header names, for providers that follow it.
+pub(crate) fn shared_secret() -> &'static Scheme {
+    &WAYS[0].scheme
+}
+
 /// Svix may send either family. Never both mixed: the signature must be of the same family as the id and the timestamp.
 fn prefix(inbound: &Inbound<'_>) -> &'static str {
     if inbound.header("webhook-signature").is_none() && inbound.header("svix-signature").is_some() { "svix" } else { "webhook" }
