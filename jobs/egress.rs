@@ -20,7 +20,7 @@ use url::{Host, Url};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a name may take to resolve.
 const DNS_TIMEOUT: Duration = Duration::from_secs(5);
-/// What is read of an answer; the rest is not.
+/// What is read of an answer that matters little; the rest is not.
 pub const MAX_RESPONSE_BYTES: usize = 64 << 10;
 /// The longest URL taken.
 pub const MAX_URL_BYTES: usize = 2048;
@@ -89,6 +89,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// From the first look-up to the last byte.
     pub timeout: Duration,
+    /// How much of the answer is read; [`MAX_RESPONSE_BYTES`] where little is expected.
+    pub max_response_bytes: usize,
 }
 
 /// What came back.
@@ -98,7 +100,7 @@ pub struct Response {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The first [`MAX_RESPONSE_BYTES`] of the body.
+    /// The first bytes of the body, as many as were asked for.
     pub body: Vec<u8>,
 }
 
@@ -183,15 +185,15 @@ impl Egress {
     pub async fn send(&self, request: Request) -> Result<Response, EgressError> {
         // Literal addresses never reach the resolver.
         self.check(&request.url)?;
-        let Request { method, url, headers, body, timeout } = request;
+        let Request { method, url, headers, body, timeout, max_response_bytes } = request;
         let exchange = async {
             let mut answer = self.client.request(method, url).headers(headers).body(body).send().await.map_err(why_failed)?;
             let mut start = Vec::new();
             // An answer that breaks off has still been given: its status counts.
             while let Ok(Some(chunk)) = answer.chunk().await {
-                let room = MAX_RESPONSE_BYTES - start.len();
+                let room = max_response_bytes - start.len();
                 start.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if start.len() == MAX_RESPONSE_BYTES {
+                if start.len() == max_response_bytes {
                     break;
                 }
             }

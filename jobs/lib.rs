@@ -6,6 +6,7 @@ pub mod egress;
 pub mod evaluator;
 pub mod housekeeping;
 pub mod notify;
+pub mod poll;
 pub mod queue;
 pub mod schedule;
 

@@ -15,7 +15,7 @@ use crate::{
     Clock,
     channels::Channels,
     evaluator::Health,
-    queue::{Queue, SendNotification},
+    queue::{Job, Queue, SendNotification},
     schedule,
 };
 
@@ -197,7 +197,7 @@ impl Sweep {
         let lost = |at: &Timestamp| now.since(*at) >= PUSH_AGAIN_AFTER;
         let fresh: Vec<SendNotification> = due.into_iter().filter(|task| pushed.get(task).is_none_or(lost)).collect();
         if !fresh.is_empty() {
-            if let Err(failed) = self.queue.push(&fresh).await {
+            if let Err(failed) = self.queue.push(&fresh.iter().copied().map(Job::Send).collect::<Vec<_>>()).await {
                 info!(error = %failed, n = fresh.len(), "The queue takes nothing now; the notifications wait");
                 return Ok(Duration::from_secs(1));
             }

@@ -14,7 +14,8 @@ use jobs::{
     evaluator::Evaluator,
     housekeeping::Housekeeping,
     notify::{Courier, Sweep},
-    queue::{Handler, Queue, QueueUrl},
+    poll::{Poller, Rounds},
+    queue::{Handler, Job, Queue, QueueUrl},
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use secrecy::ExposeSecret;
@@ -72,7 +73,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     let email = email(&config)?;
     let mail = email.is_some();
     let egress = Egress::new(EgressPolicy { allow_private: config.allow_private_targets, require_tls: false })?;
-    let channels = Arc::new(Channels::new(egress, email, &base_url));
+    let channels = Arc::new(Channels::new(egress.clone(), email, &base_url));
 
     let evaluator = Evaluator::new(db.clone(), wake.clone(), secrets.clone(), clock.clone(), process_name());
     let health = evaluator.health();
@@ -97,15 +98,23 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     tasks.spawn(evaluator.run(shutdown.clone()));
     tasks.spawn(sweep.run(shutdown.clone()));
     tasks.spawn(housekeeping.run(shutdown.clone()));
-    let handler: Handler = Arc::new(move |task| {
-        let courier = courier.clone();
-        Box::pin(async move { courier.run(task).await })
+    let (inbox, _) = Inbox::open(db.clone(), wake.clone());
+    let rounds = Rounds { db: db.clone(), queue: queue.clone(), clock: clock.clone(), wake: wake.clone(), health: health.clone() };
+    tasks.spawn(rounds.run(shutdown.clone()));
+    let poller = Poller::new(db.clone(), secrets.clone(), egress, inbox.clone(), clock.clone());
+    let handler: Handler = Arc::new(move |job| {
+        let (courier, poller) = (courier.clone(), poller.clone());
+        Box::pin(async move {
+            match job {
+                Job::Send(task) => courier.run(task).await,
+                Job::Poll { integration, round } => poller.run(integration, round).await,
+            }
+        })
     });
     let (worker, until) = (queue.clone(), shutdown.clone());
     tasks.spawn(async move { worker.run(handler, N_COURIERS, until).await });
 
     if serve {
-        let (inbox, _) = Inbox::open(db.clone(), wake.clone());
         let hub = Hub::open(db.clone(), secrets.clone(), inbox, clock.clone()).await?;
         let page = Page::new(feed::first(&db, &clock, &base_url).await?, shutdown.clone());
         let admin = Admin { db: db.clone(), secrets, wake: wake.clone(), base_url: base_url.clone(), clock: || Clock::default().now() };

@@ -18,7 +18,7 @@ use sha2::Sha256;
 
 use crate::{
     channels::{links::Links, one_line},
-    egress::{self, Egress, EgressError, Request, Response},
+    egress::{self, Egress, EgressError, MAX_RESPONSE_BYTES, Request, Response},
 };
 pub use payload::MAX_PAYLOAD_BYTES;
 
@@ -69,7 +69,8 @@ pub(super) async fn send(egress: &Egress, links: &Links, claimed: &Claimed, secr
         Ok(url) => url,
         Err(error) => return Outcome::Permanent { why: error.to_string() },
     };
-    match egress.send(Request { method: Method::POST, url, headers, body, timeout: TIMEOUT }).await {
+    match egress.send(Request { method: Method::POST, url, headers, body, timeout: TIMEOUT, max_response_bytes: MAX_RESPONSE_BYTES }).await
+    {
         Ok(answer) => outcome(&answer, now),
         Err(error @ (EgressError::Refused(_) | EgressError::Url(_))) => Outcome::Permanent { why: error.to_string() },
         Err(error) => Outcome::Transient { why: one_line(&error.to_string(), MAX_EXCERPT_CHARS), retry_after_secs: None },

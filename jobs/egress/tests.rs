@@ -13,7 +13,14 @@ fn egress(policy: EgressPolicy) -> Egress {
 
 fn get(url: &str) -> Request {
     let url = Url::parse(url).unwrap();
-    Request { method: Method::GET, url, headers: HeaderMap::new(), body: Vec::new(), timeout: Duration::from_secs(5) }
+    Request {
+        method: Method::GET,
+        url,
+        headers: HeaderMap::new(),
+        body: Vec::new(),
+        timeout: Duration::from_secs(5),
+        max_response_bytes: MAX_RESPONSE_BYTES,
+    }
 }
 
 /// A server on loopback that gives everyone the same answer and counts callers.

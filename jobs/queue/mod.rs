@@ -1,4 +1,4 @@
-//! The queue: wakes somebody to try a notification. It is transport only.
+//! The queue: wakes somebody to try a notification or to ask a source. It is transport only.
 //!
 //! The truth about a notification is its row. A task says "try this one, this time", and the row decides whether that is still wanted,
 //! so a task that comes twice, late or never costs no more than time: what the queue forgets is pushed again by the sweep. Handlers
@@ -60,8 +60,25 @@ pub struct SendNotification {
     pub attempt: u16,
 }
 
+/// What somebody is woken for.
+///
+/// Told apart by their fields, so that tasks that an older version has queued are still understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Job {
+    /// Try a notification.
+    Send(SendNotification),
+    /// Ask a source.
+    Poll {
+        /// The integration's id.
+        integration: i64,
+        /// Which round.
+        round: i64,
+    },
+}
+
 /// What is done with a task.
-pub type Handler = Arc<dyn Fn(SendNotification) -> BoxFuture<'static, ()> + Send + Sync>;
+pub type Handler = Arc<dyn Fn(Job) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// What can go wrong with the queue. Nothing is lost by it: the sweep pushes again.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +110,7 @@ impl QueueError {
     }
 }
 
-/// A queue of notifications to try. Cheap to clone.
+/// A queue of things to do. Cheap to clone.
 #[derive(Clone)]
 pub struct Queue {
     url: QueueUrl,
@@ -163,7 +180,7 @@ impl Queue {
     ///
     /// # Errors
     /// The queue does not work or is full. Some of the tasks may have been added.
-    pub async fn push(&self, tasks: &[SendNotification]) -> Result<(), QueueError> {
+    pub async fn push(&self, tasks: &[Job]) -> Result<(), QueueError> {
         for chunk in tasks.chunks(PUSH_AT_ONCE) {
             each!(self.backend(), queue => answered(queue.push(chunk.to_vec())).await)?;
             self.wake.wake();

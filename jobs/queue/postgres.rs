@@ -8,7 +8,7 @@ use futures::stream;
 use secrecy::SecretString;
 use storage::queue::{self as tables, PgPool};
 
-use super::{BATCH_SIZE, HEARTBEAT, MISSED_HEARTBEATS, QUEUE, QueueError, SendNotification, WorkerRun, wake::Wake};
+use super::{BATCH_SIZE, HEARTBEAT, Job, MISSED_HEARTBEATS, QUEUE, QueueError, WorkerRun, wake::Wake};
 
 /// Pushes of other processes are announced; this is the net below.
 const IDLE: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const CLOCK_SKEW: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: PgPool,
-    storage: PostgresStorage<SendNotification>,
+    storage: PostgresStorage<Job>,
 }
 
 impl Postgres {
@@ -38,7 +38,7 @@ impl Postgres {
         Ok(Self { storage: PostgresStorage::new(&pool).with_config(config), pool })
     }
 
-    pub(super) async fn push(&self, tasks: Vec<SendNotification>) -> Result<(), QueueError> {
+    pub(super) async fn push(&self, tasks: Vec<Job>) -> Result<(), QueueError> {
         let due = SystemTime::now() - CLOCK_SKEW;
         let tasks = stream::iter(tasks.into_iter().map(|task| TaskBuilder::new(task).run_at_time(due).build()));
         self.storage.clone().push_all(tasks).await.map_err(QueueError::unavailable)

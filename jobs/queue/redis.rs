@@ -11,7 +11,7 @@ use redis::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{BATCH_SIZE, HEARTBEAT, MISSED_HEARTBEATS, QUEUE, QueueError, SendNotification, WorkerRun, wake::Wake};
+use super::{BATCH_SIZE, HEARTBEAT, Job, MISSED_HEARTBEATS, QUEUE, QueueError, WorkerRun, wake::Wake};
 
 /// Pushes of other processes are announced; this is the net below.
 const IDLE: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ const PRUNE_AT_ONCE: usize = 500;
 pub(super) struct Redis {
     client: Client,
     conn: ConnectionManager,
-    storage: RedisStorage<SendNotification>,
+    storage: RedisStorage<Job>,
     config: Config,
 }
 
@@ -51,7 +51,7 @@ impl Redis {
         Ok(Self { client, storage: RedisStorage::new(conn.clone()).with_config(config.clone()), conn, config })
     }
 
-    pub(super) async fn push(&self, tasks: Vec<SendNotification>) -> Result<(), QueueError> {
+    pub(super) async fn push(&self, tasks: Vec<Job>) -> Result<(), QueueError> {
         if self.outstanding().await? >= MAX_OUTSTANDING {
             return Err(QueueError::Full);
         }

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::PollSemaphore;
 use tower_service::Service;
 
-use super::{Handler, SendNotification};
+use super::{Handler, Job};
 
 /// Runs each task in a Tokio task of its own, so that a worker that ends in the middle, which apalis' workers do at any fault of the
 /// queue, takes no try to deliver with it. The permits are shared with the workers before and after.
@@ -28,7 +28,7 @@ impl Runner {
     }
 }
 
-impl Service<Task<SendNotification>> for Runner {
+impl Service<Task<Job>> for Runner {
     type Response = ();
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<(), Infallible>>;
@@ -42,7 +42,7 @@ impl Service<Task<SendNotification>> for Runner {
     }
 
     /// Always succeeds: retries are decided by the row, never by the queue.
-    fn call(&mut self, task: Task<SendNotification>) -> Self::Future {
+    fn call(&mut self, task: Task<Job>) -> Self::Future {
         let (permit, handler) = (self.permit.take(), Arc::clone(&self.handler));
         let running = tokio::spawn(async move {
             let _permit = permit;

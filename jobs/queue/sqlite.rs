@@ -6,7 +6,7 @@ use apalis::prelude::{BackendExt, TaskSink, WorkerBuilder};
 use apalis_sqlite::{Config, SqliteStorage};
 use storage::queue::{self as tables, SqlitePool};
 
-use super::{BATCH_SIZE, HEARTBEAT, MISSED_HEARTBEATS, QUEUE, QueueError, SendNotification, WorkerRun};
+use super::{BATCH_SIZE, HEARTBEAT, Job, MISSED_HEARTBEATS, QUEUE, QueueError, WorkerRun};
 
 /// Nobody but this process pushes, so wake-ups do not get lost.
 const IDLE: Duration = Duration::from_secs(1);
@@ -16,7 +16,7 @@ const MIGRATIONS_TABLE: &str = "_apalis_migrations";
 #[derive(Clone)]
 pub(super) struct Sqlite {
     pool: SqlitePool,
-    storage: SqliteStorage<SendNotification>,
+    storage: SqliteStorage<Job>,
 }
 
 impl Sqlite {
@@ -35,7 +35,7 @@ impl Sqlite {
         Ok(Self { storage: SqliteStorage::new(&pool).with_config(config), pool })
     }
 
-    pub(super) async fn push(&self, tasks: Vec<SendNotification>) -> Result<(), QueueError> {
+    pub(super) async fn push(&self, tasks: Vec<Job>) -> Result<(), QueueError> {
         self.storage.clone().push_bulk(tasks).await.map_err(QueueError::unavailable)
     }
 

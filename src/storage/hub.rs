@@ -28,6 +28,29 @@ pub fn secret_place(integration: IntegrationId) -> String {
     format!("integration:{integration}:secret")
 }
 
+/// One integration, if it is switched on.
+///
+/// # Errors
+/// What the database said, or a secret that does not open.
+pub async fn find(conn: &mut Connection, secrets: &SecretBox, id: IntegrationId) -> Result<Option<Integration>, StorageError> {
+    let sealed: Vec<Vec<u8>> = sql!(conn, c => sqlx::query_scalar(
+        "select ciphertext from integration_secret where integration_id = $1 order by secret_id",
+    )
+    .bind(id.0)
+    .fetch_all(&mut *c)
+    .await)?;
+    let row: Option<(String, String, String)> = sql!(conn, c => sqlx::query_as(
+        "select key, provider, settings from integration where integration_id = $1 and enabled",
+    )
+    .bind(id.0)
+    .fetch_optional(&mut *c)
+    .await)?;
+    let Some((key, provider, settings)) = row else { return Ok(None) };
+    let settings = json(&settings, "integration", "settings")?;
+    let secrets = sealed.iter().map(|ciphertext| secrets.open(&secret_place(id), ciphertext)).collect::<Result<_, _>>()?;
+    Ok(Some(Integration { id, key, provider, settings, secrets }))
+}
+
 /// Every integration that is switched on.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ mod link;
 pub mod metrics;
 pub mod notifications;
 pub mod page;
+pub mod polls;
 mod presence;
 pub mod queue;
 pub mod rows;

@@ -4,6 +4,7 @@ mod app;
 mod faults;
 mod history;
 mod outages;
+mod polls;
 mod processes;
 mod road;
 mod servers;

@@ -1,12 +1,13 @@
 //! How integrations are shown: what may be known of their secrets, and what came in lately.
 
-use domain::IntegrationId;
+use domain::{IntegrationId, Timestamp};
 use poem_openapi::{Object, types::ToJSON};
 use serde_json::Value;
 use storage::{
     Connection,
     deliveries::{self, DeliveryState, Rejection},
     integrations::{self, Integration, KnownSecret},
+    polls,
 };
 use url::Url;
 
@@ -41,6 +42,9 @@ pub(super) struct IntegrationView {
     last_delivery: Option<LastDelivery>,
     /// Requests that were not let in, by reason.
     rejections: Vec<RejectionView>,
+    /// How asking goes, for a provider that is asked and once it has been.
+    #[oai(nullable)]
+    poll: Option<PollView>,
 }
 
 impl View for IntegrationView {
@@ -48,7 +52,7 @@ impl View for IntegrationView {
     fn etag(&self) -> String {
         let mut json = self.to_json().unwrap_or_default();
         if let Some(fields) = json.as_object_mut() {
-            fields.retain(|name, _| name != "last_delivery" && name != "rejections");
+            fields.retain(|name, _| !matches!(name.as_str(), "last_delivery" | "rejections" | "poll"));
         }
         etag_of(&json)
     }
@@ -86,11 +90,30 @@ struct RejectionView {
     detail: String,
 }
 
+/// How asking a source goes.
+#[derive(Object)]
+#[oai(rename = "Poll")]
+struct PollView {
+    /// When it is asked next.
+    next_at: Time,
+    /// When it could last be read.
+    #[oai(nullable)]
+    answered_at: Option<Time>,
+    /// How often since it could not.
+    failures: i32,
+    /// Why it could not, the last time.
+    #[oai(nullable)]
+    last_error: Option<String>,
+    /// Whether it counts as unreadable, so that what it feeds is unknown.
+    lost: bool,
+}
+
 /// What came in lately.
 #[derive(Default)]
 pub(super) struct Activity {
     last_delivery: Option<LastDelivery>,
     rejections: Vec<RejectionView>,
+    poll: Option<PollView>,
 }
 
 pub(super) async fn activity(conn: &mut Connection, id: IntegrationId) -> Result<Activity, Problem> {
@@ -98,13 +121,20 @@ pub(super) async fn activity(conn: &mut Connection, id: IntegrationId) -> Result
     let rejection = |row: Rejection| RejectionView {
         reason: row.reason,
         n: row.n,
-        first_at: Time(domain::Timestamp(row.first_at)),
-        last_at: Time(domain::Timestamp(row.last_at)),
+        first_at: Time(Timestamp(row.first_at)),
+        last_at: Time(Timestamp(row.last_at)),
         detail: row.detail,
     };
     Ok(Activity {
         last_delivery: last.map(|(id, at, state)| LastDelivery { id: id.0, received_at: Time(at), state: Name(state) }),
         rejections: deliveries::rejections(conn, id).await?.into_iter().map(rejection).collect(),
+        poll: polls::find(conn, id).await?.map(|memory| PollView {
+            next_at: Time(Timestamp(memory.next_at)),
+            answered_at: memory.answered_at.map(|at| Time(Timestamp(at))),
+            failures: memory.failures,
+            last_error: memory.last_error,
+            lost: memory.lost,
+        }),
     })
 }
 
@@ -127,6 +157,7 @@ pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url)
         created_at: Time(integration.created_at),
         last_delivery: activity.last_delivery,
         rejections: activity.rejections,
+        poll: activity.poll,
     }
 }
 

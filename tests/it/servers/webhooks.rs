@@ -43,6 +43,8 @@ impl Received {
 pub(crate) enum Manner {
     /// Answers with this status, after this time.
     Answer(StatusCode, Duration),
+    /// Answers with this JSON.
+    Say(String),
     /// Answers with this status and asks to wait so many seconds.
     RetryAfter(StatusCode, u32),
     /// Sends the caller elsewhere.
@@ -134,6 +136,7 @@ impl Endpoint for Inbox {
                 tokio::time::sleep(after).await;
                 Response::builder().status(status).finish()
             }
+            Manner::Say(body) => Response::builder().content_type("application/json").body(body),
             Manner::RetryAfter(status, secs) => Response::builder().status(status).header("retry-after", secs).finish(),
             Manner::Redirect(to) => Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header("location", to).finish(),
             Manner::Blackhole => std::future::pending().await,

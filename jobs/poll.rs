@@ -1,0 +1,359 @@
+//! Asks the sources that do not send: [`Rounds`] hands out what is due, [`Poller`] asks one source once.
+//!
+//! An answer is stored as a delivery only if it differs from the one before, so a source that has nothing new costs one small row. After
+//! [`ROUNDS_TO_LOSE`] rounds without a readable answer the evaluator is told, once, that the source cannot be read.
+
+mod hosts;
+mod next;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use domain::{IntegrationId, Span, Timestamp};
+use integrations::{
+    Provider, Settings,
+    poll::{self, Answer, MAX_ANSWER_BYTES, Poll},
+};
+use metrics::{counter, histogram};
+use reqwest::{
+    Method,
+    header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER},
+};
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use storage::{
+    Db, Inbox, SecretBox, StorageError, Topic, Wake, hub,
+    polls::{self, Due, Memory, Source},
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use url::Url;
+
+use crate::{
+    Clock,
+    egress::{Egress, EgressError, Request, Response},
+    evaluator::Health,
+    queue::{Job, Queue},
+};
+use hosts::Hosts;
+
+/// After so many rounds without a readable answer what a source feeds is unknown.
+pub const ROUNDS_TO_LOSE: i32 = 3;
+/// Sources asked at once by one process; they leave room for notifications in the queue.
+const N_AT_ONCE: usize = 64;
+/// Tasks handed out at once.
+const MAX_OUTSTANDING: i64 = 500;
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// After this long a task that nobody finished is taken for lost and pushed again.
+const PUSH_AGAIN_AFTER: Span = Span::secs(30);
+/// How often to look without being woken.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the configuration is compared with what is asked.
+const COMPARE_EVERY: Span = Span::secs(1);
+/// First rounds are spread over this long, so that a start is not a stampede.
+const SPREAD: Span = Span::secs(2);
+/// Redirects followed for one answer; each goes through the same guard.
+const MAX_REDIRECTS: usize = 3;
+
+/// Hands out the sources that are due. Only the process that evaluates does so.
+pub struct Rounds {
+    /// Where sources are written.
+    pub db: Db,
+    /// Where tasks go.
+    pub queue: Queue,
+    /// What time it is.
+    pub clock: Clock,
+    /// Tells when the configuration changes.
+    pub wake: Wake,
+    /// Whether this process evaluates.
+    pub health: Arc<Health>,
+}
+
+impl Rounds {
+    /// Hands out until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut changed = self.wake.waiter(Topic::Changes);
+        let mut pushed: HashMap<Due, Timestamp> = HashMap::new();
+        let mut compared = Timestamp(0);
+        while !shutdown.is_cancelled() {
+            let patience = match self.hand_out(&mut pushed, &mut compared).await {
+                Ok(patience) => patience,
+                Err(failed) => {
+                    warn!(error = ?failed, "Could not hand out polls; trying again");
+                    TICK
+                }
+            };
+            tokio::select! { () = changed.wait(patience) => {}, () = shutdown.cancelled() => {} }
+        }
+    }
+
+    async fn hand_out(&self, pushed: &mut HashMap<Due, Timestamp>, compared: &mut Timestamp) -> Result<Duration, StorageError> {
+        if !self.health.leads() {
+            pushed.clear();
+            return Ok(TICK);
+        }
+        let now = self.clock.now();
+        if now.since(*compared) >= COMPARE_EVERY {
+            self.compare(now).await?;
+            *compared = now;
+        }
+        let mut conn = self.db.read().await?;
+        let due = polls::due(&mut conn, now, MAX_OUTSTANDING).await?;
+        let still: HashSet<&Due> = due.iter().collect();
+        pushed.retain(|task, at| still.contains(task) && now.since(*at) < PUSH_AGAIN_AFTER);
+        let fresh: Vec<Due> = due.into_iter().filter(|task| !pushed.contains_key(task)).collect();
+        if !fresh.is_empty() {
+            let tasks: Vec<Job> = fresh.iter().map(|due| Job::Poll { integration: due.integration.0, round: due.round }).collect();
+            if let Err(failed) = self.queue.push(&tasks).await {
+                info!(error = %failed, n = tasks.len(), "The queue takes nothing now; the polls wait");
+                return Ok(TICK);
+            }
+            pushed.extend(fresh.into_iter().map(|task| (task, now)));
+        }
+        let next = polls::next_due(&mut conn).await?;
+        let until = next.filter(|at| *at > now).map_or(TICK, |at| Duration::from_millis(u64::try_from(at.since(now).0).unwrap_or(0)));
+        Ok(until.clamp(Duration::from_millis(50), TICK))
+    }
+
+    /// Brings the table of sources in line with the configuration.
+    async fn compare(&self, now: Timestamp) -> Result<(), StorageError> {
+        let mut conn = self.db.read().await?;
+        let mut asked: HashMap<IntegrationId, String> = polls::sources(&mut conn).await?.into_iter().collect();
+        let wanted = polls::integrations(&mut conn).await?;
+        drop(conn);
+        let mut new = Vec::new();
+        for (integration, provider, settings) in wanted {
+            if integrations::find(&provider).is_none_or(|provider| provider.poll.is_none()) {
+                continue;
+            }
+            let source = hex::encode(Sha256::digest(format!("{provider}\n{settings}")));
+            if asked.remove(&integration).as_ref() != Some(&source) {
+                let first_at = now.plus(Span(rand::random_range(0..SPREAD.0)));
+                new.push(Source { integration, source, first_at });
+            }
+        }
+        if new.is_empty() && asked.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        for source in &new {
+            polls::begin(&mut tx, source).await?;
+        }
+        for integration in asked.keys() {
+            polls::end(&mut tx, *integration).await?;
+        }
+        tx.commit().await
+    }
+}
+
+/// Asks single sources.
+#[derive(Clone)]
+pub struct Poller {
+    /// Where sources are written.
+    pub db: Db,
+    /// Opens the sources' secrets.
+    pub secrets: SecretBox,
+    /// The way out.
+    pub egress: Egress,
+    /// Where answers become durable.
+    pub inbox: Inbox,
+    /// What time it is.
+    pub clock: Clock,
+    under_way: Arc<Mutex<HashSet<IntegrationId>>>,
+    places: Arc<Semaphore>,
+    hosts: Arc<Hosts>,
+}
+
+/// What asking once gave.
+enum Asked {
+    /// Nothing new since the last answer.
+    Unchanged,
+    /// An answer.
+    Answer(Response),
+    /// None.
+    Failed { why: String, wait: Option<Span> },
+}
+
+impl Poller {
+    /// A poller for this process.
+    #[must_use]
+    pub fn new(db: Db, secrets: SecretBox, egress: Egress, inbox: Inbox, clock: Clock) -> Self {
+        let places = Arc::new(Semaphore::new(N_AT_ONCE));
+        Self { db, secrets, egress, inbox, clock, under_way: Arc::default(), places, hosts: Arc::default() }
+    }
+
+    /// Asks one source once.
+    ///
+    /// Safe to run twice, late or never: the row decides, and what nobody ran is handed out again.
+    pub async fn run(&self, integration: i64, round: i64) {
+        let due = Due { integration: IntegrationId(integration), round };
+        let Ok(_place) = self.places.try_acquire() else { return };
+        if !self.set_under_way(due.integration, true) {
+            return;
+        }
+        if let Err(failed) = self.round(due).await {
+            error!(integration, error = ?failed, "Could not ask a source; it is asked again");
+        }
+        self.set_under_way(due.integration, false);
+    }
+
+    fn set_under_way(&self, integration: IntegrationId, begins: bool) -> bool {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if begins { under_way.insert(integration) } else { under_way.remove(&integration) }
+    }
+
+    async fn round(&self, due: Due) -> Result<(), StorageError> {
+        let mut conn = self.db.read().await?;
+        let Some(memory) = polls::open(&mut conn, due).await? else { return Ok(()) };
+        let Some(found) = hub::find(&mut conn, &self.secrets, due.integration).await? else { return Ok(()) };
+        drop(conn);
+        let Some((provider, poll)) = integrations::find(&found.provider).and_then(|found| Some((found, found.poll.as_ref()?))) else {
+            return Ok(());
+        };
+        let settings = Settings::new(found.settings);
+        #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
+        histogram!("fanal_poll_lateness_seconds").record(self.clock.now().since(Timestamp(memory.next_at)).0.max(0) as f64 / 1000.0);
+        let asked = match (poll.request)(&settings, &found.secrets) {
+            Ok(request) => self.ask(request, &memory).await,
+            Err(error) => Asked::Failed { why: format!("the settings are invalid: {error}"), wait: None },
+        };
+        let (memory, result) = self.take(due.integration, provider, poll, &settings, memory, asked).await?;
+        counter!("fanal_polls_total", "provider" => provider.slug, "result" => result).increment(1);
+        let mut tx = self.db.begin().await?;
+        polls::record(&mut tx, due, &memory).await?;
+        tx.commit().await
+    }
+
+    /// Stores what is new and works out when to ask again.
+    async fn take(
+        &self,
+        integration: IntegrationId,
+        provider: &'static Provider,
+        poll: &Poll,
+        settings: &Settings,
+        mut memory: Memory,
+        asked: Asked,
+    ) -> Result<(Memory, &'static str), StorageError> {
+        let now = self.clock.now();
+        let every = poll::interval(poll, settings);
+        let (failure, wait, result) = match asked {
+            Asked::Unchanged => (None, None, "unchanged"),
+            Asked::Failed { why, wait } => (Some(why), wait, "failed"),
+            Asked::Answer(response) => {
+                let hash = hex::encode(Sha256::digest(&response.body));
+                let headers = to_domain(&response.headers);
+                let answer = Answer { status: response.status, headers: &headers, body: &response.body, at: now };
+                let (delivery, read) = poll::answered(provider, integration, settings, answer);
+                let wait = next::retry_after(response.headers.get(RETRY_AFTER));
+                let is_new = memory.body_hash.as_ref() != Some(&hash) || memory.failures > 0;
+                if is_new {
+                    self.inbox.insert(delivery).await?;
+                    memory.body_hash = Some(hash);
+                }
+                let kept =
+                    |name| response.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|_| read.is_ok());
+                (memory.etag, memory.last_modified) = (kept(ETAG), kept(LAST_MODIFIED));
+                let result = if read.is_err() {
+                    "unreadable"
+                } else if is_new {
+                    "new"
+                } else {
+                    "unchanged"
+                };
+                (read.err(), wait.filter(|_| result == "unreadable"), result)
+            }
+        };
+        match failure {
+            None => (memory.failures, memory.last_error, memory.lost, memory.answered_at) = (0, None, false, Some(now.0)),
+            Some(why) => {
+                memory.failures = memory.failures.saturating_add(1);
+                if memory.failures >= ROUNDS_TO_LOSE && !memory.lost {
+                    warn!(%integration, provider = provider.slug, why, "A source cannot be read");
+                    self.inbox.insert(poll::unreadable(integration, &why, now)).await?;
+                    memory.lost = true;
+                }
+                memory.last_error = Some(why);
+            }
+        }
+        memory.next_at = next::round(now, every, memory.failures, wait, rand::random()).0;
+        Ok((memory, result))
+    }
+
+    async fn ask(&self, request: poll::Request, memory: &Memory) -> Asked {
+        let failed = |why: String| Asked::Failed { why, wait: None };
+        let mut url = match self.egress.check_url(&request.url) {
+            Ok(url) => url,
+            Err(error) => return failed(error.to_string()),
+        };
+        let first_host = url.host_str().map(str::to_owned);
+        for _ in 0..=MAX_REDIRECTS {
+            if let Some(wait) = self.hosts.take(&url, tokio::time::Instant::now()) {
+                tokio::time::sleep(wait).await;
+            }
+            // What was given for one host is nobody else's business.
+            let known = url.host_str() == first_host.as_deref();
+            let headers = match headers(&request, memory, known) {
+                Ok(headers) => headers,
+                Err(error) => return failed(error.to_string()),
+            };
+            let body = request.body.clone();
+            let method = if body.is_some() { Method::POST } else { Method::GET };
+            let sent = Request {
+                method,
+                url: url.clone(),
+                headers,
+                body: body.unwrap_or_default(),
+                timeout: TIMEOUT,
+                max_response_bytes: MAX_ANSWER_BYTES + 1,
+            };
+            let response = match self.egress.send(sent).await {
+                Ok(response) => response,
+                Err(error) => return failed(error.to_string()),
+            };
+            match (response.status, redirect(&response, &url)) {
+                (304, _) => return Asked::Unchanged,
+                (300..=399, Some(next)) if request.body.is_none() => match self.egress.check_url(next.as_str()) {
+                    Ok(next) => url = next,
+                    Err(error) => return failed(format!("the source has moved: {error}")),
+                },
+                _ if response.body.len() > MAX_ANSWER_BYTES => {
+                    return failed(format!("the answer is longer than {MAX_ANSWER_BYTES} bytes"));
+                }
+                _ => return Asked::Answer(response),
+            }
+        }
+        failed(format!("more than {MAX_REDIRECTS} redirects"))
+    }
+}
+
+fn redirect(response: &Response, from: &Url) -> Option<Url> {
+    from.join(response.headers.get(LOCATION)?.to_str().ok()?).ok()
+}
+
+/// The headers of a request; those of the settings only for the host that they were given for.
+fn headers(request: &poll::Request, memory: &Memory, known: bool) -> Result<HeaderMap, EgressError> {
+    let bad = |_| EgressError::Url("a header holds characters that cannot be sent".to_owned());
+    let mut headers = HeaderMap::new();
+    for (name, value) in request.headers.iter().filter(|(name, _)| known || *name == "accept") {
+        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(bad)?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    let conditions = [(IF_NONE_MATCH, &memory.etag), (IF_MODIFIED_SINCE, &memory.last_modified)];
+    for (name, value) in conditions {
+        // After a failure the whole answer is wanted: it has to end what the failure said.
+        if let Some(value) = value.as_deref().filter(|_| memory.failures == 0 && request.body.is_none()) {
+            headers.insert(name, crate::egress::header(value)?);
+        }
+    }
+    Ok(headers)
+}
+
+fn to_domain(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
+}
