@@ -59,8 +59,9 @@ fn binary(inbound: &Inbound<'_>) -> Result<Map<String, Value>, ParseError> {
     let mut event = Map::new();
     for (name, value) in inbound.headers {
         let Some(attribute) = name.strip_prefix(ATTRIBUTE_PREFIX) else { continue };
-        let value =
-            form::percent_decode(unquoted(value).as_bytes()).map_err(|problem| ParseError::field(format!("header {name}"), problem))?;
+        let value = unquoted(value);
+        // The specification wants percent-encoding; its own libraries for JavaScript and Python send the text as it is.
+        let value = form::percent_decode(value.as_bytes()).unwrap_or(value);
         if event.insert(attribute.to_owned(), Value::String(value)).is_some() {
             return Err(ParseError::field(format!("header {name}"), "comes several times"));
         }
