@@ -12,11 +12,9 @@ use crate::{
     Inbound, MAX_LABELS, ParseError, SettingsError,
     error::quoted,
     field::{Field, headers, time},
-    limits, reading,
+    limits::{self, Room},
+    reading,
 };
-
-/// The most bytes of text in all signals of one delivery: a body-wide text that every item repeats must not fill the memory.
-const MAX_SIGNALS_BYTES: usize = 16 << 20;
 
 /// The settings of every provider whose body has a shape of its own.
 #[derive(Deserialize)]
@@ -138,25 +136,6 @@ impl Mapping {
             signals.push(signal);
         }
         Ok(signals)
-    }
-}
-
-/// What is left for the texts of one delivery's signals, in bytes.
-pub(crate) struct Room(usize);
-
-impl Default for Room {
-    fn default() -> Self {
-        Self(MAX_SIGNALS_BYTES)
-    }
-}
-
-impl Room {
-    fn take(&mut self, signal: &Signal) -> Result<(), ParseError> {
-        let size = signal.summary.len() + signal.labels.values().map(String::len).sum::<usize>();
-        let too_long =
-            || ParseError::TooLong { path: "signals".to_owned(), bytes: MAX_SIGNALS_BYTES - self.0 + size, max: MAX_SIGNALS_BYTES };
-        self.0 = self.0.checked_sub(size).ok_or_else(too_long)?;
-        Ok(())
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     Credentials, Inbound, ParseError, Provider, Settings, SettingsError, VerifyError,
-    mapping::{Mapping, MappingSettings, Room},
+    limits::Room,
+    mapping::{Mapping, MappingSettings},
     plain_secret,
     signature::{self, Scheme},
 };
