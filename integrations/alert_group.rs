@@ -29,7 +29,7 @@ pub(crate) fn signals(document: Value, received_at: Timestamp, dialect: &Dialect
         Some(other) => return Err(ParseError::unknown("version", &text_of(other), format!("\"{}\"", dialect.version))),
         None => return Err(ParseError::missing("version")),
     }
-    let message: Message = reading::body(document)?;
+    let message: Message = reading::object(document)?;
     let group_state = state("status", &message.status)?;
     let mut signals = Vec::with_capacity(message.alerts.len() + 1);
     for (index, alert) in message.alerts.iter().enumerate() {

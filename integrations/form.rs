@@ -48,21 +48,25 @@ pub(crate) fn escape(text: &str) -> String {
 }
 
 fn decode(text: &[u8]) -> Result<String, ParseError> {
+    let spaced: Vec<u8> = text.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
+    percent_decode(&spaced).map_err(|problem| ParseError::Form(problem.to_owned()))
+}
+
+/// Undoes percent-encoding, in forms and in headers.
+pub(crate) fn percent_decode(text: &[u8]) -> Result<String, &'static str> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&first, after)) = rest.split_first() {
         rest = after;
-        bytes.push(match first {
-            b'+' => b' ',
-            b'%' => {
-                let pair = after.get(..2).and_then(|pair| hex::decode(pair).ok());
-                rest = after.get(2..).unwrap_or_default();
-                *pair.as_deref().and_then(<[u8]>::first).ok_or_else(|| ParseError::Form("`%` without two hex digits".to_owned()))?
-            }
-            other => other,
-        });
+        if first != b'%' {
+            bytes.push(first);
+            continue;
+        }
+        let pair = after.get(..2).and_then(|pair| hex::decode(pair).ok());
+        rest = after.get(2..).unwrap_or_default();
+        bytes.push(*pair.as_deref().and_then(<[u8]>::first).ok_or("`%` without two hex digits")?);
     }
-    String::from_utf8(bytes).map_err(|_| ParseError::Form("it is not UTF-8".to_owned()))
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8")
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ mod accept;
 mod accept_tests;
 mod alert_group;
 mod alertmanager;
+mod bitbucket;
 mod buildkite;
 mod circleci;
+mod cloudevents;
 mod datadog;
 mod document;
 mod error;
@@ -21,14 +23,18 @@ mod grafana;
 mod inbound;
 mod jenkins;
 mod json;
+mod jws;
 mod labels;
 mod limits;
 mod mapping;
+mod netlify;
 mod pagerduty;
 mod plain_secret;
 pub mod poll;
 mod prometheus;
 mod provider;
+#[cfg(test)]
+mod provider_tests;
 mod reading;
 mod scheme;
 mod sentry;
@@ -42,6 +48,7 @@ mod statuspage;
 #[cfg(test)]
 mod tests;
 mod time;
+mod vercel;
 
 pub use accept::{MAX_EXTERNAL_ID_BYTES, MAX_STORED_HEADER_BYTES, MAX_STORED_HEADERS, accept};
 pub use error::{ParseError, Refusal, SettingsError, VerifyError};

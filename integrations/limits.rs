@@ -18,8 +18,31 @@ pub const MAX_LABEL_BYTES: usize = 1 << 10;
 pub const MAX_TEXT_BYTES: usize = 4 << 10;
 /// The longest link, in bytes.
 pub const MAX_URL_BYTES: usize = 2 << 10;
+/// The most bytes of text in all signals of one delivery: a body-wide text that every item repeats must not fill the memory.
+const MAX_SIGNALS_BYTES: usize = 16 << 20;
 /// How far a sender's clock may be ahead of ours. A time from further ahead would keep every later event out.
 const MAX_AHEAD: Span = Span::mins(5);
+
+/// What is left for the texts of one delivery's signals, in bytes.
+pub(crate) struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(MAX_SIGNALS_BYTES)
+    }
+}
+
+impl Room {
+    /// # Errors
+    /// `signal` does not fit in any more.
+    pub(crate) fn take(&mut self, signal: &Signal) -> Result<(), ParseError> {
+        let size = signal.summary.len() + signal.labels.values().map(String::len).sum::<usize>();
+        let too_long =
+            || ParseError::TooLong { path: "signals".to_owned(), bytes: MAX_SIGNALS_BYTES - self.0 + size, max: MAX_SIGNALS_BYTES };
+        self.0 = self.0.checked_sub(size).ok_or_else(too_long)?;
+        Ok(())
+    }
+}
 
 /// Holds signals to the limits.
 pub(crate) fn enforce(mut signals: Vec<Signal>) -> Result<Vec<Signal>, ParseError> {

@@ -12,11 +12,9 @@ use crate::{
     Inbound, MAX_LABELS, ParseError, SettingsError,
     error::quoted,
     field::{Field, headers, time},
-    limits, reading,
+    limits::{self, Room},
+    reading,
 };
-
-/// The most bytes of text in all signals of one delivery: a body-wide text that every item repeats must not fill the memory.
-const MAX_SIGNALS_BYTES: usize = 16 << 20;
 
 /// The settings of every provider whose body has a shape of its own.
 #[derive(Deserialize)]
@@ -99,32 +97,42 @@ impl Mapping {
 
     /// The signals in `document`.
     pub(crate) fn signals(&self, document: &serde_json::Value, inbound: &Inbound<'_>) -> Result<Vec<Signal>, ParseError> {
+        self.signals_at("", document, inbound, &mut Room::default())
+    }
+
+    /// The signals in one `document` of several; `prefix` is where it stands in the body, and all of them share the room.
+    pub(crate) fn signals_at(
+        &self,
+        prefix: &str,
+        document: &serde_json::Value,
+        inbound: &Inbound<'_>,
+        room: &mut Room,
+    ) -> Result<Vec<Signal>, ParseError> {
         let (body, headers) = (to_value(document), headers(inbound));
         let context = |item: Value| context! { body => body.clone(), item => item, headers => headers.clone() };
         let Some(each) = &self.each else {
-            let signal =
-                Item { mapping: self, path: String::new(), context: context(body.clone()), received_at: inbound.received_at }.signal()?;
+            let signal = Item { mapping: self, path: prefix.to_owned(), context: context(body.clone()), received_at: inbound.received_at }
+                .signal()?;
+            signal.iter().try_for_each(|signal| room.take(signal))?;
             return Ok(signal.into_iter().collect());
         };
-        let list = each.value("", &context(body.clone()))?;
+        let list = each.value(prefix, &context(body.clone()))?;
         match list.kind() {
             ValueKind::Seq => {}
-            ValueKind::Undefined | ValueKind::None => return Err(ParseError::missing(each.path(""))),
-            other => return Err(ParseError::field(each.path(""), format!("is a {other}, not a list"))),
+            ValueKind::Undefined | ValueKind::None => return Err(ParseError::missing(each.path(prefix))),
+            other => return Err(ParseError::field(each.path(prefix), format!("is a {other}, not a list"))),
         }
         let n = list.len().unwrap_or(0);
         if n > MAX_SIGNALS {
             return Err(ParseError::TooMany { n, max: MAX_SIGNALS });
         }
-        let items = list.try_iter().map_err(|error| ParseError::field(each.path(""), error.to_string()))?;
-        let (mut signals, mut room) = (Vec::new(), MAX_SIGNALS_BYTES);
+        let items = list.try_iter().map_err(|error| ParseError::field(each.path(prefix), error.to_string()))?;
+        let mut signals = Vec::new();
         for (index, item) in items.enumerate() {
-            let item = Item { mapping: self, path: format!("each[{index}]."), context: context(item), received_at: inbound.received_at };
+            let path = format!("{prefix}each[{index}].");
+            let item = Item { mapping: self, path, context: context(item), received_at: inbound.received_at };
             let Some(signal) = item.signal()? else { continue };
-            let size = signal.summary.len() + signal.labels.values().map(String::len).sum::<usize>();
-            let too_long =
-                || ParseError::TooLong { path: "signals".to_owned(), bytes: MAX_SIGNALS_BYTES - room + size, max: MAX_SIGNALS_BYTES };
-            room = room.checked_sub(size).ok_or_else(too_long)?;
+            room.take(&signal)?;
             signals.push(signal);
         }
         Ok(signals)

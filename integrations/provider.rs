@@ -4,12 +4,12 @@ use domain::Signal;
 use secrecy::SecretString;
 
 use crate::{
-    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, buildkite, circleci, datadog, github, gitlab,
-    grafana, jenkins, json, limits, pagerduty,
+    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, bitbucket, buildkite, circleci, cloudevents,
+    datadog, github, gitlab, grafana, jenkins, json, limits, netlify, pagerduty,
     poll::{self, Poll},
     prometheus, sentry,
     signature::{self, Scheme},
-    standard_webhooks, statuspage,
+    standard_webhooks, statuspage, vercel,
 };
 
 /// A kind of sender. A provider is a constant: a forgotten field does not compile.
@@ -67,19 +67,23 @@ impl Provider {
 /// Every provider, in alphabetical order.
 pub static PROVIDERS: &[&Provider] = &[
     &alertmanager::PROVIDER,
+    &bitbucket::PROVIDER,
     &buildkite::PROVIDER,
     &circleci::PROVIDER,
+    &cloudevents::PROVIDER,
     &datadog::PROVIDER,
     &github::PROVIDER,
     &gitlab::PROVIDER,
     &grafana::PROVIDER,
     &jenkins::PROVIDER,
     &json::PROVIDER,
+    &netlify::PROVIDER,
     &pagerduty::PROVIDER,
     &prometheus::PROVIDER,
     &sentry::PROVIDER,
     &standard_webhooks::PROVIDER,
     &statuspage::PROVIDER,
+    &vercel::PROVIDER,
 ];
 
 /// The provider of this slug, if there is one.

@@ -23,6 +23,11 @@ pub(crate) fn body<T: DeserializeOwned>(value: Value) -> Result<T, ParseError> {
     nested("", value)
 }
 
+/// Reads a body that is an object. Without the check, a list would be taken for the fields in their order.
+pub(crate) fn object<T: DeserializeOwned>(value: Value) -> Result<T, ParseError> {
+    if value.is_object() { body(value) } else { Err(ParseError::Json("it is not an object".to_owned())) }
+}
+
 /// Reads a part of a body; `prefix` is where `value` stands in it.
 pub(crate) fn nested<T: DeserializeOwned>(prefix: &str, value: Value) -> Result<T, ParseError> {
     serde_path_to_error::deserialize(value).map_err(|error| {

@@ -4,7 +4,7 @@ use domain::Span;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{SettingsError, reading};
+use crate::{SettingsError, jws::Jws, reading};
 
 /// How far a signed timestamp may lie from our clock, if the settings do not say.
 const DEFAULT_TOLERANCE: Span = Span::mins(5);
@@ -23,6 +23,8 @@ pub enum Scheme {
     Header(String),
     /// The secret itself as the last part of the hook's URL.
     Token,
+    /// A signed token that names the hash of the body.
+    Jws(Jws),
 }
 
 /// A signature over the raw body.
@@ -175,13 +177,14 @@ impl Scheme {
             "bearer" => plain(Self::Bearer),
             "basic" => plain(Self::Basic),
             "token" => plain(Self::Token),
+            "jws" => Ok(Self::Jws(Jws::read(path, value)?)),
             "header" => {
                 let settings: HeaderSettings = reading::settings(path, value)?;
                 Ok(Self::Header(header_name(&format!("{path}.header"), &settings.header)?))
             }
             other => Err(SettingsError::new(
                 format!("{path}.mode"),
-                format!("`{}` is not one of signature, bearer, basic, header, token", crate::error::quoted(other)),
+                format!("`{}` is not one of signature, bearer, basic, header, token, jws", crate::error::quoted(other)),
             )),
         }
     }
@@ -252,7 +255,7 @@ impl Signed {
 }
 
 /// Header names are compared in lower case.
-fn header_name(path: &str, name: &str) -> Result<String, SettingsError> {
+pub(crate) fn header_name(path: &str, name: &str) -> Result<String, SettingsError> {
     let fits = (1..=100).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if fits { Ok(name.to_ascii_lowercase()) } else { Err(SettingsError::new(path, "is not the name of a header")) }
 }

@@ -11,17 +11,20 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
-pub use crate::scheme::{Scheme, Signed};
 use crate::{
     Inbound, SettingsError, VerifyError,
     accept::is_storable_id,
     scheme::{Algorithm, Encoding, KeyEncoding, Piece, TimestampSource},
 };
+pub use crate::{
+    jws::Jws,
+    scheme::{Scheme, Signed},
+};
 
 /// The most signatures one request may offer: each is work for us.
 const MAX_SIGNATURES: usize = 16;
 /// The longest header that carries signatures, in bytes.
-const MAX_SIGNATURE_HEADER_BYTES: usize = 4096;
+pub(crate) const MAX_SIGNATURE_HEADER_BYTES: usize = 4096;
 const ED25519_SIGNATURE_BYTES: usize = 64;
 
 /// Decides whether the request proves that its sender knows one of `secrets`.
@@ -44,6 +47,7 @@ pub fn verify(scheme: &Scheme, inbound: &Inbound<'_>, secrets: &[SecretString]) 
             let token = inbound.path_token.ok_or_else(|| VerifyError::Missing("the token at the end of the hook's URL".to_owned()))?;
             equals_any(secrets, token.as_bytes())
         }
+        Scheme::Jws(jws) => jws.verify(inbound, secrets),
     }
 }
 
@@ -69,7 +73,7 @@ pub(crate) fn signed_text_hash(signed: &Signed, inbound: &Inbound<'_>) -> Option
     signed.is_timed().then(|| hex::encode(Sha256::digest(offered.signed_text(signed, inbound.body).concat())))
 }
 
-fn required<'a>(inbound: &Inbound<'a>, name: &str) -> Result<&'a str, VerifyError> {
+pub(crate) fn required<'a>(inbound: &Inbound<'a>, name: &str) -> Result<&'a str, VerifyError> {
     inbound.sole_header(name)?.ok_or_else(|| VerifyError::Missing(format!("header `{name}`")))
 }
 
@@ -236,7 +240,8 @@ fn public_key(bytes: &[u8]) -> Option<ed25519_dalek::VerifyingKey> {
     ed25519_dalek::VerifyingKey::from_bytes(bytes.try_into().ok()?).ok()
 }
 
-fn matches_any(algorithm: Algorithm, key: &[u8], text: &[&[u8]], signatures: &[Vec<u8>]) -> Choice {
+/// Whether any of `signatures` is one of `text` under `key`.
+pub(crate) fn matches_any(algorithm: Algorithm, key: &[u8], text: &[&[u8]], signatures: &[Vec<u8>]) -> Choice {
     match algorithm {
         Algorithm::Sha1 => equals_digest(hmac::<Hmac<Sha1>>(key, text), signatures),
         Algorithm::Sha256 => equals_digest(hmac::<Hmac<Sha256>>(key, text), signatures),

@@ -100,7 +100,7 @@ fn one_flipped_bit_is_enough_to_refuse() {
             let verdict = vector.verify_as(&scheme, &[secret], &vector.headers, vector.body.as_bytes());
             assert!(verdict.is_err(), "{}: another secret", vector.name);
         }
-        if !matches!(scheme, Scheme::Signature(_)) {
+        if !matches!(scheme, Scheme::Signature(_) | Scheme::Jws(_)) {
             continue;
         }
         for at in (0..vector.body.len() * 8).step_by(step) {
@@ -151,6 +151,8 @@ fn schemes_that_contradict_themselves_are_refused_by_name() {
         (json!({"mode": 1}), "`signature.mode`: must be a text"),
         (json!({"mode": "bearer", "header": "x"}), "unknown field `header`"),
         (json!({"mode": "header"}), "missing field `header`"),
+        (json!({"mode": "jws", "header": "x"}), "missing field `issuer`"),
+        (json!({"mode": "jws", "header": "x y", "issuer": "quay"}), "`signature.header`: is not the name of a header"),
     ];
     for (scheme, problem) in refused {
         let error = Scheme::read("signature", &scheme).unwrap_err().to_string();

@@ -35,7 +35,7 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
     let document = inbound.document()?;
     match document.get("type") {
         Some(Value::String(kind)) if kind == "workflow-completed" || kind == "job-completed" => {
-            completed(inbound, &reading::body(document)?).map(Vec::from_iter)
+            completed(inbound, &reading::object(document)?).map(Vec::from_iter)
         }
         // ping, and whatever is added: says nothing about health.
         Some(Value::String(_)) => Ok(Vec::new()),

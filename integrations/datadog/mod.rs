@@ -23,12 +23,12 @@ pub(crate) static PROVIDER: Provider = Provider {
 
 /// A retry repeats the event's id. The transition beside it costs nothing and survives a template that fills in the wrong id.
 fn delivery_id(inbound: &Inbound<'_>, _: &Settings) -> Option<String> {
-    let event: Event = reading::body(inbound.document_or_form().ok()?).ok()?;
+    let event: Event = reading::object(inbound.document_or_form().ok()?).ok()?;
     (!event.id.is_empty()).then(|| format!("{}:{}", event.id, event.transition))
 }
 
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
-    let event: Event = reading::body(inbound.document_or_form()?)?;
+    let event: Event = reading::object(inbound.document_or_form()?)?;
     reading::required("transition", &event.transition)?;
     reading::required("alert_id", &event.alert_id)?;
     // What the button "Test Notifications" of a monitor sends.

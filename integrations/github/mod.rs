@@ -38,10 +38,10 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
     let event = inbound.event_header("x-github-event")?;
     let document = inbound.document_or_form()?;
     match event {
-        "workflow_run" => workflow_run(inbound, reading::body(document)?).map(Vec::from_iter),
-        "check_suite" => check_suite(inbound, reading::body(document)?).map(Vec::from_iter),
-        "deployment_status" => deployment_status(inbound, reading::body(document)?).map(Vec::from_iter),
-        "status" => status(inbound, &reading::body(document)?),
+        "workflow_run" => workflow_run(inbound, reading::object(document)?).map(Vec::from_iter),
+        "check_suite" => check_suite(inbound, reading::object(document)?).map(Vec::from_iter),
+        "deployment_status" => deployment_status(inbound, reading::object(document)?).map(Vec::from_iter),
+        "status" => status(inbound, &reading::object(document)?),
         // ping, push, workflow_job, …: the health of nothing, or told better by one of the events above.
         _ => Ok(Vec::new()),
     }

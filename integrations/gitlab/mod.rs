@@ -54,8 +54,8 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
     let document = inbound.document()?;
     let kind = |field: &str| document.get(field).and_then(Value::as_str).map(str::to_owned);
     match kind("object_kind").or_else(|| kind("event_name")).as_deref() {
-        Some("pipeline") => pipeline(inbound, &reading::body(document)?).map(Vec::from_iter),
-        Some("deployment") => deployment(inbound, &reading::body(document)?).map(Vec::from_iter),
+        Some("pipeline") => pipeline(inbound, &reading::object(document)?).map(Vec::from_iter),
+        Some("deployment") => deployment(inbound, &reading::object(document)?).map(Vec::from_iter),
         // push, build, merge_request, …: the health of nothing, or of a part whose whole is told above.
         Some(_) => Ok(Vec::new()),
         None => Err(ParseError::missing("object_kind")),

@@ -1,4 +1,4 @@
-//! Grafana Alerting, the webhook contact point (Grafana 9 and later).
+//! Grafana Alerting, the webhook contact point; and the notification channel that came before it.
 //!
 //! <https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/>
 
@@ -8,11 +8,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Credentials, Inbound, Provider, Settings, SettingsError, VerifyError,
+    Credentials, Inbound, ParseError, Provider, Settings, SettingsError, VerifyError,
     alert_group::{self, Alert, Dialect},
     limits, plain_secret, reading,
     signature::{self, Scheme},
 };
+
+mod legacy;
 
 pub(crate) static PROVIDER: Provider = Provider {
     slug: "grafana",
@@ -23,7 +25,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     check_secret: |secret: &SecretString, settings| signature::check_secret(&settings.prepared(Prepared::read)?.scheme, secret),
     verify,
     delivery_id,
-    parse: |inbound, _| alert_group::signals(inbound.document()?, inbound.received_at, &DIALECT),
+    parse,
     poll: None,
 };
 
@@ -69,6 +71,14 @@ fn delivery_id(inbound: &Inbound<'_>, settings: &Settings) -> Option<String> {
         Scheme::Signature(signed) => signature::signed_text_hash(signed, inbound).map(|hash| format!("signed:{hash}")),
         _ => None,
     }
+}
+
+fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
+    let document = inbound.document()?;
+    if document.get("version").is_none() && document.get("ruleId").is_some() {
+        return legacy::signals(inbound, document);
+    }
+    alert_group::signals(document, inbound.received_at, &DIALECT)
 }
 
 fn finish(alert: &Alert, mut signal: Signal) -> Option<Signal> {

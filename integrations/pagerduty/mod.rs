@@ -21,8 +21,8 @@ pub(crate) static PROVIDER: Provider = Provider {
     check_settings: reading::no_settings,
     check_secret: |secret, _| signature::check_secret(&SCHEME, secret),
     verify: |inbound, credentials| signature::verify(&SCHEME, inbound, credentials.secrets),
-    // The same for every attempt, over the two days that PagerDuty tries.
-    delivery_id: |inbound, _| inbound.header("x-webhook-id").map(str::to_owned),
+    // The same for every attempt, over the two days that PagerDuty tries, and signed, which `X-Webhook-Id` is not.
+    delivery_id: |inbound, _| Some(inbound.document().ok()?.pointer("/event/id")?.as_str()?.to_owned()),
     parse,
     poll: None,
 };

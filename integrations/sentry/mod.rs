@@ -36,9 +36,9 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
     let resource = inbound.event_header("sentry-hook-resource")?;
     let document = inbound.document()?;
     match resource {
-        "metric_alert" => metric_alert(inbound, &reading::body(document)?).map(|signal| vec![signal]),
-        "issue" => issue(inbound, &reading::body(document)?).map(Vec::from_iter),
-        "event_alert" => event_alert(inbound, &reading::body(document)?).map(|signal| vec![signal]),
+        "metric_alert" => metric_alert(inbound, &reading::object(document)?).map(|signal| vec![signal]),
+        "issue" => issue(inbound, &reading::object(document)?).map(Vec::from_iter),
+        "event_alert" => event_alert(inbound, &reading::object(document)?).map(|signal| vec![signal]),
         // installation, error, comment, …: says nothing about health.
         _ => Ok(Vec::new()),
     }
