@@ -77,11 +77,11 @@ impl<'a> Inbound<'a> {
         self.header(name).ok_or_else(|| ParseError::missing(format!("header {name}")))
     }
 
-    /// The body as a `T`, with the path in the error.
+    /// The body, an object, as a `T`, with the path in the error.
     ///
     /// # Errors
     /// As [`Inbound::document`], or it has another shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
-        reading::body(self.document()?)
+        reading::object(self.document()?)
     }
 }

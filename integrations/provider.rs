@@ -4,12 +4,13 @@ use domain::Signal;
 use secrecy::SecretString;
 
 use crate::{
-    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, buildkite, circleci, datadog, github, gitlab,
-    grafana, jenkins, json, limits, pagerduty,
+    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, azure_monitor, better_stack, buildkite, checkly,
+    circleci, datadog, gatus, github, gitlab, google_cloud_monitoring, grafana, healthchecks, honeycomb, icinga, instatus_webhook, jenkins,
+    json, limits, new_relic, opsgenie, pagerduty, pingdom,
     poll::{self, Poll},
     prometheus, sentry,
     signature::{self, Scheme},
-    standard_webhooks, statuspage,
+    standard_webhooks, statuscake, statuspage, statuspage_webhook, uptime_kuma, uptimerobot, zabbix,
 };
 
 /// A kind of sender. A provider is a constant: a forgotten field does not compile.
@@ -67,19 +68,36 @@ impl Provider {
 /// Every provider, in alphabetical order.
 pub static PROVIDERS: &[&Provider] = &[
     &alertmanager::PROVIDER,
+    &azure_monitor::PROVIDER,
+    &better_stack::PROVIDER,
     &buildkite::PROVIDER,
+    &checkly::PROVIDER,
     &circleci::PROVIDER,
     &datadog::PROVIDER,
+    &gatus::PROVIDER,
     &github::PROVIDER,
     &gitlab::PROVIDER,
+    &google_cloud_monitoring::PROVIDER,
     &grafana::PROVIDER,
+    &healthchecks::PROVIDER,
+    &honeycomb::PROVIDER,
+    &icinga::PROVIDER,
+    &instatus_webhook::PROVIDER,
     &jenkins::PROVIDER,
     &json::PROVIDER,
+    &new_relic::PROVIDER,
+    &opsgenie::PROVIDER,
     &pagerduty::PROVIDER,
+    &pingdom::PROVIDER,
     &prometheus::PROVIDER,
     &sentry::PROVIDER,
     &standard_webhooks::PROVIDER,
+    &statuscake::PROVIDER,
     &statuspage::PROVIDER,
+    &statuspage_webhook::PROVIDER,
+    &uptime_kuma::PROVIDER,
+    &uptimerobot::PROVIDER,
+    &zabbix::PROVIDER,
 ];
 
 /// The provider of this slug, if there is one.

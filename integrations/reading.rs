@@ -23,6 +23,11 @@ pub(crate) fn body<T: DeserializeOwned>(value: Value) -> Result<T, ParseError> {
     nested("", value)
 }
 
+/// Reads a body that is an object. Without the check, a list would be taken for the fields in their order.
+pub(crate) fn object<T: DeserializeOwned>(value: Value) -> Result<T, ParseError> {
+    if value.is_object() { body(value) } else { Err(ParseError::Json("it is not an object".to_owned())) }
+}
+
 /// Reads a part of a body; `prefix` is where `value` stands in it.
 pub(crate) fn nested<T: DeserializeOwned>(prefix: &str, value: Value) -> Result<T, ParseError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
@@ -54,6 +59,11 @@ pub(crate) fn no_settings(value: &Value) -> Result<(), SettingsError> {
 /// Some senders print what is empty as `null`. With `#[serde(default)]`, a field that may also be missing.
 pub(crate) fn null_as_empty<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A field that may be `null` but must be there: a body without it has another shape.
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
 }
 
 /// The text of a text, number or boolean, since senders and their templates do not agree on quotes; `null` is empty.
