@@ -4,7 +4,10 @@
 
 use std::sync::LazyLock;
 
-use domain::{Severity, Signal, SignalState};
+use domain::{
+    Severity, Signal,
+    SignalState::{Firing, Resolved},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -40,7 +43,6 @@ fn delivery_id(inbound: &Inbound<'_>, _: &Settings) -> Option<String> {
 
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
     let alert: Alert = inbound.json()?;
-    use SignalState::{Firing, Resolved};
     let (state, severity, part) = match alert.alert_type.as_str() {
         "ALERT_FAILURE" | "ALERT_FAILURE_REMAIN" | "ALERT_DEGRADED_FAILURE" => (Firing, Severity::Critical, ""),
         "ALERT_DEGRADED" | "ALERT_DEGRADED_REMAIN" | "ALERT_FAILURE_DEGRADED" => (Firing, Severity::Warning, ""),
