@@ -33,6 +33,7 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
     // The alias is the alert's key at its source: an alert closed and created again is the same thing.
     let key = if alert.alias.is_empty() { id } else { &alert.alias };
     let mut signal = Signal::new(limits::short_key("alert:", key), state, alert.message.clone(), inbound.received_at);
+    signal.summary = alert.description;
     let is_number = alert.priority.len() == 1 && alert.priority.bytes().all(|b| b.is_ascii_digit());
     let priority = if is_number { format!("P{}", alert.priority) } else { alert.priority };
     set::severity(&mut signal, "alert.priority", &priority);
@@ -74,6 +75,8 @@ struct Alert {
     alias: String,
     #[serde(default, deserialize_with = "reading::null_as_empty")]
     message: String,
+    #[serde(default, deserialize_with = "reading::null_as_empty")]
+    description: String,
     #[serde(default, deserialize_with = "reading::null_as_empty")]
     entity: String,
     #[serde(default, deserialize_with = "reading::null_as_empty")]
