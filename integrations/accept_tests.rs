@@ -102,6 +102,31 @@ fn alertmanager_may_prove_itself_in_three_ways() {
 }
 
 #[test]
+fn a_sender_with_a_header_of_its_own_is_judged_by_it_and_else_by_what_it_brings() {
+    let own = |token: &str| Request::new("honeycomb", "lamp-oil", &[("x-honeycomb-webhook-token", token)]);
+    assert_eq!(own("lamp-oil").code(), "ok");
+    assert_eq!(own("lamp-oi").code(), "bad_signature");
+    assert_eq!(own("").code(), "bad_signature");
+    assert_eq!(own("wrong").with(|request| request.push("authorization", "Bearer lamp-oil")).code(), "bad_signature");
+    assert_eq!(own("lamp-oil").with(|request| request.push("x-honeycomb-webhook-token", "lamp-oil")).code(), "malformed_signature");
+    assert_eq!(Request::new("honeycomb", "lamp-oil", &[("authorization", "Bearer lamp-oil")]).code(), "ok");
+    assert_eq!(Request::new("honeycomb", "lamp-oil", &[]).code(), "missing_signature");
+    assert_eq!(own("").with(|request| request.secrets = vec![String::new()]).code(), "no_secret");
+}
+
+#[test]
+fn instatus_is_judged_by_the_token_in_its_url_or_else_by_its_signature() {
+    let by_url = |token| Request::new("instatus_webhook", "lamp-oil", &[]).with(|request| request.path_token = Some(token));
+    assert_eq!(by_url("lamp-oil").code(), "ok");
+    // Signed with a key that only Instatus knows.
+    assert_eq!(by_url("lamp-oil").with(|request| request.push("x-instatus-webhook-signature", &"0".repeat(64))).code(), "ok");
+    assert_eq!(by_url("lamp").code(), "bad_signature");
+    assert_eq!(Request::new("instatus_webhook", "lamp-oil", &[]).code(), "missing_signature");
+    let forged = Request::new("instatus_webhook", "lamp-oil", &[("x-instatus-webhook-signature", &"0".repeat(64))]);
+    assert_eq!(forged.code(), "bad_signature");
+}
+
+#[test]
 fn standard_webhooks_reads_both_families_of_headers_and_never_mixes_them() {
     for prefix in ["webhook", "svix"] {
         let request = signed(prefix, &[7; 32], "msg_1");

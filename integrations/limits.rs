@@ -57,6 +57,9 @@ fn enforce_one(index: usize, signal: &mut Signal) -> Result<(), ParseError> {
     check_fingerprint(&format!("signals[{index}].fingerprint"), &signal.fingerprint)?;
     signal.group = signal.group.take().map(|group| short_key("", &group));
     signal.subject = line(&signal.subject);
+    if signal.subject.is_empty() {
+        signal.subject.clone_from(&signal.fingerprint);
+    }
     signal.summary = text(&signal.summary, MAX_TEXT_BYTES);
     signal.labels = bounded("label", &signal.labels, MAX_LABEL_BYTES, &mut signal.warnings);
     signal.annotations = bounded("annotation", &signal.annotations, MAX_TEXT_BYTES, &mut signal.warnings);

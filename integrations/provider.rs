@@ -4,12 +4,9 @@ use domain::Signal;
 use secrecy::SecretString;
 
 use crate::{
-    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, alertmanager, bitbucket, buildkite, circleci, cloudevents,
-    datadog, github, gitlab, grafana, jenkins, json, limits, netlify, pagerduty,
+    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, limits,
     poll::{self, Poll},
-    prometheus, sentry,
     signature::{self, Scheme},
-    standard_webhooks, statuspage, vercel,
 };
 
 /// A kind of sender. A provider is a constant: a forgotten field does not compile.
@@ -66,24 +63,41 @@ impl Provider {
 
 /// Every provider, in alphabetical order.
 pub static PROVIDERS: &[&Provider] = &[
-    &alertmanager::PROVIDER,
-    &bitbucket::PROVIDER,
-    &buildkite::PROVIDER,
-    &circleci::PROVIDER,
-    &cloudevents::PROVIDER,
-    &datadog::PROVIDER,
-    &github::PROVIDER,
-    &gitlab::PROVIDER,
-    &grafana::PROVIDER,
-    &jenkins::PROVIDER,
-    &json::PROVIDER,
-    &netlify::PROVIDER,
-    &pagerduty::PROVIDER,
-    &prometheus::PROVIDER,
-    &sentry::PROVIDER,
-    &standard_webhooks::PROVIDER,
-    &statuspage::PROVIDER,
-    &vercel::PROVIDER,
+    &crate::alertmanager::PROVIDER,
+    &crate::azure_monitor::PROVIDER,
+    &crate::better_stack::PROVIDER,
+    &crate::bitbucket::PROVIDER,
+    &crate::buildkite::PROVIDER,
+    &crate::checkly::PROVIDER,
+    &crate::circleci::PROVIDER,
+    &crate::cloudevents::PROVIDER,
+    &crate::datadog::PROVIDER,
+    &crate::gatus::PROVIDER,
+    &crate::github::PROVIDER,
+    &crate::gitlab::PROVIDER,
+    &crate::google_cloud_monitoring::PROVIDER,
+    &crate::grafana::PROVIDER,
+    &crate::healthchecks::PROVIDER,
+    &crate::honeycomb::PROVIDER,
+    &crate::icinga::PROVIDER,
+    &crate::instatus_webhook::PROVIDER,
+    &crate::jenkins::PROVIDER,
+    &crate::json::PROVIDER,
+    &crate::netlify::PROVIDER,
+    &crate::new_relic::PROVIDER,
+    &crate::opsgenie::PROVIDER,
+    &crate::pagerduty::PROVIDER,
+    &crate::pingdom::PROVIDER,
+    &crate::prometheus::PROVIDER,
+    &crate::sentry::PROVIDER,
+    &crate::standard_webhooks::PROVIDER,
+    &crate::statuscake::PROVIDER,
+    &crate::statuspage::PROVIDER,
+    &crate::statuspage_webhook::PROVIDER,
+    &crate::uptime_kuma::PROVIDER,
+    &crate::uptimerobot::PROVIDER,
+    &crate::vercel::PROVIDER,
+    &crate::zabbix::PROVIDER,
 ];
 
 /// The provider of this slug, if there is one.

@@ -61,6 +61,11 @@ pub(crate) fn null_as_empty<'de, T: Deserialize<'de> + Default, D: Deserializer<
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// A field that may be `null` but must be there: a body without it has another shape.
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
 /// The text of a text, number or boolean, since senders and their templates do not agree on quotes; `null` is empty.
 pub(crate) fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     match Value::deserialize(deserializer)? {

@@ -1,6 +1,7 @@
 //! The signature engine over `signature_vectors.json`: invented secrets, digests computed with Python's `hmac` and OpenSSL.
 //!
-//! A vector verifies. A case is a vector with some of its fields replaced, and the code of the refusal it must meet.
+//! A vector verifies. A case is a vector with some of its fields replaced, and the code of the refusal it must meet. A provider's vector
+//! goes through the provider, whose scheme it proves to be the sender's.
 
 use domain::Timestamp;
 use secrecy::SecretString;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Inbound, VerifyError,
+    Credentials, Inbound, Settings, VerifyError, find,
     signature::{self, Scheme},
 };
 
@@ -16,6 +17,27 @@ use crate::{
 struct File {
     vectors: Vec<Vector>,
     cases: Vec<Value>,
+    providers: Vec<ProviderVector>,
+}
+
+#[derive(Deserialize)]
+struct ProviderVector {
+    provider: String,
+    secrets: Vec<String>,
+    #[serde(default)]
+    settings: Value,
+    headers: Vec<(String, String)>,
+    body: String,
+    at: i64,
+}
+
+impl ProviderVector {
+    fn verify_as(&self, secrets: &[String], headers: &[(String, String)], body: &[u8]) -> Result<(), VerifyError> {
+        let secrets: Vec<SecretString> = secrets.iter().map(|secret| SecretString::from(secret.as_str())).collect();
+        let settings = Settings::new(self.settings.clone());
+        let inbound = Inbound { headers, path_token: None, body, received_at: Timestamp(self.at * 1000) };
+        (find(&self.provider).unwrap().verify)(&inbound, &Credentials { secrets: &secrets, settings: &settings })
+    }
 }
 
 #[derive(Clone, Deserialize)]
@@ -119,6 +141,33 @@ fn one_flipped_bit_is_enough_to_refuse() {
                 let verdict = vector.verify_as(&scheme, &vector.secrets, &headers, vector.body.as_bytes());
                 assert!(verdict.is_err(), "{}: {:?}", vector.name, headers[at]);
             }
+        }
+    }
+}
+
+#[test]
+fn every_provider_that_is_signed_to_verifies_its_vector_and_not_one_bit_of_another() {
+    for vector in file().providers {
+        let body = vector.body.as_bytes();
+        assert_eq!(vector.verify_as(&vector.secrets, &vector.headers, body), Ok(()), "{}", vector.provider);
+        for secret in flips(&vector.secrets[0]) {
+            assert!(vector.verify_as(&[secret], &vector.headers, body).is_err(), "{}: another secret", vector.provider);
+        }
+        for at in 0..body.len() * 8 {
+            let mut body = body.to_vec();
+            body[at / 8] ^= 1 << (at % 8);
+            assert!(vector.verify_as(&vector.secrets, &vector.headers, &body).is_err(), "{}: bit {at} of the body", vector.provider);
+        }
+        for at in 0..vector.headers.len() {
+            for value in flips(&vector.headers[at].1) {
+                let mut headers = vector.headers.clone();
+                headers[at].1 = value;
+                let verdict = vector.verify_as(&vector.secrets, &headers, body);
+                assert!(verdict.is_err(), "{}: {:?}", vector.provider, headers[at]);
+            }
+            let mut headers = vector.headers.clone();
+            headers.remove(at);
+            assert!(vector.verify_as(&vector.secrets, &headers, body).is_err(), "{}: a header less", vector.provider);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
     sync::LazyLock,
 };
 
-use domain::Timestamp;
+use domain::{SignalState, Timestamp};
 use proptest::{prelude::*, sample::Index};
 use serde_json::Value;
 
@@ -114,6 +114,43 @@ fn every_provider_folder_is_registered_and_complete() {
             provider.slug
         );
         assert!(fixtures(provider.slug).len() >= 5, "{} lacks fixtures", provider.slug);
+    }
+}
+
+/// For each provider, a fixture in which something breaks and one in which the same thing heals later.
+const BREAKS_AND_HEALS: &[(&str, &str, &str)] = &[
+    ("alertmanager", "firing", "resolved"),
+    ("azure_monitor", "metric_fired", "metric_resolved"),
+    ("better_stack", "started", "resolved"),
+    ("checkly", "failure", "recovery"),
+    ("gatus", "triggered", "resolved"),
+    ("google_cloud_monitoring", "open", "closed"),
+    ("healthchecks", "down", "up"),
+    ("honeycomb", "triggered", "ok"),
+    ("icinga", "service_critical", "service_recovery"),
+    ("instatus_webhook", "component_majoroutage", "component_operational"),
+    ("new_relic", "activated", "closed"),
+    ("opsgenie", "create", "close"),
+    ("pingdom", "down", "up"),
+    ("statuscake", "down", "up"),
+    ("statuspage_webhook", "component_major_outage", "component_operational"),
+    ("uptime_kuma", "down", "up"),
+    ("uptimerobot", "down", "up"),
+    ("zabbix", "problem", "recovery"),
+];
+
+#[test]
+fn what_heals_is_what_broke_and_not_earlier() {
+    for (slug, breaks, heals) in BREAKS_AND_HEALS {
+        let (_, fixtures) = all_fixtures().iter().find(|(provider, _)| provider.slug == *slug).unwrap();
+        let signal = |case: &str| {
+            let fixture = fixtures.iter().find(|fixture| fixture.path.file_stem().unwrap() == case).unwrap();
+            parse(slug, &fixture.inbound(&fixture.body), &fixture.settings).unwrap().remove(0)
+        };
+        let (broken, healed) = (signal(breaks), signal(heals));
+        assert_eq!((broken.state, healed.state), (SignalState::Firing, SignalState::Resolved), "{slug}");
+        assert_eq!(broken.fingerprint, healed.fingerprint, "{slug}");
+        assert!(broken.occurred_at <= healed.occurred_at, "{slug}: the recovery would be taken for late");
     }
 }
 
