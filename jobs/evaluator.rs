@@ -274,3 +274,25 @@ pub fn parse(provider: &str, settings: &Settings, delivery: &Delivery) -> Result
         Err(_) => Err("the parser failed; this is a bug in Fanal".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::Why;
+
+    use super::*;
+
+    #[test]
+    fn what_was_not_taken_in_is_said_with_the_delivery() {
+        let integration = IntegrationId(1);
+        let refused_for = |text: &str| Recorded {
+            change: Change::Refused { integration, fingerprint: "f".to_owned() },
+            why: Why { text: text.to_owned(), ..Why::default() },
+            at: Timestamp(0),
+        };
+        let forgotten =
+            Recorded { change: Change::AlertForgotten { integration, fingerprint: "f".to_owned() }, ..refused_for("nobody asked") };
+        assert_eq!(refused(std::slice::from_ref(&forgotten)), None);
+        assert_eq!(refused(&[forgotten.clone(), refused_for("too many")]).as_deref(), Some("too many"));
+        assert_eq!(refused(&[refused_for("too many"), forgotten, refused_for("too old")]).as_deref(), Some("too many (and 1 more)"));
+    }
+}

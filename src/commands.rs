@@ -215,9 +215,10 @@ async fn fold_again(db: &Db, secrets: &SecretBox) -> anyhow::Result<Folded> {
         for (_, delivery) in &batch {
             let at = delivery.evaluated_at.unwrap_or(delivery.received_at);
             plan_timers(&mut folded, at);
+            folded.clock = folded.clock.max(at);
             let Some((provider, settings)) = providers.get(&delivery.integration) else { continue };
             let signals = evaluator::parse(provider, settings, delivery).unwrap_or_default();
-            evaluator::fold(&mut folded, delivery.integration, delivery.id, &signals, at, &mut Vec::new());
+            evaluator::fold(&mut folded, delivery.integration, delivery.id, &signals, delivery.received_at, &mut Vec::new());
         }
     }
     plan_timers(&mut folded, stored.clock);

@@ -28,6 +28,8 @@ mod secrets;
 pub mod state;
 pub mod subscribers;
 pub mod subscriptions;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 mod wake;
 

@@ -197,7 +197,7 @@ impl Planner<'_> {
             (false, true) => {
                 let n = self.mute(id, by, "resolved");
                 if n > 0 {
-                    why.text.push_str(&format!("; {n} of its alerts still fire and are muted"));
+                    why.text.push_str(&format!("; alerts that still fire, and are muted now: {n}"));
                 }
             }
             (true, false) => self.unmute(id, by),

@@ -40,7 +40,8 @@ impl Planner<'_> {
     /// Tells whether one more cause may be taken up; records the reason if not.
     pub(super) fn has_room(&mut self, cause: &Cause, subject: &str, why: &Why) -> bool {
         let key = cause.alert_key();
-        let has_room = self.state.causes.contains_key(&cause.key()) || self.state.alerts.has_room(&key);
+        // That the source cannot be read is one thing more, and outweighs the others.
+        let has_room = cause.is_unreadable() || self.state.causes.contains_key(&cause.key()) || self.state.alerts.has_room(&key);
         if !has_room {
             let text = format!("{subject}: {MAX_HELD_ALERTS} things of this integration fire already, and no more are taken up");
             self.refuse(&key, text, &Why { route: Some(cause.route), ..why.clone() });

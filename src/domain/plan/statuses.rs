@@ -1,10 +1,11 @@
 //! What a component's status is: a person's word, else a running maintenance, else the worst of everything that counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Planner, incidents::Ending};
 use crate::{
-    Cause, CauseKey, Change, ComponentId, Incident, MaintenanceStatus, NoticeAbout, NoticeKind, Publish, Status, StatusChange, Why,
+    Cause, CauseKey, Change, ComponentId, Incident, MaintenanceStatus, NoticeAbout, NoticeKind, Publish, Route, RouteId, Status,
+    StatusChange, Why,
 };
 
 /// What readers see of a component, and what signals say.
@@ -96,8 +97,10 @@ impl Planner<'_> {
     /// however many components are asked for.
     fn statuses(&self, components: &[ComponentId], instead: Option<&Incident>) -> BTreeMap<ComponentId, Statuses> {
         let mut found: BTreeMap<ComponentId, Statuses> = components.iter().map(|id| (*id, Statuses::default())).collect();
+        let concerned = |route: &&Route| route.components.iter().any(|id| found.contains_key(id));
+        let routes: HashMap<RouteId, &Route> = self.state.routes.values().filter(concerned).map(|route| (route.id, route)).collect();
         for cause in self.state.causes.values().filter(|cause| cause.counts()) {
-            let Some(route) = self.state.routes.get(&cause.route) else { continue };
+            let Some(route) = routes.get(&cause.route) else { continue };
             for id in &route.components {
                 let Some(statuses) = found.get_mut(id) else { continue };
                 statuses.internal = statuses.internal.max(cause.status);

@@ -39,7 +39,7 @@ fn what_is_muted_says_so_wherever_somebody_asks_why() {
     let id = world.incident().id;
     let text = |world: &World, part: &str| world.log.iter().any(|recorded| recorded.why.text.contains(part));
     assert!(text(&world, &format!("ada resolved incident #{id} while cpu still fires on route route-1: muted until")), "{:#?}", world.log);
-    assert!(text(&world, "1 of its alerts still fire and are muted"));
+    assert!(text(&world, "; alerts that still fire, and are muted now: 1"));
     world.fires("cpu", Warning);
     assert!(text(&world, &format!("(muted since a person ended incident #{id})")));
     let causes: Vec<_> = world.state.causes.values().cloned().collect();

@@ -77,11 +77,7 @@ impl World {
                 (signal.occurred_at, signal.value) = (in_ms(-ago), Some(f64::from(what)));
                 self.say_from(integration, signal);
             }
-            Step::Wait(ms) => {
-                self.now = in_ms(ms);
-                let changes = plan_timers(&mut self.state, self.now);
-                self.took(changes);
-            }
+            Step::Wait(ms) => self.wait_until(in_ms(ms)),
             Step::Override(id, None) => self.acts(unset(id)),
             Step::Override(id, Some((status, until))) => self.acts(set(id, status, until.map(in_ms))),
             Step::Open(id, status, published) => {

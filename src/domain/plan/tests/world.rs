@@ -78,9 +78,20 @@ impl World {
 
     /// Lets time pass; the evaluator sleeps and then does what has become due.
     pub(super) fn after(&mut self, span: &str) {
-        self.now = self.now.plus(span.parse().unwrap());
-        let changes = plan_timers(&mut self.state, self.now);
-        self.took(changes);
+        self.wait_until(self.now.plus(span.parse().unwrap()));
+    }
+
+    /// The same, timer by timer, so that what is told is checked against what was true when it was told.
+    pub(super) fn wait_until(&mut self, now: Timestamp) {
+        self.now = now;
+        loop {
+            let due = self.state.next_timer().filter(|due| *due <= now);
+            let changes = plan_timers(&mut self.state, due.unwrap_or(now));
+            self.took(changes);
+            if due.is_none() {
+                return;
+            }
+        }
     }
 
     pub(super) fn acts(&mut self, act: Act) {
@@ -213,7 +224,7 @@ fn check_fold(state: &State, mirror: &State) {
 fn check_told(state: &State, changes: &[Recorded]) {
     let shown = |id: ComponentId| state.components.get(&id).is_some_and(Component::is_visible);
     let (mut moved, mut told_machines, mut told_people) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut entries, mut told_entries, mut named_again) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut entries, mut told_entries, mut named_again, mut opened) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for Recorded { change, .. } in changes {
         match change {
             Change::ComponentStatus { component, from, to, .. } if from != to && shown(*component) => moved.push((*component, *to)),
@@ -222,6 +233,9 @@ fn check_told(state: &State, changes: &[Recorded]) {
                 NoticeAbout::Component { change } => told_machines.push((change.component, change.to)),
                 NoticeAbout::Incident { update, .. } => {
                     told_entries.push(update.id);
+                    if matches!(notice.kind, NoticeKind::IncidentOpened | NoticeKind::IncidentReopened) {
+                        opened.push(update.incident);
+                    }
                     let told = update.components.iter().map(|change| (change.component, change.to));
                     // The last entry of an incident sums up what has changed since its worst.
                     if notice.kind == NoticeKind::IncidentResolved { named_again.extend(told) } else { told_people.extend(told) }
@@ -234,7 +248,8 @@ fn check_told(state: &State, changes: &[Recorded]) {
     assert_eq!(told_entries, entries, "{changes:#?}");
     assert_eq!(told_machines, moved, "{changes:#?}");
     let is_followed = |id: ComponentId| {
-        let tells = |incident: &Incident| !incident.status.is_over() && incident.is_visible(shown) && incident.components.contains_key(&id);
+        let was_open = |incident: &Incident| !incident.status.is_over() && !opened.contains(&incident.id);
+        let tells = |incident: &Incident| was_open(incident) && incident.is_visible(shown) && incident.components.contains_key(&id);
         state.incidents.values().any(tells)
     };
     for change in &moved {

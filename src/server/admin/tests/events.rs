@@ -1,6 +1,6 @@
 //! Incidents, maintenances, deliveries and notifications.
 
-use domain::{DeliveryId, IntegrationId, NewDelivery, NotificationId};
+use domain::{DeliveryId, IntegrationId, NewDelivery, NotificationId, Severity, Signal, SignalState, plan_signal};
 use serde_json::{Value, json};
 use storage::{
     Inbox,
@@ -174,4 +174,33 @@ async fn a_notification_that_was_given_up_is_sent_again() {
     assert_eq!((&attempts["items"][0]["outcome"], &attempts["items"][0]["duration_ms"]), (&json!("permanent"), &json!(12)));
     assert_eq!(fixture.post("/notifications/resend", json!({ "since": "2026-05-01T00:00:00Z" })).await.expect(202), json!({ "resent": 0 }));
     assert_eq!(fixture.post("/notifications/resend", json!({ "since": 5 })).await.refused(422), ["since"]);
+}
+
+#[tokio::test]
+async fn who_resolves_an_incident_while_it_fires_is_told_what_still_does() {
+    let fixture = Fixture::new().await;
+    fixture.post("/components", json!({ "name": "API" })).await.expect(201);
+    let route = json!({ "components": ["api"], "publish": "auto" });
+    fixture.post("/integrations", json!({ "key": "alerts", "provider": "alertmanager", "routes": [route] })).await.expect(201);
+    let mut entry = storage::ledger::begin(&fixture.admin.db, None).await.unwrap();
+    let mut state = storage::state::load(&mut entry).await.unwrap();
+    let integration = *state.routes_of.keys().next().unwrap();
+    let mut signal = Signal::new("f1", SignalState::Firing, "ApiDown", NOW);
+    (signal.severity, signal.summary) = (Severity::Critical, "db-3 is down".to_owned());
+    let recorded = plan_signal(&mut state, integration, DeliveryId(1), &signal, NOW);
+    storage::changes::apply(&mut entry, &mut state, &recorded).await.unwrap();
+    entry.commit(&state).await.unwrap();
+
+    let path = format!("/incidents/{}", fixture.get("/incidents").await.expect(200)["items"][0]["id"]);
+    assert_eq!(fixture.get(&path).await.expect(200).get("still_firing"), None);
+    let update = fixture.post(&format!("{path}/updates"), json!({ "status": "resolved", "body": "A false alarm." })).await.expect(201);
+    let told = update["still_firing"].as_str().unwrap();
+    assert!(told.starts_with("1 alert still fires: db-3 is down."), "{told}");
+    assert_eq!(fixture.get(&path).await.expect(200)["still_firing"], told);
+    assert_eq!(fixture.get("/components").await.expect(200)["items"][0]["status"], "operational");
+    let changes = fixture.get(&format!("{path}/changes")).await.expect(200).to_string();
+    assert!(changes.contains("muted until it resolves and fires again, or gets worse"), "{changes}");
+    let reopened = fixture.patch(&path, json!({ "status": "identified" })).await.expect(200);
+    assert_eq!(reopened.get("still_firing"), None);
+    assert_eq!(fixture.get("/components").await.expect(200)["items"][0]["status"], "major_outage");
 }

@@ -1,0 +1,219 @@
+//! What is decided is stored whole: it reads back as it was, and readers see what the one predicate lets through.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    ALERT_MEMORY, Act, ComponentSpec, DeliveryId, Desired, GroupSpec, IncidentEdit, IncidentId, IncidentStatus, IntegrationId,
+    IntegrationSpec, MaintenanceEdit, PageData, PageSettings, Publish, Recorded, RouteSpec, Severity, Signal, SignalState, Span, State,
+    Status, Timestamp, plan_signal, plan_timers,
+};
+
+use crate::{
+    Db, SecretBox, changes, history, ledger, page,
+    state::{self, Causes},
+};
+
+const NOW: Timestamp = Timestamp(1_780_000_000_000);
+
+/// A database of its own, with a visible and a hidden component and one route to both.
+struct Fixture {
+    db: Db,
+    secrets: SecretBox,
+    desired: Desired,
+    folder: std::path::PathBuf,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("fanal-storage-{}", uuid::Uuid::new_v4()));
+        let db = Db::open(&format!("sqlite://{}", folder.join("fanal.db").display())).await.unwrap();
+        db.migrate().await.unwrap();
+        let secrets = SecretBox::new(&SecretBox::generate_key()).unwrap();
+        let fixture = Self { db, secrets, desired: desired(), folder };
+        fixture.configure(&fixture.desired).await;
+        fixture
+    }
+
+    async fn configure(&self, desired: &Desired) {
+        history::configure(&self.db, &self.secrets, desired, "ada", NOW).await.unwrap();
+    }
+
+    /// Decides something as the evaluator does, and returns the state in memory afterwards.
+    async fn decide(&self, decide: impl FnOnce(&mut State) -> Vec<Recorded>) -> State {
+        let mut entry = ledger::begin(&self.db, None).await.unwrap();
+        let mut state = state::load(&mut entry).await.unwrap();
+        let recorded = decide(&mut state);
+        changes::apply(&mut entry, &mut state, &recorded).await.unwrap();
+        entry.commit(&state).await.unwrap();
+        state
+    }
+
+    async fn load(&self) -> State {
+        state::load(&mut ledger::begin(&self.db, None).await.unwrap()).await.unwrap()
+    }
+
+    async fn act(&self, act: Act) {
+        history::act(&self.db, "ada", act, NOW).await.unwrap();
+    }
+
+    async fn resolve(&self, incident: IncidentId) {
+        let edit = IncidentEdit { status: Some(IncidentStatus::Resolved), ..IncidentEdit::default() };
+        self.act(Act::UpdateIncident { incident, edit }).await;
+    }
+
+    async fn page(&self) -> PageData {
+        page::load(&self.db, NOW).await.unwrap()
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn desired() -> Desired {
+    let text = str::to_owned;
+    let component = |key: &str, group: &str, hidden| ComponentSpec {
+        key: text(key),
+        name: key.to_uppercase(),
+        description: String::new(),
+        group: Some(text(group)),
+        hidden,
+    };
+    let group = |key: &str, parent: Option<&str>| GroupSpec { key: text(key), name: key.to_uppercase(), parent: parent.map(text) };
+    let route = RouteSpec {
+        components: BTreeSet::from([text("api"), text("vault")]),
+        expire_after: Span::mins(5),
+        publish: Publish::Auto,
+        ..RouteSpec::default()
+    };
+    Desired {
+        page: PageSettings { name: text("Acme"), time_zone: text("UTC"), ..PageSettings::default() },
+        groups: vec![group("world", None), group("eu", Some("world")), group("internal", None)],
+        components: vec![component("api", "eu", false), component("vault", "internal", true)],
+        integrations: vec![IntegrationSpec {
+            key: text("prod"),
+            provider: text("alertmanager"),
+            name: text("Production"),
+            settings: serde_json::json!({}),
+            secrets: vec![],
+            enabled: true,
+            routes: vec![route],
+        }],
+        ..Desired::default()
+    }
+}
+
+fn says(state: &mut State, what: &str, claim: SignalState, at: Timestamp) -> Vec<Recorded> {
+    let integration = *state.routes_of.keys().next().unwrap_or(&IntegrationId(1));
+    let signal = Signal { severity: Severity::Critical, ..Signal::new(what, claim, what, at) };
+    plan_timers(state, at).into_iter().chain(plan_signal(state, integration, DeliveryId(1), &signal, at)).collect()
+}
+
+fn assert_same(memory: &State, stored: &State) {
+    assert_eq!(memory.alerts, stored.alerts);
+    assert_eq!(memory.causes, stored.causes);
+    assert_eq!(memory.incidents, stored.incidents);
+    assert_eq!(memory.components, stored.components);
+    assert_eq!(memory.maintenances, stored.maintenances);
+    assert_eq!(memory.signals.keys().collect::<BTreeSet<_>>(), stored.signals.keys().collect::<BTreeSet<_>>());
+}
+
+#[tokio::test]
+async fn what_is_decided_about_one_thing_in_one_batch_reads_back_as_its_end() {
+    let fixture = Fixture::new().await;
+    let at = |minutes: i64| NOW.plus(Span::mins(minutes));
+    let memory = fixture
+        .decide(|state| {
+            let mut all = says(state, "expires, and fires again", SignalState::Firing, at(0));
+            all.extend(says(state, "expires", SignalState::Firing, at(1)));
+            all.extend(says(state, "expires, and fires again", SignalState::Firing, at(7)));
+            all.extend(says(state, "resolves", SignalState::Firing, at(7)));
+            all.extend(says(state, "resolves", SignalState::Resolved, at(8)));
+            all
+        })
+        .await;
+    let firing: Vec<_> = memory.alerts.iter().filter(|(_, alert)| alert.firing).map(|(key, _)| key.1.as_str()).collect();
+    assert_eq!((firing, memory.alerts.len()), (vec!["expires, and fires again"], 3));
+    assert_same(&memory, &fixture.load().await);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_leaves_no_row_behind() {
+    let fixture = Fixture::new().await;
+    fixture.decide(|state| says(state, "cpu", SignalState::Resolved, NOW)).await;
+    fixture.decide(|state| says(state, "disk", SignalState::Resolved, NOW.plus(Span::mins(1)))).await;
+    let memory = fixture.decide(|state| plan_timers(state, NOW.plus(ALERT_MEMORY))).await;
+    assert_eq!(memory.alerts.iter().map(|(key, _)| key.1.as_str()).collect::<Vec<_>>(), ["disk"]);
+    let again = fixture.decide(|state| says(state, "cpu", SignalState::Firing, NOW.plus(ALERT_MEMORY))).await;
+    assert_eq!(again.alerts.len(), 2);
+    assert_same(&again, &fixture.load().await);
+}
+
+#[tokio::test]
+async fn what_a_person_resolves_stays_muted_across_a_restart() {
+    let fixture = Fixture::new().await;
+    let memory = fixture.decide(|state| says(state, "cpu", SignalState::Firing, NOW)).await;
+    let incident = *memory.incidents.keys().next().unwrap();
+    fixture.resolve(incident).await;
+    let stored = fixture.load().await;
+    assert!(stored.causes.values().all(|cause| cause.muted_up_to == Some(Status::MajorOutage)) && stored.causes.len() == 1);
+    let mut conn = fixture.db.read().await.unwrap();
+    let muted = state::causes(&mut conn, Causes::MutedWith(incident)).await.unwrap();
+    assert_eq!(muted, stored.causes.into_values().collect::<Vec<_>>());
+    assert!(state::causes(&mut conn, Causes::MutedWith(IncidentId(999))).await.unwrap().is_empty());
+    assert_eq!(fixture.page().await.components[0].component.status, Status::Operational);
+}
+
+#[tokio::test]
+async fn an_incident_that_a_person_reopens_when_nothing_fires_stays_theirs() {
+    let fixture = Fixture::new().await;
+    fixture.decide(|state| says(state, "cpu", SignalState::Firing, NOW)).await;
+    let memory = fixture.decide(|state| says(state, "cpu", SignalState::Resolved, NOW)).await;
+    let incident = *memory.incidents.keys().next().unwrap();
+    let edit = IncidentEdit { status: Some(IncidentStatus::Monitoring), ..IncidentEdit::default() };
+    fixture.act(Act::UpdateIncident { incident, edit }).await;
+    assert_eq!(fixture.load().await.incidents[&incident].opened_by, None);
+    fixture.configure(&fixture.desired).await;
+    assert_eq!(fixture.load().await.incidents[&incident].status, IncidentStatus::Monitoring, "nothing but a person ends it");
+}
+
+#[tokio::test]
+async fn readers_see_no_trace_of_what_is_hidden_or_gone() {
+    let fixture = Fixture::new().await;
+    let titled = |title: &str| IncidentEdit { title: Some(title.to_owned()), ..IncidentEdit::default() };
+    fixture.act(Act::OpenIncident(titled("About nothing in particular"))).await;
+    let api = fixture.page().await.components[0].component.id;
+    let edit = IncidentEdit { components: Some([(api, Status::PartialOutage)].into()), ..titled("About the API") };
+    fixture.act(Act::OpenIncident(edit)).await;
+    let window = MaintenanceEdit {
+        title: Some("Upgrade".to_owned()),
+        starts_at: Some(NOW.plus(Span::mins(10))),
+        ends_at: Some(NOW.plus(Span::mins(20))),
+        components: Some(vec![api]),
+        ..MaintenanceEdit::default()
+    };
+    fixture.act(Act::ScheduleMaintenance(window)).await;
+    fixture.decide(|state| says(state, "cpu", SignalState::Firing, NOW)).await;
+    let seen = |page: &PageData| {
+        let titles: Vec<String> = page.incidents.iter().map(|shown| shown.incident.title.clone()).collect();
+        let groups: Vec<String> = page.groups.iter().map(|group| group.key.clone()).collect();
+        (titles, groups, page.maintenances.len(), page.components.len())
+    };
+    let text = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let page = fixture.page().await;
+    assert_eq!(seen(&page), (text(&["About the API", "About nothing in particular"]), text(&["world", "eu"]), 1, 1));
+    assert!(page.incidents.iter().all(|shown| shown.incident.opened_by.is_none()));
+
+    let mut hidden = fixture.desired.clone();
+    hidden.components[0].hidden = true;
+    fixture.configure(&hidden).await;
+    assert_eq!(seen(&fixture.page().await), (text(&["About nothing in particular"]), vec![], 0, 0));
+
+    let mut gone = fixture.desired.clone();
+    gone.components.remove(0);
+    gone.integrations[0].routes.clear();
+    fixture.configure(&gone).await;
+    assert_eq!(seen(&fixture.page().await), (text(&["About nothing in particular"]), vec![], 0, 0));
+}
