@@ -4,9 +4,11 @@ pub mod channels;
 mod clock;
 pub mod egress;
 pub mod evaluator;
+mod fairness;
 pub mod housekeeping;
 pub mod notify;
 pub mod queue;
 pub mod schedule;
+pub mod sweep;
 
 pub use clock::Clock;
