@@ -4,10 +4,12 @@ pub mod channels;
 mod clock;
 pub mod egress;
 pub mod evaluator;
+mod fairness;
 pub mod housekeeping;
 pub mod notify;
 pub mod poll;
 pub mod queue;
 pub mod schedule;
+pub mod sweep;
 
 pub use clock::Clock;

@@ -1,6 +1,6 @@
-//! Tells subscribers: a sweep hands what is owed to the queue, and each task tries one notification once.
+//! Tells subscribers: each task of the queue tries one notification once. What there is to try, [`crate::sweep`] hands out.
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use domain::{Claimed, NotificationId, Outcome, Span, Timestamp};
 use metrics::{counter, histogram};
@@ -8,23 +8,11 @@ use storage::{
     Db, SecretBox, StorageError, Topic, Wake,
     notifications::{self, Ended, Next},
 };
-use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tokio::sync::Semaphore;
+use tracing::{error, warn};
 
-use crate::{
-    Clock,
-    channels::Channels,
-    evaluator::Health,
-    queue::{Job, Queue, SendNotification},
-    schedule,
-};
+use crate::{Clock, channels::Channels, queue::SendNotification, schedule};
 
-/// Tasks in the queue at most; the rest waits in the database.
-const MAX_OUTSTANDING: usize = 2000;
-/// After this long a task that nobody took up is taken for lost and pushed again.
-const PUSH_AGAIN_AFTER: Span = Span::secs(30);
-/// How often to look without being woken.
-const TICK: Duration = Duration::from_secs(5);
 /// Well within the time for which a claim holds.
 const KEEP_CLAIM_EVERY: Duration = Duration::from_secs(6);
 /// How long an endpoint may fail before it is switched off.
@@ -45,6 +33,15 @@ pub struct Courier {
     pub wake: Wake,
     /// The mail address that is told when an endpoint is switched off.
     pub owner: Option<String>,
+    /// Lets only so many at the database at once.
+    pub turns: Arc<Semaphore>,
+}
+
+/// How many couriers may be at the database at once. Whoever stores a webhook or makes history stands in the same queue as they, and must
+/// not find hundreds before it.
+#[must_use]
+pub fn turns(db: &Db) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(if db.file().is_some() { 2 } else { 8 }))
 }
 
 impl Courier {
@@ -61,6 +58,7 @@ impl Courier {
     async fn try_once(&self, task: SendNotification) -> Result<(), StorageError> {
         let id = NotificationId(task.notification);
         let at = self.clock.now();
+        let turn = self.turns.acquire().await;
         let claimed = notifications::claim(&self.db, &self.secrets, id, task.attempt, at).await;
         let (claimed, secrets) = match claimed {
             Ok(Some(claimed)) => claimed,
@@ -71,6 +69,7 @@ impl Courier {
             }
             Err(failed) => return Err(failed),
         };
+        drop(turn);
         let outcome = self.holding(&claimed, self.channels.send(&claimed, &secrets)).await;
         let now = self.clock.now();
         let next = schedule::next(task.attempt, &outcome, now, rand::random());
@@ -115,7 +114,9 @@ impl Courier {
                 schedule::Next::Dead | schedule::Next::DisableSubscriber => Next::Dead,
             },
         };
+        let turn = self.turns.acquire().await;
         let failing_since = notifications::record(&self.db, &ended).await?;
+        drop(turn);
         let channel = claimed.recipient.channel.as_str();
         counter!("fanal_notification_attempts_total", "channel" => channel, "outcome" => name).increment(1);
         if next == schedule::Next::Done {
@@ -146,68 +147,5 @@ fn describe(outcome: &Outcome) -> (&'static str, &str) {
         Outcome::Transient { why, .. } => ("transient", why),
         Outcome::Permanent { why } => ("permanent", why),
         Outcome::Gone { why } => ("gone", why),
-    }
-}
-
-/// Hands what is due to the queue, for ever. Only the process that evaluates sweeps; the others work on what it hands out.
-pub struct Sweep {
-    /// Where what is owed is written.
-    pub db: Db,
-    /// Where tasks go.
-    pub queue: Queue,
-    /// What time it is.
-    pub clock: Clock,
-    /// Wakes the sweep when something is owed.
-    pub wake: Wake,
-    /// Whether this process evaluates.
-    pub health: Arc<Health>,
-}
-
-impl Sweep {
-    /// Sweeps until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let mut owed = self.wake.waiter(Topic::Notifications);
-        let mut pushed: HashMap<SendNotification, Timestamp> = HashMap::new();
-        while !shutdown.is_cancelled() {
-            let patience = match self.sweep(&mut pushed).await {
-                Ok(patience) => patience,
-                Err(failed) => {
-                    warn!(error = ?failed, "Could not hand out notifications; trying again");
-                    Duration::from_secs(1)
-                }
-            };
-            tokio::select! { () = owed.wait(patience) => {}, () = shutdown.cancelled() => {} }
-        }
-    }
-
-    /// Hands out what is due; returns how long to wait for the next.
-    async fn sweep(&self, pushed: &mut HashMap<SendNotification, Timestamp>) -> Result<Duration, StorageError> {
-        if !self.health.leads() {
-            pushed.clear();
-            return Ok(Duration::from_millis(200));
-        }
-        let now = self.clock.now();
-        let mut conn = self.db.read().await?;
-        let due = notifications::due(&mut conn, now, MAX_OUTSTANDING as i64).await?;
-        let due: Vec<SendNotification> = due.into_iter().map(|(id, attempt)| SendNotification { notification: id.0, attempt }).collect();
-        let full = due.len() == MAX_OUTSTANDING;
-        // What is no longer due was taken up.
-        let still: HashMap<_, _> = due.iter().filter_map(|task| pushed.get(task).map(|at| (*task, *at))).collect();
-        *pushed = still;
-        let lost = |at: &Timestamp| now.since(*at) >= PUSH_AGAIN_AFTER;
-        let fresh: Vec<SendNotification> = due.into_iter().filter(|task| pushed.get(task).is_none_or(lost)).collect();
-        if !fresh.is_empty() {
-            if let Err(failed) = self.queue.push(&fresh.iter().copied().map(Job::Send).collect::<Vec<_>>()).await {
-                info!(error = %failed, n = fresh.len(), "The queue takes nothing now; the notifications wait");
-                return Ok(Duration::from_secs(1));
-            }
-            pushed.extend(fresh.into_iter().map(|task| (task, now)));
-        }
-        if full {
-            return Ok(Duration::from_millis(20));
-        }
-        let next = notifications::next_due(&mut conn).await?;
-        let until = next.filter(|at| *at > now).map_or(TICK, |at| Duration::from_millis(u64::try_from(at.since(now).0).unwrap_or(0)));
-        Ok(until.clamp(Duration::from_millis(5), TICK))
     }
 }

@@ -13,9 +13,10 @@ use jobs::{
     egress::{Egress, EgressPolicy},
     evaluator::Evaluator,
     housekeeping::Housekeeping,
-    notify::{Courier, Sweep},
+    notify::{self, Courier},
     poll::{Poller, Rounds},
     queue::{Handler, Job, Queue, QueueUrl},
+    sweep::Sweep,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use secrecy::ExposeSecret;
@@ -35,7 +36,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 
 /// Notifications tried at once: an endpoint that does not answer holds a place for 15 s.
-const N_COURIERS: usize = 128;
+const N_COURIERS: usize = 256;
 /// How long a stop may take before what is under way is left to the next start.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections at once on `FANAL_OPS_LISTEN`.
@@ -85,6 +86,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
         clock: clock.clone(),
         wake: wake.clone(),
         owner: config.owner_email.clone(),
+        turns: notify::turns(&db),
     };
     let housekeeping = Housekeeping {
         db: db.clone(),

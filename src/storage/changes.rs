@@ -312,7 +312,16 @@ async fn owe(conn: &mut Connection, notice: &Notice) -> Result<(), StorageError>
             "insert into notification (notice_id, subscriber_id, thread, state, attempt, next_at, created_at) select ",
         );
         query.push("cast(").push_bind(notice.id.0).push(" as bigint), s.subscriber_id, cast(").push_bind(thread_of(notice));
-        query.push(" as text), 'due', 1, cast(").push_bind(notice.at.0).push(" as bigint), cast(").push_bind(notice.at.0);
+        query.push(" as text), 'due', 1, ");
+        if let Some(thread) = thread_of(notice) {
+            // Mail about one thing arrives in order, so it waits for what could not be sent yet.
+            query.push("coalesce((select max(e.next_at) from notification e where s.channel = 'email' and e.subscriber_id = s.subscriber_id");
+            query.push(" and e.thread = ").push_bind(thread).push(" and e.state = 'due' and e.next_at > ").push_bind(notice.at.0);
+            query.push("), cast(").push_bind(notice.at.0).push(" as bigint))");
+        } else {
+            query.push("cast(").push_bind(notice.at.0).push(" as bigint)");
+        }
+        query.push(", cast(").push_bind(notice.at.0);
         query.push(" as bigint) from subscriber s where s.confirmed_at is not null and s.disabled_at is null");
         if !people {
             query.push(" and s.channel = 'webhook'");
