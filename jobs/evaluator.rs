@@ -33,6 +33,8 @@ const MAX_BATCH: i64 = 256;
 const MAX_BATCH_BYTES: usize = 4 << 20;
 /// How often the lease is renewed and the inbox looked at without being woken.
 const TICK: Duration = Duration::from_secs(1);
+/// How often a process that does not evaluate asks whether it should.
+const ASK: Duration = Duration::from_millis(500);
 /// How long to wait after an error.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -98,7 +100,7 @@ impl Evaluator {
         let mut lease: Option<Lease> = None;
         while !shutdown.is_cancelled() {
             self.health.seen_at.store(self.clock.now().0, Ordering::Relaxed);
-            if lease.is_none() || renewed.is_none_or(|at| at.elapsed() >= TICK) {
+            if renewed.is_none_or(|at| at.elapsed() >= if lease.is_some() { TICK } else { ASK }) {
                 lease = self.renew(lease.is_some()).await;
                 renewed = Some(Instant::now());
             }
@@ -112,7 +114,7 @@ impl Evaluator {
                 Err(StorageError::LeaseLost) => {
                     warn!("Another process has taken over evaluation");
                     lease = None;
-                    self.known = None;
+                    self.tell_whether_leading(false);
                 }
                 Err(failed) => {
                     error!(error = ?failed, "Could not evaluate; trying again");
@@ -120,7 +122,8 @@ impl Evaluator {
                     tokio::select! { () = tokio::time::sleep(PAUSE) => {}, () = shutdown.cancelled() => {} }
                 }
             }
-            tokio::select! { () = arrived.wait(self.patience()) => {}, () = shutdown.cancelled() => {} }
+            let patience = if lease.is_some() { self.patience() } else { ASK };
+            tokio::select! { () = arrived.wait(patience) => {}, () = shutdown.cancelled() => {} }
         }
         if let Err(failed) = self.office.leave().await {
             warn!(error = ?failed, "Could not give the evaluator's office back; it falls vacant by itself");
@@ -138,12 +141,16 @@ impl Evaluator {
         if lease.is_some() && !held {
             info!("This process evaluates now");
         }
-        if lease.is_none() {
+        self.tell_whether_leading(lease.is_some());
+        lease
+    }
+
+    fn tell_whether_leading(&mut self, leads: bool) {
+        if !leads {
             self.known = None;
         }
-        self.health.leads.store(i64::from(lease.is_some()), Ordering::Relaxed);
-        gauge!("fanal_evaluator_leads").set(if lease.is_some() { 1.0 } else { 0.0 });
-        lease
+        self.health.leads.store(i64::from(leads), Ordering::Relaxed);
+        gauge!("fanal_evaluator_leads").set(if leads { 1.0 } else { 0.0 });
     }
 
     /// Until the next timer, and at most a tick.

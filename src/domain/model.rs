@@ -333,7 +333,7 @@ impl Day {
 pub struct PageData {
     /// Grows with every change.
     pub version: i64,
-    /// When it was loaded.
+    /// Up to when it is counted: at most a little before it was loaded.
     pub as_of: Timestamp,
     /// When the newest change was made.
     pub updated_at: Timestamp,

@@ -19,8 +19,6 @@ const TICK: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(3);
 /// Renderings of one page lie at least this far apart: many changes become one version for readers.
 const MIN_PAUSE: Duration = Duration::from_millis(40);
-/// Bars, days and "last checked" depend on the time, so the page is rendered this often at least.
-const MAX_AGE: Duration = Duration::from_secs(30);
 
 /// Loads and renders the page as it is now.
 ///
@@ -34,11 +32,13 @@ pub async fn first(db: &Db, clock: &Clock, base_url: &Url) -> Result<Snapshot, S
 /// Follows the newest version until `shutdown`.
 pub async fn follow(page: Arc<Page>, db: Db, wake: Wake, clock: Clock, base_url: Url, shutdown: CancellationToken) {
     let mut changed = wake.waiter(Topic::Changes);
-    let mut rendered_at = Instant::now();
+    let mut rendered_for = storage::page::step(clock.now());
     let mut out_of_reach_since: Option<Timestamp> = None;
     while !shutdown.is_cancelled() {
         tokio::select! { () = changed.wait(TICK) => {}, () = shutdown.cancelled() => break }
-        let overdue = rendered_at.elapsed() >= MAX_AGE || out_of_reach_since.is_some();
+        // Bars, days and "last checked" depend on the time.
+        let step = storage::page::step(clock.now());
+        let overdue = step != rendered_for || out_of_reach_since.is_some();
         let mut attempt = std::pin::pin!(render_if_new(&page, &db, &clock, &base_url, overdue));
         let attempted = match tokio::time::timeout(SILENCE, &mut attempt).await {
             Ok(attempted) => attempted,
@@ -52,7 +52,7 @@ pub async fn follow(page: Arc<Page>, db: Db, wake: Wake, clock: Clock, base_url:
             Ok(rendered) => {
                 out_of_reach_since = None;
                 if rendered {
-                    rendered_at = Instant::now();
+                    rendered_for = step;
                     tokio::time::sleep(MIN_PAUSE).await;
                 }
             }

@@ -51,7 +51,9 @@ pub struct Limits {
     pub request: Duration,
     /// How long written bytes may stay unacknowledged.
     pub write: Duration,
-    /// How long requests under way may take when told to stop.
+    /// How long connections that idle are kept when told to stop: closing them at once would cut off, unread, what is just being sent.
+    pub farewell: Duration,
+    /// How long requests under way may take after that.
     pub drain: Duration,
 }
 
@@ -64,6 +66,7 @@ impl Limits {
             headers: Duration::from_secs(65),
             request: Duration::from_secs(30),
             write: Duration::from_secs(30),
+            farewell: Duration::from_millis(500),
             drain: Duration::from_secs(8),
         }
     }
@@ -83,17 +86,20 @@ pub fn allow_connections() -> usize {
     files.saturating_sub(RESERVED_FILES).clamp(16, MAX_CONNECTIONS)
 }
 
-/// Serves `endpoint` until `shutdown`, then lets what is under way finish.
+/// Serves `endpoint` until `shutdown`, then lets nobody in any more and what was let in finish: every answer from then on says that it
+/// is the last on its connection.
 pub async fn listen<E>(listener: TcpListener, endpoint: E, limits: Limits, shutdown: CancellationToken)
 where
     E: Endpoint<Output = Response> + 'static,
 {
     let Ok(local) = listener.local_addr() else { return };
-    let server = Arc::new(Server { endpoint, limits, local });
+    let server = Arc::new(Server { endpoint, limits, local, shutdown: shutdown.clone() });
     let permits = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
+            // First, so that whoever has connected before the stop is let in.
+            biased;
             accepted = accept(&listener, &permits) => accepted,
             () = shutdown.cancelled() => break,
         };
@@ -109,6 +115,9 @@ where
         }
     }
     drop(listener);
+    if permits.available_permits() < limits.connections {
+        tokio::time::sleep(limits.farewell).await;
+    }
     if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
         warn!("Some requests took too long to finish and were cut off");
     }
@@ -125,6 +134,7 @@ struct Server<E> {
     endpoint: E,
     limits: Limits,
     local: SocketAddr,
+    shutdown: CancellationToken,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Server<E> {
@@ -153,7 +163,11 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         let answer = tokio::time::timeout(self.limits.request, self.endpoint.get_response(request)).await;
         // The rest of a body that is still on its way must not be taken for the next request.
         let late = |_| StatusCode::REQUEST_TIMEOUT.with_header(CONNECTION, HeaderValue::from_static("close")).into_response();
-        Ok(answer.unwrap_or_else(late).into())
+        let mut answer = answer.unwrap_or_else(late);
+        if self.shutdown.is_cancelled() {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(answer.into())
     }
 }
 
@@ -257,6 +271,21 @@ mod tests {
         assert!(rest(stream).await.ends_with("slow"));
         timeout(LONG, server.task).await.expect("the server ends").unwrap();
         assert!(TcpStream::connect(server.address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_comes_right_after_the_stop_on_an_open_connection_is_answered_as_the_last() {
+        let server = served(|_| ()).await;
+        let mut stream = server.connect("GET /quick HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.unwrap();
+        server.shutdown.cancel();
+        tokio::time::sleep(SHORT / 2).await;
+        stream.write_all(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let answers = rest(stream).await;
+        assert_eq!(answers.matches("quick").count(), 2, "{answers}");
+        assert_eq!(answers.matches("connection: close").count(), 1, "{answers}");
+        timeout(LONG, server.task).await.expect("the server ends").unwrap();
     }
 
     #[tokio::test]

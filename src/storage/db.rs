@@ -28,7 +28,7 @@ const IDLE_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// What PostgreSQL is to do about us when we fall silent, so that what we held is free again: the one row of the ledger, above all. A
 /// transaction whose process was frozen in the middle is undone, as if it had died.
 const POSTGRES_PATIENCE: [(&str, &str); 5] = [
-    ("idle_in_transaction_session_timeout", "4s"),
+    ("idle_in_transaction_session_timeout", "3s"),
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),

@@ -20,6 +20,15 @@ const MAX_POINTS: i64 = 300;
 /// How far a metric's chart goes back.
 const CHART: Span = Span(24 * 3_600_000);
 const DAY_MS: i64 = 86_400_000;
+/// How often the page is brought up to date while nothing happens.
+const STEP: Span = Span::secs(30);
+
+/// The moment up to which the page is counted at `now` if nothing has happened since. The same for a while, so that every process shows
+/// the same page under the same tag.
+#[must_use]
+pub const fn step(now: Timestamp) -> Timestamp {
+    Timestamp(now.0 - now.0.rem_euclid(STEP.0))
+}
 
 /// Reads the page at its newest version.
 ///
@@ -35,7 +44,8 @@ pub async fn load(db: &Db, now: Timestamp) -> Result<PageData, StorageError> {
     let components = rows::components(conn).await?.into_iter().filter_map(Component::for_readers);
     let components: BTreeMap<ComponentId, Component> = components.map(|component| (component.id, component)).collect();
     let shown = |id: ComponentId| components.contains_key(&id);
-    let since = Timestamp(now.0 - PAST_DAYS * DAY_MS);
+    let counted = step(now);
+    let since = Timestamp(counted.0 - PAST_DAYS * DAY_MS);
     let incidents = rows::incidents(conn, Incidents::OpenOrEndedSince(since)).await?;
     let incidents: Vec<Incident> = incidents.into_iter().filter_map(|incident| incident.for_readers(shown)).collect();
     let maintenances = rows::maintenances(conn, Maintenances::EndingSince(since)).await?;
@@ -43,19 +53,21 @@ pub async fn load(db: &Db, now: Timestamp) -> Result<PageData, StorageError> {
     maintenances.sort_by_key(|maintenance| (maintenance.starts_at, maintenance.id));
     let updates = rows::incident_updates(conn, &incidents.iter().map(|incident| incident.id).collect::<Vec<_>>()).await?;
     let incidents = with_updates(incidents, updates, shown);
-    let mut days = days(conn, now.day_in(&zone) - BAR_DAYS + 1).await?;
     let updated_at = newest(&components, &incidents, &maintenances);
-    let metrics = metrics(conn, now).await?;
+    let metrics = metrics(conn, counted, now).await?;
+    let sampled_at = metrics.iter().filter_map(|shown| shown.samples.last()).map(|sample| sample.at).max();
+    let as_of = counted.max(updated_at).max(sampled_at.unwrap_or_default());
+    let mut days = days(conn, as_of.day_in(&zone) - BAR_DAYS + 1).await?;
     let mut components: Vec<PageComponent> = components
         .into_values()
         .map(|component| {
-            let days = running(&component, days.remove(&component.id).unwrap_or_default(), now, &zone);
+            let days = running(&component, days.remove(&component.id).unwrap_or_default(), as_of, &zone);
             PageComponent { component, days }
         })
         .collect();
     components.sort_by_key(|shown| (shown.component.position, shown.component.id));
     let groups = with_members(rows::groups(conn).await?, &components);
-    Ok(PageData { version, as_of: now, updated_at, settings, groups, components, incidents, maintenances, metrics })
+    Ok(PageData { version, as_of, updated_at, settings, groups, components, incidents, maintenances, metrics })
 }
 
 fn with_updates(incidents: Vec<Incident>, updates: Vec<IncidentUpdate>, shown: impl Fn(ComponentId) -> bool) -> Vec<PageIncident> {
@@ -152,23 +164,23 @@ pub async fn all_metrics(conn: &mut Connection) -> Result<Vec<Metric>, StorageEr
     Ok(rows.into_iter().map(|(id, key, name, unit, position)| Metric { id: MetricId(id), key, name, unit, position }).collect())
 }
 
-async fn metrics(conn: &mut Connection, now: Timestamp) -> Result<Vec<PageMetric>, StorageError> {
+async fn metrics(conn: &mut Connection, counted: Timestamp, now: Timestamp) -> Result<Vec<PageMetric>, StorageError> {
     let mut shown = Vec::new();
     for metric in all_metrics(conn).await? {
-        let samples = chart(conn, metric.id, now).await?;
+        let samples = chart(conn, metric.id, counted, now).await?;
         shown.push(PageMetric { metric, samples });
     }
     Ok(shown)
 }
 
-/// The last 24 hours, as means over equal steps of time: however many samples there are, the chart has few points.
-async fn chart(conn: &mut Connection, metric: MetricId, now: Timestamp) -> Result<Vec<Sample>, StorageError> {
+/// The 24 hours before `counted` and what came since, as means over equal steps of time: however many samples there are, the chart has few points.
+async fn chart(conn: &mut Connection, metric: MetricId, counted: Timestamp, now: Timestamp) -> Result<Vec<Sample>, StorageError> {
     let step = CHART.0 / MAX_POINTS;
     let rows: Vec<(i64, f64)> = sql!(conn, c => sqlx::query_as(
         "select (at / $3) * $3 as bucket, avg(value) from sample where metric_id = $1 and at > $2 and at <= $4 group by bucket order by bucket",
     )
     .bind(metric.0)
-    .bind(now.0 - CHART.0)
+    .bind(counted.0 - CHART.0)
     .bind(step)
     .bind(now.0)
     .fetch_all(&mut *c)

@@ -6,11 +6,15 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
     app::{App, Stack, on_every_stack},
     history::History,
-    road::WEBHOOK_SECRET,
+    road::{TOKEN, WEBHOOK_SECRET, alert, configuration, now},
     servers::{redis::Redis, smtp::SmtpServer, wait_for, webhooks::WebhookServer},
     storm::{Progress, Storm},
     told,
@@ -102,4 +106,76 @@ fn moments(n_webhooks: usize) -> Vec<usize> {
     moments
 }
 
-on_every_stack!(nothing_acknowledged_is_lost_when_the_process_is_killed);
+/// What came of webhooks that were sent until nobody listened any more.
+#[derive(Default)]
+struct Sent {
+    n_acknowledged: usize,
+    failed: Vec<String>,
+}
+
+/// Sends alerts about ever new things, one after the other, until the connection is refused.
+async fn send_until_refused(http: reqwest::Client, base: String, sender: usize) -> Sent {
+    let (mut sent, url) = (Sent::default(), format!("{base}/hooks/prod-alerts"));
+    for n in 0.. {
+        let body = alert(&format!("s{sender}-{n}"), &now(), None);
+        match http.post(&url).bearer_auth(TOKEN).json(&body).send().await {
+            Ok(answer) if answer.status() == 202 => sent.n_acknowledged += 1,
+            Ok(answer) => sent.failed.push(answer.status().to_string()),
+            Err(error) if error.is_connect() => break,
+            Err(error) => sent.failed.push(format!("{error:?}")),
+        }
+    }
+    sent
+}
+
+/// A request whose second half comes later.
+async fn begin_request(app: &App) -> Result<(TcpStream, Vec<u8>)> {
+    let address = app.base.trim_start_matches("http://");
+    let body = alert("half", &now(), None).to_string().into_bytes();
+    let head = format!(
+        "POST /hooks/prod-alerts HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let (first, second) = body.split_at(body.len() / 2);
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(&[head.as_bytes(), first].concat()).await?;
+    Ok((stream, second.to_vec()))
+}
+
+/// Told to stop in the middle of work: every request that was let in is answered, what was acknowledged is there after the next start,
+/// and neither a slow sender nor somebody who watches the page keeps the process alive.
+async fn a_stop_finishes_what_was_let_in(stack: Stack) -> Result<()> {
+    let (smtp, webhooks) = (SmtpServer::start()?, WebhookServer::start().await?);
+    let mut app = App::start(stack, &configuration(&webhooks.url()), &mail_settings(&smtp)).await?;
+    let mut watcher = app.http.get(format!("{}/events", app.base)).send().await?;
+    ensure!(watcher.chunk().await?.is_some(), "somebody watches the page");
+    let senders: Vec<_> = (0..8).map(|n| tokio::spawn(send_until_refused(app.http.clone(), app.base.clone(), n))).collect();
+    tokio::time::sleep(Duration::from_millis(rand::random_range(500..1500))).await;
+    let (mut half, rest) = begin_request(&app).await?;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    app.signal("TERM")?;
+    let told = Instant::now();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    half.write_all(&rest).await?;
+    let mut answer = String::new();
+    half.read_to_string(&mut answer).await?;
+    ensure!(answer.starts_with("HTTP/1.1 202"), "a request that had begun is answered: {answer}");
+    let status = app.wait_for_end(Duration::from_secs(10)).await?;
+    let stopped = told.elapsed();
+    ensure!(status.success(), "{status}");
+    let mut n_acknowledged = 1;
+    for sender in senders {
+        let Sent { n_acknowledged: n, failed } = sender.await?;
+        ensure!(failed.is_empty(), "{failed:#?}");
+        n_acknowledged += n;
+    }
+    let restarted = app.serve().await?;
+    app.settle(Duration::from_secs(60)).await?;
+    let replayed = app.command(&["replay"])?;
+    ensure!(replayed.contains(&format!("about {n_acknowledged} things")), "{n_acknowledged} were acknowledged; {replayed}");
+    println!("{stack:?}: stopped in {stopped:?} with {n_acknowledged} webhooks acknowledged, ready again in {restarted:?}");
+    app.finish().await
+}
+
+on_every_stack!(a_stop_finishes_what_was_let_in, nothing_acknowledged_is_lost_when_the_process_is_killed);

@@ -11,7 +11,7 @@ use crate::{
     app::{App, Stack, run},
     faults::{mail_settings, undisturbed},
     history::History,
-    road::{TOKEN, WEBHOOK_SECRET, alert, configuration, deliver, now},
+    road::{WEBHOOK_SECRET, alert, configuration, deliver, now},
     servers::{smtp::SmtpServer, wait_for, webhooks::WebhookServer},
     storm::{Progress, Storm},
     told,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{App, Stack, on_every_stack},
+    faults::mail_settings,
     servers::{alertmanager::Alertmanager, smtp::SmtpServer, webhooks::WebhookServer},
 };
 
@@ -59,8 +60,7 @@ pub(crate) async fn deliver(app: &App, body: &Value) -> Result<u16> {
 /// Debian's Alertmanager raises and resolves an alert; page, mail and webhook follow, and the fold over the deliveries is the state.
 async fn an_alert_travels_to_page_mail_and_webhook(stack: Stack) -> Result<()> {
     let (smtp, webhooks) = (SmtpServer::start()?, WebhookServer::start().await?);
-    let mail = [("FANAL_SMTP_URL", smtp.url()), ("FANAL_MAIL_FROM", "Acme <status@acme.example>".to_owned())];
-    let app = App::start(stack, &configuration(&webhooks.url()), &mail).await?;
+    let app = App::start(stack, &configuration(&webhooks.url()), &mail_settings(&smtp)).await?;
     let alertmanager = Alertmanager::start(&format!(
         "route: {{ receiver: fanal, group_wait: 0s, group_interval: 1s }}\nreceivers:\n  - name: fanal\n    webhook_configs:\n      - url: {}/hooks/prod-alerts\n        http_config: {{ authorization: {{ credentials: {TOKEN} }} }}\n",
         app.base
@@ -98,8 +98,8 @@ pub(crate) fn now() -> String {
 
 /// What is not proven or not known is turned away as the contract says; what is proven but does not fit is kept in quarantine.
 async fn bad_input_gets_its_answer(stack: Stack) -> Result<()> {
-    let webhooks = WebhookServer::start().await?;
-    let app = App::start(stack, &configuration(&webhooks.url()), &[]).await?;
+    let (smtp, webhooks) = (SmtpServer::start()?, WebhookServer::start().await?);
+    let app = App::start(stack, &configuration(&webhooks.url()), &mail_settings(&smtp)).await?;
     let hook = format!("{}/hooks/prod-alerts", app.base);
     let post = |url: &str| app.http.post(url).header("content-type", "application/json");
     ensure!(post(&hook).body("{}").send().await?.status() == 401, "no token");
