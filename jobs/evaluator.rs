@@ -174,7 +174,7 @@ impl Evaluator {
         known.version = entry.version;
         entry.commit(&known.state).await?;
         self.known = Some(known);
-        self.tell(&recorded, &fates, began).await;
+        self.tell(&recorded, &fates, began);
         let n_bytes: usize = batch.iter().map(|delivery| delivery.body.len()).sum();
         Ok(batch.len() as i64 == MAX_BATCH || n_bytes >= MAX_BATCH_BYTES)
     }
@@ -203,12 +203,12 @@ impl Evaluator {
         Ok(Known { version: entry.version, state, providers })
     }
 
-    async fn tell(&self, recorded: &[Recorded], fates: &[Fate], began: Instant) {
+    fn tell(&self, recorded: &[Recorded], fates: &[Fate], began: Instant) {
         if changes::is_visible(recorded) {
-            self.wake.wake(Topic::Changes).await;
+            self.wake.wake_soon(Topic::Changes);
         }
         if changes::owes(recorded) {
-            self.wake.wake(Topic::Notifications).await;
+            self.wake.wake_soon(Topic::Notifications);
         }
         for fate in fates {
             counter!("fanal_deliveries_evaluated_total", "state" => fate.state.as_str()).increment(1);

@@ -135,7 +135,7 @@ impl Courier {
         if storage::history::disable(&self.db, recipient, reason, self.owner.as_deref(), now).await? {
             warn!(subscriber = %recipient.subscriber, channel = %recipient.channel, reason, "Switched a subscriber off");
             counter!("fanal_subscribers_disabled_total", "channel" => recipient.channel.as_str()).increment(1);
-            self.wake.wake(Topic::Notifications).await;
+            self.wake.wake_soon(Topic::Notifications);
         }
         Ok(())
     }

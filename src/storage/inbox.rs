@@ -90,14 +90,14 @@ async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
             for (_, done, _) in batch {
                 let _ = done.send(Ok(())); // A sender that has hung up will send it again; it is stored all the same.
             }
-            wake.wake(Topic::Deliveries).await;
+            wake.wake_soon(Topic::Deliveries);
         }
         // One row that the database refuses must not turn away the others.
         Err(failed) if !failed.is_transient() && batch.len() > 1 => {
             for (delivery, done, _) in batch {
                 let _ = done.send(insert_all(db, vec![&delivery]).await);
             }
-            wake.wake(Topic::Deliveries).await;
+            wake.wake_soon(Topic::Deliveries);
         }
         Err(failed) => {
             error!(error = ?failed, n = batch.len(), "Could not store deliveries");

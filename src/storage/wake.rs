@@ -1,12 +1,22 @@
 //! Wake-ups: who waits for something need not poll for it. A wake-up may be lost, so every waiter also looks by itself now and then.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::{
     PgPool,
     postgres::{PgListener, PgPoolOptions},
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
 use tracing::warn;
 
 use crate::{Db, link::Link};
@@ -44,6 +54,11 @@ pub struct Wake {
 struct Inner {
     db: Db,
     topics: [watch::Sender<u64>; 3],
+    /// Goes out with every call, so that this process does not take its own for another's.
+    name: String,
+    /// Topics that the other processes are still to hear of, a bit each.
+    owed: AtomicU8,
+    owes: Notify,
 }
 
 /// How long to wait before listening again after the connection was lost.
@@ -56,7 +71,8 @@ impl Wake {
     /// Wake-ups around `db`. Run [`Wake::listen`] beside it to hear other processes.
     #[must_use]
     pub fn new(db: Db) -> Self {
-        Self { inner: Arc::new(Inner { db, topics: Default::default() }) }
+        let name = format!("{:016x}", rand::random::<u64>());
+        Self { inner: Arc::new(Inner { db, topics: Default::default(), name, owed: AtomicU8::new(0), owes: Notify::new() }) }
     }
 
     /// Wakes this process only.
@@ -64,13 +80,45 @@ impl Wake {
         self.inner.topics[topic as usize].send_modify(|n| *n = n.wrapping_add(1));
     }
 
-    /// Wakes every process. Failing to reach the others is no error: they look by themselves soon.
+    /// Wakes this process at once and the others soon, without waiting for that: [`Wake::listen`] tells them.
+    pub fn wake_soon(&self, topic: Topic) {
+        self.wake_here(topic);
+        if let Db::Postgres(_) = &self.inner.db {
+            self.inner.owed.fetch_or(1 << topic as u8, Ordering::Relaxed);
+            self.inner.owes.notify_one();
+        }
+    }
+
+    /// Wakes every process before it returns. Failing to reach the others is no error: they look by themselves soon.
     pub async fn wake(&self, topic: Topic) {
         self.wake_here(topic);
-        if let Db::Postgres(pool) = &self.inner.db
-            && let Err(error) = call_out(pool, topic).await
-        {
+        if let Db::Postgres(pool) = &self.inner.db {
+            self.call_out(pool, &[topic]).await;
+        }
+    }
+
+    /// A call is no news that must outlive a power cut, so its commit does not wait for the disk.
+    async fn call_out(&self, pool: &PgPool, topics: &[Topic]) {
+        let channels: Vec<&str> = topics.iter().map(|topic| topic.channel()).collect();
+        let called = async {
+            let mut link = Link::open(pool).await?;
+            let call = "select pg_notify(channel, $2), set_config('synchronous_commit', 'off', true) from unnest($1) as channel";
+            sqlx::query(call).bind(channels).bind(self.inner.name.as_str()).execute(&mut link).await
+        };
+        if let Err(error) = called.await {
             warn!(%error, "Could not wake the other processes");
+        }
+    }
+
+    /// Tells the others what [`Wake::wake_soon`] was called for; what comes while that is under way goes out together.
+    async fn keep_calling(&self, pool: &PgPool) {
+        loop {
+            self.inner.owes.notified().await;
+            let owed = self.inner.owed.swap(0, Ordering::Relaxed);
+            let topics: Vec<Topic> = Topic::ALL.into_iter().filter(|topic| owed & (1 << *topic as u8) != 0).collect();
+            if !topics.is_empty() {
+                self.call_out(pool, &topics).await;
+            }
         }
     }
 
@@ -80,9 +128,13 @@ impl Wake {
         Waiter(self.inner.topics[topic as usize].subscribe())
     }
 
-    /// Passes on what other processes call out, for ever. Returns at once on SQLite, where there are none.
+    /// Passes on what other processes call out, and tells them what this one does, for ever. Returns at once on SQLite, where there are none.
     pub async fn listen(&self) {
         let Db::Postgres(pool) = &self.inner.db else { return };
+        tokio::join!(self.keep_listening(pool), self.keep_calling(pool));
+    }
+
+    async fn keep_listening(&self, pool: &PgPool) {
         loop {
             // A connection that falls silent is never given back by the driver: it must not be one of those that others wait for.
             let own = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER_TIMEOUT).test_before_acquire(false);
@@ -94,7 +146,7 @@ impl Wake {
         }
     }
 
-    async fn listen_on(&self, pool: &sqlx::PgPool) -> Result<(), sqlx::Error> {
+    async fn listen_on(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(pool).await?;
         listener.eager_reconnect(false);
         answered(listener.listen_all(Topic::ALL.map(Topic::channel))).await?;
@@ -108,17 +160,14 @@ impl Wake {
                 continue;
             };
             let heard = heard?.ok_or(sqlx::Error::WorkerCrashed)?;
+            if heard.payload() == self.inner.name {
+                continue; // Our own: whoever waits here knows already.
+            }
             if let Some(topic) = Topic::ALL.into_iter().find(|topic| topic.channel() == heard.channel()) {
                 self.wake_here(topic);
             }
         }
     }
-}
-
-async fn call_out(pool: &PgPool, topic: Topic) -> Result<(), sqlx::Error> {
-    let mut link = Link::open(pool).await?;
-    sqlx::query("select pg_notify($1, '')").bind(topic.channel()).execute(&mut link).await?;
-    Ok(())
 }
 
 async fn answered<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
