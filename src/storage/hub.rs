@@ -51,26 +51,50 @@ pub async fn find(conn: &mut Connection, secrets: &SecretBox, id: IntegrationId)
     Ok(Some(Integration { id, key, provider, settings, secrets }))
 }
 
+/// The rows behind the integrations that are switched on, with sealed secrets: equal if nothing about them has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    rows: Vec<(i64, String, String, String)>,
+    sealed: Vec<(i64, Vec<u8>)>,
+}
+
+/// Reads every integration that is switched on.
+///
+/// # Errors
+/// What the database said.
+pub async fn stored(conn: &mut Connection) -> Result<Stored, StorageError> {
+    let sealed = sql!(conn, c => sqlx::query_as("select integration_id, ciphertext from integration_secret order by secret_id").fetch_all(&mut *c).await)?;
+    let rows = sql!(conn, c => sqlx::query_as("select integration_id, key, provider, settings from integration where enabled order by integration_id").fetch_all(&mut *c).await)?;
+    Ok(Stored { rows, sealed })
+}
+
+impl Stored {
+    /// The integrations, ready to verify.
+    ///
+    /// # Errors
+    /// A secret that does not open, or settings that do not read back.
+    pub fn open(&self, secrets: &SecretBox) -> Result<Vec<Integration>, StorageError> {
+        let mut of: HashMap<i64, Vec<SecretString>> = HashMap::new();
+        for (integration, ciphertext) in &self.sealed {
+            of.entry(*integration).or_default().push(secrets.open(&secret_place(IntegrationId(*integration)), ciphertext)?);
+        }
+        let open = |(id, key, provider, settings): &(i64, String, String, String)| {
+            Ok(Integration {
+                id: IntegrationId(*id),
+                key: key.clone(),
+                provider: provider.clone(),
+                settings: json(settings, "integration", "settings")?,
+                secrets: of.remove(id).unwrap_or_default(),
+            })
+        };
+        self.rows.iter().map(open).collect()
+    }
+}
+
 /// Every integration that is switched on.
 ///
 /// # Errors
 /// What the database said, or a secret that does not open.
 pub async fn load(conn: &mut Connection, secrets: &SecretBox) -> Result<Vec<Integration>, StorageError> {
-    let sealed: Vec<(i64, Vec<u8>)> = sql!(conn, c => sqlx::query_as("select integration_id, ciphertext from integration_secret order by secret_id").fetch_all(&mut *c).await)?;
-    let mut of: HashMap<i64, Vec<SecretString>> = HashMap::new();
-    for (integration, ciphertext) in sealed {
-        of.entry(integration).or_default().push(secrets.open(&secret_place(IntegrationId(integration)), &ciphertext)?);
-    }
-    let rows: Vec<(i64, String, String, String)> = sql!(conn, c => sqlx::query_as("select integration_id, key, provider, settings from integration where enabled").fetch_all(&mut *c).await)?;
-    rows.into_iter()
-        .map(|(id, key, provider, settings)| {
-            Ok(Integration {
-                id: IntegrationId(id),
-                key,
-                provider,
-                settings: json(&settings, "integration", "settings")?,
-                secrets: of.remove(&id).unwrap_or_default(),
-            })
-        })
-        .collect()
+    stored(conn).await?.open(secrets)
 }
