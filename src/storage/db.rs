@@ -198,8 +198,20 @@ impl Db {
     pub async fn begin(&self) -> Result<Connection, StorageError> {
         Ok(Connection(match self {
             // IMMEDIATE: a transaction that first reads and then writes could otherwise fail in the middle.
-            Self::Sqlite { writer, .. } => Inner::SqliteWriter(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Inner::Postgres(Link::begin(pool).await?),
+            Self::Sqlite { writer, .. } => Inner::SqliteWriter(writer.begin_with("pragma synchronous = full; begin immediate").await?),
+            Self::Postgres(pool) => Inner::Postgres(Link::begin(pool, "begin").await?),
+        }))
+    }
+
+    /// As [`Db::begin`], but the commit does not wait for the disk: a power cut may undo it, the end of the process does not. For what
+    /// may be done again.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn begin_lazily(&self) -> Result<Connection, StorageError> {
+        Ok(Connection(match self {
+            Self::Sqlite { writer, .. } => Inner::SqliteWriter(writer.begin_with("pragma synchronous = normal; begin immediate").await?),
+            Self::Postgres(pool) => Inner::Postgres(Link::begin(pool, "begin; set local synchronous_commit = off").await?),
         }))
     }
 

@@ -38,10 +38,11 @@ impl Link {
         Ok(Self { conn: Some(pool.acquire().await?), in_transaction: false, awaiting: false })
     }
 
-    pub(crate) async fn begin(pool: &PgPool) -> Result<Self, Error> {
+    /// `statements` begin the transaction, and may say more about it.
+    pub(crate) async fn begin(pool: &PgPool, statements: &'static str) -> Result<Self, Error> {
         let mut link = Self::open(pool).await?;
         let (conn, awaiting) = link.parts();
-        attend(awaiting, FORMALITY, (&mut **conn).execute("begin")).await?;
+        attend(awaiting, FORMALITY, (&mut **conn).execute(sqlx::raw_sql(statements))).await?;
         link.in_transaction = true;
         Ok(link)
     }

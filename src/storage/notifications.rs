@@ -76,6 +76,8 @@ struct ClaimRow {
 
 /// Claims a notification for its `attempt`-th try, if that is still owed; of several claims one succeeds.
 ///
+/// Neither this nor [`record`] waits for the disk: after a power cut a try may be made again, under the same id.
+///
 /// # Errors
 /// What the database said, or a secret that does not open.
 pub async fn claim(
@@ -85,7 +87,7 @@ pub async fn claim(
     attempt: u16,
     now: Timestamp,
 ) -> Result<Option<(Claimed, Vec<SecretString>)>, StorageError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_lazily().await?;
     let until = now.plus(CLAIM).0;
     let n = execute!(
         tx,
@@ -211,7 +213,7 @@ pub struct Ended<'a> {
 /// # Errors
 /// What the database said.
 pub async fn record(db: &Db, ended: &Ended<'_>) -> Result<Option<Timestamp>, StorageError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_lazily().await?;
     let (state, attempt, next_at, done_at) = match ended.next {
         Next::Done => ("delivered", ended.attempt, None, Some(ended.at.plus(ended.took))),
         Next::RetryAt(at) => ("due", ended.attempt + 1, Some(at), None),
