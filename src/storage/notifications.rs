@@ -603,7 +603,7 @@ pub(crate) async fn owe_owner(conn: &mut Connection, owner: &str, notice: &Notic
         .bind(true)
         .bind(notice.at.0)
     )?;
-    crate::changes::insert_notice(conn, notice).await?;
+    crate::changes::insert_notices(conn, &[notice]).await?;
     execute!(
         conn,
         sqlx::query(
