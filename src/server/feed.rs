@@ -74,8 +74,13 @@ async fn render_if_new(page: &Arc<Page>, db: &Db, clock: &Clock, base_url: &Url,
     }
     let began = Instant::now();
     let data = storage::page::load(db, clock.now()).await?;
-    let base_url = base_url.clone();
-    let rendered = tokio::task::spawn_blocking(move || Snapshot::render(&data, &base_url)).await;
+    let (base_url, before) = (base_url.clone(), page.snapshot());
+    let rendered = tokio::task::spawn_blocking(move || {
+        let snapshot = Snapshot::render(&data, &base_url);
+        snapshot.prepare_like(&before);
+        snapshot
+    });
+    let rendered = rendered.await;
     let Ok(snapshot) = rendered else { return Ok(false) };
     #[expect(clippy::cast_precision_loss, reason = "a count")]
     gauge!("fanal_page_version").set(snapshot.version() as f64);

@@ -1,6 +1,13 @@
-//! One document in every encoding, ready to be written.
+//! One document in every encoding that readers ask for, ready to be written.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    sync::{
+        OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -24,6 +31,8 @@ const MIN_COMPRESSED_BYTES: usize = 1024;
 const BROTLI_QUALITY: u32 = 5;
 const BROTLI_WINDOW: u32 = 22;
 const ZSTD_LEVEL: i32 = 3;
+/// How long a form of a document is kept ready in every new version after somebody asked for it.
+const WANTED_SECS: i64 = 60;
 /// Long enough to take a crowd off our hands, short enough to be news; a cache may show it for a day if we are gone.
 const SHORT: &str = "public, max-age=5, stale-if-error=86400";
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -73,11 +82,25 @@ impl Kind {
     }
 }
 
-/// A rendered document: bytes and headers in every encoding that makes it smaller.
+/// A rendered document: bytes and headers in every encoding that makes it smaller, each made when first asked for.
 #[derive(Debug)]
 pub(super) struct Document {
-    /// In the order of [`Encoding::ALL`]; the last, plain one is always there.
-    variants: [Option<Variant>; 4],
+    kind: Kind,
+    body: Bytes,
+    digest: String,
+    https: bool,
+    stale: bool,
+    /// In the order of [`Encoding::ALL`].
+    slots: [Slot; 4],
+}
+
+/// One encoding of a document.
+#[derive(Debug, Default)]
+struct Slot {
+    /// `None` if it would not be smaller.
+    made: OnceLock<Option<Variant>>,
+    /// When somebody last wanted it, in seconds since 1970; 0 if nobody has.
+    asked_at: AtomicI64,
 }
 
 #[derive(Debug)]
@@ -89,32 +112,31 @@ struct Variant {
 }
 
 impl Document {
-    /// Compresses `body`. `stale` marks it as made without a database.
+    /// Takes what was rendered. `stale` marks it as made without a database.
     pub(super) fn new(kind: Kind, body: String, https: bool, stale: bool) -> Self {
         let body = Bytes::from(body);
         let digest = hex(&Sha256::digest(&body)[..12]);
-        let variants = Encoding::ALL.map(|encoding| {
-            let bytes = encode(encoding, &body)?;
-            Some(Variant::new(kind, encoding, bytes, &digest, https, stale))
-        });
-        Self { variants }
+        Self { kind, body, digest, https, stale, slots: Default::default() }
     }
 
     /// The document as it was rendered.
     pub(super) fn plain(&self) -> &Bytes {
-        static EMPTY: Bytes = Bytes::new();
-        self.variants[3].as_ref().map_or(&EMPTY, |variant| &variant.body)
+        &self.body
     }
 
     /// Answers a request with these headers: the best encoding, or 304 if the client has it.
     pub(super) fn respond(&self, request: &HeaderMap) -> Response {
         let weights = negotiate::accepted(request);
-        let stored = (0..4).rev().filter(|index| self.variants[*index].is_some());
+        let mut order = [0, 1, 2, 3];
+        // Stable, so that among equals the first of `Encoding::ALL` comes first.
+        order.sort_by_key(|index| std::cmp::Reverse(weights[*index]));
+        let acceptable = order.into_iter().filter(|index| weights[*index] > 0);
         // A client that refuses every form we have still gets plain bytes: an answer beats a 406 when things are on fire.
-        let best = stored.filter(|index| weights[*index] > 0).max_by_key(|index| weights[*index]).or(Some(3));
-        let Some(variant) = best.and_then(|index| self.variants[index].as_ref()) else {
+        let mut acceptable = acceptable.chain([3]);
+        let Some((slot, variant)) = acceptable.find_map(|index| Some((&self.slots[index], self.variant(index)?))) else {
             return Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).finish();
         };
+        slot.asked_at.store(now_secs(), Ordering::Relaxed);
         let held = negotiate::holds(request, variant.etag.as_bytes());
         let mut response = Response::default();
         if held {
@@ -126,6 +148,38 @@ impl Document {
         }
         response
     }
+
+    /// Whether somebody has asked for it in the last minute.
+    pub(super) fn is_wanted(&self) -> bool {
+        let since = now_secs() - WANTED_SECS;
+        self.slots.iter().any(|slot| slot.asked_at.load(Ordering::Relaxed) > since)
+    }
+
+    /// Makes what readers wanted of the version before, so that nobody waits for it.
+    pub(super) fn prepare_like(&self, before: &Self) {
+        let since = now_secs() - WANTED_SECS;
+        for (index, slot) in before.slots.iter().enumerate() {
+            let asked_at = slot.asked_at.load(Ordering::Relaxed);
+            if asked_at > since {
+                self.variant(index);
+                self.slots[index].asked_at.fetch_max(asked_at, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn variant(&self, index: usize) -> Option<&Variant> {
+        let encoding = Encoding::ALL[index];
+        let make = || {
+            let bytes = encode(encoding, &self.body)?;
+            Some(Variant::new(self.kind, encoding, bytes, &self.digest, self.https, self.stale))
+        };
+        self.slots[index].made.get_or_init(make).as_ref()
+    }
+}
+
+fn now_secs() -> i64 {
+    let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
 impl Variant {

@@ -61,12 +61,13 @@ pub enum Resource {
     ActiveMaintenances,
 }
 
-/// What most readers ask for: rendered before the snapshot is served, so that nobody waits for it.
-const HOT: [Resource; 4] = [Resource::Home, Resource::Summary, Resource::Status, Resource::Badge];
+/// Documents made ahead of the first request: whoever walks through all pages must not make every version dear.
+const MAX_PREPARED: usize = 64;
 
 /// One version of the page.
 ///
-/// The documents most readers ask for are made at once, the others when first asked for, from the data held here: never from a database.
+/// Documents are made when first asked for, from the data held here and never from a database; see [`Snapshot::prepare_like`] for those
+/// that nobody should have to wait for.
 #[derive(Debug)]
 pub struct Snapshot {
     site: Site,
@@ -85,18 +86,27 @@ impl Snapshot {
 
     /// The same version, saying that the database has been out of reach since `since`.
     pub(super) fn as_stale(&self, since: Timestamp) -> Self {
-        Self::new(self.data.clone(), self.base_url.clone(), Some(since))
+        let stale = Self::new(self.data.clone(), self.base_url.clone(), Some(since));
+        stale.prepare_like(self);
+        stale
     }
 
     fn new(data: Arc<PageData>, base_url: Url, stale: Option<Timestamp>) -> Self {
         let site = Site::new(&data, &base_url, stale);
         let documents = resources(&data).into_iter().map(|resource| (resource, OnceLock::new())).collect();
         let origin = base_url.origin().ascii_serialization();
-        let snapshot = Self { site, data, base_url, origin, documents };
-        for resource in HOT {
-            snapshot.document(resource);
+        Self { site, data, base_url, origin, documents }
+    }
+
+    /// Makes every document that readers have asked for of late, in the encodings they asked for. To be done before this version is served,
+    /// and not where requests are answered: it may take a while.
+    pub fn prepare_like(&self, before: &Self) {
+        let wanted = before.documents.iter().filter_map(|(resource, slot)| Some((*resource, slot.get().filter(|made| made.is_wanted())?)));
+        for (resource, made) in wanted.take(MAX_PREPARED) {
+            if let Some(document) = self.document(resource) {
+                document.prepare_like(made);
+            }
         }
-        snapshot
     }
 
     /// The version of the data.
