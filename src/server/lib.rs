@@ -44,6 +44,7 @@ pub fn app(
         })
         .with(page::headers(base_url))
         .with(proxies.clone())
+        .with(page::documents_first(page))
 }
 
 /// An error in the page's own design; what went wrong inside is never shown.

@@ -33,7 +33,7 @@ pub use events::MAX_STREAMS;
 pub use forms::{SubscribePage, SubscriptionPage, SubscriptionState, subscribe_form};
 pub use headers::{SecurityHeaders, headers};
 pub use markdown::markdown;
-pub use routes::routes;
+pub use routes::{DocumentsFirst, DocumentsFirstEndpoint, documents_first, routes};
 pub use short_id::{IdKind, short_id};
 pub use snapshot::{Resource, Snapshot};
 pub use v2::Indicator;

@@ -3,9 +3,26 @@
 use std::sync::Arc;
 
 use domain::{ComponentId, IncidentId, MaintenanceId};
-use poem::{Endpoint, Request, Response, Result, Route, RouteMethod, get};
+use poem::{Endpoint, Middleware, Request, Response, Result, Route, RouteMethod, get, http::Method};
 
 use super::{Page, Resource, assets, events::Events};
+
+/// The documents that have one address each.
+const FIXED: [(&str, Resource); 13] = [
+    ("/", Resource::Home),
+    ("/history", Resource::History),
+    ("/history.atom", Resource::Atom),
+    ("/history.rss", Resource::Rss),
+    ("/calendar.ics", Resource::Calendar),
+    ("/badge.svg", Resource::Badge),
+    ("/api/v2/summary.json", Resource::Summary),
+    ("/api/v2/status.json", Resource::Status),
+    ("/api/v2/components.json", Resource::Components),
+    ("/api/v2/incidents/unresolved.json", Resource::Unresolved),
+    ("/api/v2/scheduled-maintenances.json", Resource::Maintenances),
+    ("/api/v2/scheduled-maintenances/upcoming.json", Resource::UpcomingMaintenances),
+    ("/api/v2/scheduled-maintenances/active.json", Resource::ActiveMaintenances),
+];
 
 /// The public documents, `/events` and `/assets`, each under its own path: nothing here catches all, so `/proxy/<host>` and every other
 /// unknown path stays 404 and other parts of the server can be put beside it.
@@ -13,27 +30,9 @@ use super::{Page, Resource, assets, events::Events};
 /// `/subscribe` and `/subscriptions/{token}` are not among them, since their other halves change the database.
 #[must_use]
 pub fn routes(page: &Arc<Page>) -> Route {
-    use Resource::{
-        ActiveMaintenances, Atom, Badge, Calendar, Component, ComponentBadge, Components, History, Home, Incident, Maintenance,
-        Maintenances, Rss, Status, Summary, Unresolved, UpcomingMaintenances,
-    };
-    let fixed = [
-        ("/", Home),
-        ("/history", History),
-        ("/history.atom", Atom),
-        ("/history.rss", Rss),
-        ("/calendar.ics", Calendar),
-        ("/badge.svg", Badge),
-        ("/api/v2/summary.json", Summary),
-        ("/api/v2/status.json", Status),
-        ("/api/v2/components.json", Components),
-        ("/api/v2/incidents/unresolved.json", Unresolved),
-        ("/api/v2/scheduled-maintenances.json", Maintenances),
-        ("/api/v2/scheduled-maintenances/upcoming.json", UpcomingMaintenances),
-        ("/api/v2/scheduled-maintenances/active.json", ActiveMaintenances),
-    ];
+    use Resource::{Component, ComponentBadge, Incident, Maintenance};
     let mut route = Route::new();
-    for (path, resource) in fixed {
+    for (path, resource) in FIXED {
         route = route.at(path, document(page, move |_| Some(resource)));
     }
     let last_page = page.clone();
@@ -105,4 +104,54 @@ fn id(request: &Request) -> Option<i64> {
 fn page_number(request: &Request) -> usize {
     let query = request.uri().query().unwrap_or_default();
     query.split('&').find_map(|pair| pair.strip_prefix("page=")).and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// A middleware that answers readers of the documents with one address before anything that only other requests need: routing, who asks,
+/// the data of forms and hooks. Put it outermost.
+#[must_use]
+pub fn documents_first(page: &Arc<Page>) -> DocumentsFirst {
+    DocumentsFirst { page: page.clone() }
+}
+
+/// See [`documents_first`].
+#[derive(Clone, Debug)]
+pub struct DocumentsFirst {
+    page: Arc<Page>,
+}
+
+impl<E: Endpoint<Output = Response>> Middleware<E> for DocumentsFirst {
+    type Output = DocumentsFirstEndpoint<E>;
+
+    fn transform(&self, endpoint: E) -> Self::Output {
+        DocumentsFirstEndpoint { page: self.page.clone(), endpoint }
+    }
+}
+
+/// An endpoint behind [`DocumentsFirst`].
+#[derive(Debug)]
+pub struct DocumentsFirstEndpoint<E> {
+    page: Arc<Page>,
+    endpoint: E,
+}
+
+impl<E> DocumentsFirstEndpoint<E> {
+    fn document(&self, request: &Request) -> Option<Response> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return None;
+        }
+        let path = request.uri().path();
+        let (_, resource) = FIXED.iter().find(|(fixed, _)| *fixed == path)?;
+        self.page.snapshot.load().respond(*resource, request.headers())
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for DocumentsFirstEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        match self.document(&request) {
+            Some(response) => Ok(response),
+            None => self.endpoint.call(request).await,
+        }
+    }
 }
