@@ -16,6 +16,14 @@ enum Probe {
     PythonModule(&'static str),
 }
 
+/// What the benches need beside it.
+const BENCH_NEEDS: &[(Probe, &str)] = &[
+    (Probe::PostgresProgram("pgbench"), "postgresql"),
+    (Probe::Program("redis-server"), "redis-server"),
+    (Probe::Program("nginx"), "nginx-light"),
+    (Probe::Program("wrk"), "wrk"),
+];
+
 /// What the tests need, and the package it comes in.
 const NEEDS: &[(Probe, &str)] = &[
     (Probe::PostgresProgram("initdb"), "postgresql"),
@@ -48,23 +56,32 @@ impl Probe {
     }
 }
 
-/// Installs what is missing, or says what would have to be installed by hand.
+/// Installs what the tests lack, or says what would have to be installed by hand.
 pub(crate) fn install_missing() -> Result<()> {
-    let missing: Vec<&str> = NEEDS.iter().filter(|(probe, _)| !probe.finds()).map(|(_, package)| *package).collect();
+    install(NEEDS)
+}
+
+/// As [`install_missing`], for the benches.
+pub(crate) fn install_missing_for_benches() -> Result<()> {
+    install(BENCH_NEEDS)
+}
+
+fn install(needs: &[(Probe, &str)]) -> Result<()> {
+    let missing: Vec<&str> = needs.iter().filter(|(probe, _)| !probe.finds()).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         println!("nothing is missing");
         return Ok(());
     }
     let list = missing.join(" ");
     if !on_path("apt-get") {
-        bail!("the tests need what Debian has in the packages `{list}`, and this is not Debian: install their like and run this again");
+        bail!("this needs what Debian has in the packages `{list}`, and this is not Debian: install their like and run this again");
     }
     if !is_root() {
-        bail!("the tests need more packages, and only root can install them: sudo apt-get install --no-install-recommends {list}");
+        bail!("this needs more packages, and only root can install them: sudo apt-get install --no-install-recommends {list}");
     }
     run(apt_get().args(["update", "--quiet"]))?;
     run(apt_get().args(["install", "--yes", "--quiet", "--no-install-recommends", "--option=Dpkg::Use-Pty=0"]).args(&missing))?;
-    match NEEDS.iter().find(|(probe, _)| !probe.finds()) {
+    match needs.iter().find(|(probe, _)| !probe.finds()) {
         Some((probe, package)) => bail!("package `{package}` is installed, yet `{}` is not found", probe.name()),
         None => Ok(()),
     }

@@ -1,5 +1,6 @@
-//! The repository's own commands: `cargo xtask test` and `cargo xtask check`.
+//! The repository's own commands: `cargo xtask test`, `cargo xtask check` and `cargo xtask bench`.
 
+mod bench;
 mod browser;
 mod debian;
 mod dependencies;
@@ -18,7 +19,8 @@ const USAGE: &str = "\
 Usage: cargo xtask <command>
 
   test     everything that must pass before a change lands; installs what it needs from Debian's packages (as root)
-  check    the fast part: format, and clippy and tests of the crates that do no I/O";
+  check    the fast part: format, and clippy and tests of the crates that do no I/O
+  bench    Fanal's figures beside those of other programs, in about eight minutes; or only some: page, stall, intake, shown, told, idle";
 
 /// The crates without network, database and clock: they build in seconds.
 const PURE_CRATES: [&str; 3] = ["domain", "integrations", "configuration"];
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test(),
         ["check"] => check(),
+        ["bench", figures @ ..] => bench::run_figures(figures),
         [] | ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -27,6 +27,7 @@ pub(crate) struct Postgres {
     process: Option<Process>,
     programs: PathBuf,
     port: u16,
+    settings: &'static [&'static str],
     folder: Folder,
 }
 
@@ -39,7 +40,13 @@ impl Postgres {
 
     /// A new cluster, for tests that stop it.
     pub(crate) async fn start() -> Result<Self> {
-        let mut postgres = Self { process: None, programs: find_programs()?, port: spare_port()?, folder: Folder::new("postgres")? };
+        Self::start_with(&SETTINGS).await
+    }
+
+    /// A new cluster with these settings.
+    pub(crate) async fn start_with(settings: &'static [&'static str]) -> Result<Self> {
+        let mut postgres =
+            Self { process: None, programs: find_programs()?, port: spare_port()?, settings, folder: Folder::new("postgres")? };
         postgres.init().await.context("initdb failed")?;
         postgres.start_again().await?;
         Ok(postgres)
@@ -66,7 +73,7 @@ impl Postgres {
         let mut arguments =
             vec![format!("-D{}", self.data().display()), format!("-k{}", self.folder.path().display()), format!("-p{}", self.port)];
         arguments.push("-h127.0.0.1".to_owned());
-        arguments.extend(SETTINGS.iter().map(|setting| format!("-c{setting}")));
+        arguments.extend(self.settings.iter().map(|setting| format!("-c{setting}")));
         let log = self.folder.path().join("log");
         let process = self.process.insert(Process::start(&self.programs.join("postgres"), &arguments, Self::user(), &log)?);
         let (pg_isready, port) = (self.programs.join("pg_isready"), self.port.to_string());

@@ -58,6 +58,12 @@ impl Process {
         Ok(Self { child, log: log.to_owned() })
     }
 
+    /// Its process id: `setpriv` becomes the program.
+    #[allow(dead_code, reason = "the benches use it")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until `probe` says yes.
     pub(crate) async fn wait_until<F: Future<Output = bool>>(&mut self, what: &str, mut probe: impl FnMut() -> F) -> Result<()> {
         let ask = || {
