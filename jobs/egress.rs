@@ -10,10 +10,11 @@ use std::{error::Error as _, fmt, io, net::IpAddr, net::SocketAddr, sync::Arc, t
 
 use futures::future::BoxFuture;
 use reqwest::{
-    Client, Method,
+    Client,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{HeaderMap, HeaderValue},
+    header::HeaderValue,
 };
+pub use reqwest::{Method, header::HeaderMap};
 use url::{Host, Url};
 
 /// How long a connection may take to stand, TLS included.

@@ -5,7 +5,11 @@ use std::{path::PathBuf, process};
 use anyhow::{Context, bail};
 use configuration::Problem;
 use domain::{Desired, NotificationId, Secret, SecretRef, Span, State, Timestamp, plan_timers};
-use jobs::{Clock, evaluator};
+use jobs::{
+    Clock,
+    egress::{Egress, EgressPolicy, HeaderMap, MAX_RESPONSE_BYTES, Method, Request},
+    evaluator,
+};
 use secrecy::{ExposeSecret, SecretString};
 use storage::{Db, SecretBox, Topic, Wake, deliveries, history, hub, ledger, notifications, rows, state, tokens};
 
@@ -259,6 +263,20 @@ fn compare(stored: &State, folded: &State) -> Vec<String> {
     differences
 }
 
+/// `fanal providers`.
+pub(crate) fn providers(slug: Option<&str>) -> anyhow::Result<()> {
+    let Some(slug) = slug else {
+        for provider in integrations::PROVIDERS {
+            let way = if provider.poll.is_some() { "is asked" } else { "sends" };
+            print(&format!("{:<26}{way:<10}{}", provider.slug, provider.name));
+        }
+        return Ok(());
+    };
+    let provider = integrations::find(slug).with_context(|| format!("there is no provider `{slug}`; `fanal providers` lists them"))?;
+    print(provider.setup.trim_end());
+    Ok(())
+}
+
 /// `fanal resend`.
 pub(crate) async fn resend(config: &Config, arguments: &ResendArguments) -> anyhow::Result<()> {
     let db = config.open().await?;
@@ -308,5 +326,29 @@ pub(crate) async fn doctor(config: &Config) -> anyhow::Result<()> {
     if wrong > 0 {
         bail!("{wrong} things to mend")
     }
+    Ok(())
+}
+
+/// `fanal doctor --ready`: what `/readyz` of the running process says; exits with 1 unless it is ready.
+pub(crate) async fn ask_ready(config: &Config) -> anyhow::Result<()> {
+    let address = config.ops_listen;
+    // What listens on every address listens on the loopback too.
+    let host = if address.ip().is_unspecified() { std::net::Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    let url = format!("http://{}/readyz", std::net::SocketAddr::new(host, address.port())).parse()?;
+    let request = Request {
+        method: Method::GET,
+        url,
+        headers: HeaderMap::new(),
+        body: Vec::new(),
+        timeout: std::time::Duration::from_secs(5),
+        max_response_bytes: MAX_RESPONSE_BYTES,
+    };
+    let egress = Egress::new(EgressPolicy { allow_private: true, require_tls: false })?;
+    let answer = egress.send(request).await.with_context(|| format!("nothing answers on {address}"))?;
+    let text = String::from_utf8_lossy(&answer.body);
+    if answer.status != 200 {
+        bail!("not ready: {}", text.trim())
+    }
+    print(text.trim());
     Ok(())
 }

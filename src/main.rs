@@ -44,10 +44,19 @@ enum Command {
     Export,
     /// Fold all stored deliveries again and compare the result with the stored state.
     Replay,
+    /// List the kinds of senders and sources, or show how one is set up.
+    Providers {
+        /// Which one, such as `github`.
+        slug: Option<String>,
+    },
     /// Send notifications again that were given up.
     Resend(commands::ResendArguments),
     /// Say what is wrong with this set-up.
-    Doctor,
+    Doctor {
+        /// Ask the running process whether it is ready, and nothing else: for health checks of containers.
+        #[arg(long)]
+        ready: bool,
+    },
 }
 
 #[tokio::main]
@@ -67,7 +76,9 @@ async fn main() -> anyhow::Result<()> {
         Command::Apply(file) => commands::apply(&config, &file).await,
         Command::Export => commands::export(&config).await,
         Command::Replay => commands::replay(&config).await,
+        Command::Providers { slug } => commands::providers(slug.as_deref()),
         Command::Resend(arguments) => commands::resend(&config, &arguments).await,
-        Command::Doctor => commands::doctor(&config).await,
+        Command::Doctor { ready: true } => commands::ask_ready(&config).await,
+        Command::Doctor { ready: false } => commands::doctor(&config).await,
     }
 }

@@ -22,6 +22,7 @@ mod notifications;
 mod once;
 mod page;
 mod problem;
+mod providers;
 mod reply;
 mod routes;
 mod rules;
@@ -66,6 +67,7 @@ type Apis = (
     incidents::IncidentsApi,
     maintenances::MaintenancesApi,
     integrations::IntegrationsApi,
+    providers::ProvidersApi,
     deliveries::DeliveriesApi,
     subscribers::SubscribersApi,
     notifications::NotificationsApi,
@@ -94,6 +96,7 @@ fn apis(admin: &Admin) -> Apis {
         incidents::IncidentsApi(admin.clone()),
         maintenances::MaintenancesApi(admin.clone()),
         integrations::IntegrationsApi(admin.clone()),
+        providers::ProvidersApi,
         deliveries::DeliveriesApi(admin.clone()),
         subscribers::SubscribersApi(admin.clone()),
         notifications::NotificationsApi(admin.clone()),

@@ -44,6 +44,8 @@ pub(super) const RULES: &[Rule] = &[
     rule("DELETE", "/integrations/{id}", "integrations:write"),
     rule("POST", "/integrations/{id}/secrets", "integrations:write"),
     rule("DELETE", "/integrations/{id}/secrets/{secret_id}", "integrations:write"),
+    rule("GET", "/providers", "integrations:read"),
+    rule("GET", "/providers/{slug}", "integrations:read"),
     rule("GET", "/deliveries", "deliveries:read"),
     rule("POST", "/deliveries/replay", "deliveries:write"),
     rule("GET", "/deliveries/{id}", "deliveries:read"),

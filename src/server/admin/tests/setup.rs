@@ -197,3 +197,16 @@ async fn the_page_is_named_in_a_time_zone_that_exists() {
     let shown = fixture.get("/page").await.expect(200);
     assert_eq!((&shown["name"], &shown["time_zone"]), (&json!("Acme"), &json!("Europe/Paris")));
 }
+
+#[tokio::test]
+async fn every_kind_of_sender_is_listed_and_has_its_guide() {
+    let fixture = Fixture::new().await;
+    let list = fixture.get("/providers").await.expect(200);
+    let items = list["items"].as_array().unwrap();
+    assert_eq!(items.len(), integrations::PROVIDERS.len());
+    let polled = |slug: &str| items.iter().find(|item| item["slug"] == slug).unwrap()["polled"].clone();
+    assert_eq!((polled("alertmanager"), polled("prometheus")), (json!(false), json!(true)));
+    let guide = fixture.get("/providers/alertmanager").await.expect(200);
+    assert!(guide["guide"].as_str().unwrap().contains("{{ url }}"));
+    fixture.get("/providers/nagios5").await.refused(404);
+}
