@@ -119,6 +119,11 @@ impl Document {
         Self { kind, body, digest, https, stale, slots: Default::default() }
     }
 
+    /// What it takes in memory, roughly, once it is there in every encoding: text shrinks to a third or less.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.body.len() * 2
+    }
+
     /// The document as it was rendered.
     pub(super) fn plain(&self) -> &Bytes {
         &self.body

@@ -1,8 +1,10 @@
 //! The public page: rendered once per version, then only looked up.
 //!
 //! [`Snapshot::render`] turns [`domain::PageData`] into documents; [`Page`] holds the snapshot that is served now; [`routes`] serves it.
-//! No request for a public document touches a database, so the page answers when the database does not.
+//! No request for a document of the snapshot touches a database, so the page answers when the database does not. Only what is too old for
+//! the snapshot is read when it is asked for.
 
+mod archive;
 mod assets;
 mod badge;
 mod calendar;
@@ -26,9 +28,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use domain::Timestamp;
+use storage::Db;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use archive::Archive;
 pub use events::MAX_STREAMS;
 pub use forms::{SubscribePage, SubscriptionPage, SubscriptionState, subscribe_form};
 pub use headers::{SecurityHeaders, headers};
@@ -54,13 +58,17 @@ pub struct Page {
     announced: watch::Sender<Announced>,
     streams: Arc<Semaphore>,
     shutdown: CancellationToken,
+    archive: Option<Archive>,
 }
 
 impl Page {
     /// Serves `first`; open event streams end when `shutdown` is cancelled.
+    ///
+    /// What is too old for the snapshot is read from `archive`; without one it does not exist.
     #[must_use]
-    pub fn new(first: Snapshot, shutdown: CancellationToken) -> Arc<Self> {
+    pub fn new(first: Snapshot, archive: Option<Db>, shutdown: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
+            archive: archive.map(Archive::new),
             announced: watch::Sender::new(first.announced()),
             snapshot: ArcSwap::from_pointee(first),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),

@@ -18,7 +18,7 @@ use super::{
     view::{ComponentPage, Headline, History, Home, IncidentPage, MaintenancePage, View, html},
 };
 
-mod clean;
+pub(super) mod clean;
 
 /// A public document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,6 +139,11 @@ impl Snapshot {
         self.document(resource).map(|document| document.respond(request))
     }
 
+    /// A page of what is not held here, as a part of this version.
+    pub(super) fn render_older(&self, body: impl FnOnce(&View<'_>) -> String) -> Document {
+        Document::new(Kind::Html, body(&View::new(&self.site, &self.data)), self.site.https, false)
+    }
+
     /// The last document of `incidents.json`: one behind the last full one, so that clients that page see an end.
     pub(super) fn last_incidents_page(&self) -> usize {
         last_incidents_page(&self.data)
@@ -196,7 +201,7 @@ fn render(resource: Resource, view: &View<'_>) -> (Kind, String) {
     let json = |body: Body<'_>| (Kind::Json, body.json());
     match resource {
         Resource::Home => (Kind::Html, html(&Home::new(view))),
-        Resource::History => (Kind::Html, html(&History::new(view))),
+        Resource::History => (Kind::Html, html(&History::newest(view))),
         Resource::Incident(id) => {
             let found = view.data.incidents.iter().find(|shown| shown.incident.id == id);
             (Kind::Html, found.map(|shown| html(&IncidentPage::new(shown, view))).unwrap_or_default())

@@ -22,7 +22,7 @@ function incidentsOn(component, number) {
   const found = new Map();
   for (const card of document.querySelectorAll("[data-i]")) {
     const [first, last] = card.dataset.days.split(" ").map(Number);
-    const link = card.querySelector("h3 a, h4 a");
+    const link = card.querySelector("h3 a, h4 a, :scope > a");
     if (link && first <= number && number <= last && card.dataset.i.split(" ").includes(component)) found.set(link.getAttribute("href"), link.textContent);
   }
   return found;

@@ -22,7 +22,7 @@ async fn ask(page: &Arc<Page>, method: Method, path: &str, headers: &[(&str, &st
 }
 
 fn page() -> Arc<Page> {
-    Page::new(Snapshot::render(&troubled(), &base_url()), CancellationToken::new())
+    Page::new(Snapshot::render(&troubled(), &base_url()), None, CancellationToken::new())
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
@@ -140,7 +140,7 @@ async fn every_answer_carries_the_headers_of_its_kind() {
         assert_eq!(header(headers, "cross-origin-resource-policy"), if public { "cross-origin" } else { "same-origin" }, "{path}");
         assert_eq!(header(headers, "access-control-allow-origin"), if public { "*" } else { "" }, "{path}");
     }
-    let plain_http = Page::new(Snapshot::render(&healthy(), &"http://localhost:8080".parse().unwrap()), CancellationToken::new());
+    let plain_http = Page::new(Snapshot::render(&healthy(), &"http://localhost:8080".parse().unwrap()), None, CancellationToken::new());
     assert_eq!(header(ask(&plain_http, Method::GET, "/", &[]).await.headers(), "strict-transport-security"), "");
 }
 
@@ -174,7 +174,7 @@ async fn a_stale_page_says_so_in_every_answer_and_again_not_when_published() {
 #[tokio::test]
 async fn open_pages_hear_of_every_version_until_shutdown() {
     let shutdown = CancellationToken::new();
-    let page = Page::new(Snapshot::render(&healthy(), &base_url()), shutdown.clone());
+    let page = Page::new(Snapshot::render(&healthy(), &base_url()), None, shutdown.clone());
     let answer = ask(&page, Method::GET, "/events", &[("origin", "https://status.example.com")]).await;
     assert_eq!(header(answer.headers(), "content-type"), "text/event-stream");
     let mut stream = answer.into_body().into_bytes_stream();

@@ -9,7 +9,7 @@ use super::{
     incidents::IncidentCard,
     maintenances::MaintenanceCard,
     metrics::Chart,
-    past::{Past, past},
+    past::{Earlier, Past, earlier, past},
 };
 use crate::page::site::Site;
 
@@ -27,6 +27,7 @@ pub(crate) struct Home<'a> {
     charts: Vec<Chart<'a>>,
     coming: Vec<MaintenanceCard<'a>>,
     past: Vec<Past<'a>>,
+    earlier: Vec<Earlier<'a>>,
 }
 
 impl<'a> Home<'a> {
@@ -55,6 +56,7 @@ impl<'a> Home<'a> {
             charts: view.data.metrics.iter().map(|shown| Chart::new(shown, view.site)).collect(),
             coming: with_status(MaintenanceStatus::Scheduled),
             past: past(view),
+            earlier: earlier(view),
         }
     }
 }

@@ -1,36 +1,10 @@
-//! The pages of one thing, the history, and errors.
+//! The pages of one thing, and errors.
 
 use askama::Template;
 use domain::{BAR_DAYS, Maintenance, PageComponent, PageIncident, Status};
 
-use super::{
-    View,
-    components::Row,
-    incidents::IncidentCard,
-    maintenances::MaintenanceCard,
-    past::{PastDay, by_day},
-};
+use super::{View, components::Row, incidents::IncidentCard, maintenances::MaintenanceCard};
 use crate::page::site::{Site, span_words};
-
-/// `/history`.
-#[derive(Template)]
-#[template(path = "page/history.html")]
-pub(crate) struct History<'a> {
-    site: &'a Site,
-    open: Vec<IncidentCard<'a>>,
-    days: Vec<PastDay<'a>>,
-}
-
-impl<'a> History<'a> {
-    pub(crate) fn new(view: &View<'a>) -> Self {
-        let open = view.data.incidents.iter().filter(|shown| !shown.incident.status.is_over());
-        Self {
-            site: view.site,
-            open: open.map(|shown| IncidentCard::new(shown, view)).collect(),
-            days: by_day(view).into_values().rev().collect(),
-        }
-    }
-}
 
 /// `/incidents/{id}`.
 #[derive(Template)]
