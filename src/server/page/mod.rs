@@ -9,6 +9,7 @@ mod assets;
 mod badge;
 mod calendar;
 mod document;
+mod embed;
 mod events;
 mod feeds;
 mod forms;
@@ -16,6 +17,7 @@ mod headers;
 mod markdown;
 mod negotiate;
 mod routes;
+mod security_txt;
 mod short_id;
 mod site;
 mod snapshot;
@@ -33,11 +35,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use archive::Archive;
+pub use embed::Theme;
 pub use events::MAX_STREAMS;
 pub use forms::{SubscribePage, SubscriptionPage, SubscriptionState, subscribe_form};
 pub use headers::{SecurityHeaders, headers};
 pub use markdown::markdown;
 pub use routes::{DocumentsFirst, DocumentsFirstEndpoint, documents_first, routes};
+pub use security_txt::SecurityContact;
 pub use short_id::{IdKind, short_id};
 pub use snapshot::{Resource, Snapshot};
 pub use v2::Indicator;
@@ -51,6 +55,15 @@ pub struct Announced {
     pub stale: bool,
 }
 
+/// What a page has besides its snapshot.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// Where to read what is too old for the snapshot; without one it does not exist.
+    pub archive: Option<Db>,
+    /// Whom `/.well-known/security.txt` names; without any there is no such file.
+    pub security_contacts: Vec<SecurityContact>,
+}
+
 /// The page that is served now, shared by every request.
 #[derive(Debug)]
 pub struct Page {
@@ -59,16 +72,16 @@ pub struct Page {
     streams: Arc<Semaphore>,
     shutdown: CancellationToken,
     archive: Option<Archive>,
+    security_contacts: Vec<SecurityContact>,
 }
 
 impl Page {
     /// Serves `first`; open event streams end when `shutdown` is cancelled.
-    ///
-    /// What is too old for the snapshot is read from `archive`; without one it does not exist.
     #[must_use]
-    pub fn new(first: Snapshot, archive: Option<Db>, shutdown: CancellationToken) -> Arc<Self> {
+    pub fn new(first: Snapshot, setup: Setup, shutdown: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
-            archive: archive.map(Archive::new),
+            archive: setup.archive.map(Archive::new),
+            security_contacts: setup.security_contacts,
             announced: watch::Sender::new(first.announced()),
             snapshot: ArcSwap::from_pointee(first),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),

@@ -13,7 +13,9 @@ use super::{
     archive::{Found, Older},
     assets,
     document::STALE_HEADER,
+    embed::Theme,
     events::Events,
+    security_txt::SecurityTxt,
 };
 
 /// The documents that have one address each.
@@ -57,6 +59,8 @@ pub fn routes(page: &Arc<Page>) -> Route {
                 Some(Resource::Incidents(page_number(request).clamp(1, last)))
             }),
         )
+        .at("/embed", document(page, |request| Some(Resource::Embed(Theme::of(request.uri().query())))))
+        .at("/.well-known/security.txt", document_endpoint(SecurityTxt { page: page.clone() }))
         .at("/events", get(Events { page: page.clone() }))
         .at("/assets/:name", document_endpoint(Asset { page: page.clone() }))
 }

@@ -12,6 +12,7 @@ use url::Url;
 use super::{
     Announced, badge, calendar,
     document::{Document, Kind},
+    embed::{self, Theme},
     feeds,
     site::Site,
     v2::{self, Body},
@@ -33,6 +34,8 @@ pub enum Resource {
     Maintenance(MaintenanceId),
     /// `/components/{id}`
     Component(ComponentId),
+    /// `/embed`
+    Embed(Theme),
     /// `/badge.svg`
     Badge,
     /// `/components/{id}/badge.svg`
@@ -190,6 +193,7 @@ fn resources(data: &PageData) -> Vec<Resource> {
         UpcomingMaintenances,
         ActiveMaintenances,
     ];
+    list.extend(Theme::ALL.map(Resource::Embed));
     list.extend((1..=last_incidents_page(data)).map(Incidents));
     list.extend(data.incidents.iter().map(|shown| Incident(shown.incident.id)));
     list.extend(data.maintenances.iter().map(|maintenance| Maintenance(maintenance.id)));
@@ -211,6 +215,7 @@ fn render(resource: Resource, view: &View<'_>) -> (Kind, String) {
             (Kind::Html, found.map(|maintenance| html(&MaintenancePage::new(maintenance, view))).unwrap_or_default())
         }
         Resource::Component(id) => (Kind::Html, view.shown(id).map(|shown| html(&ComponentPage::new(shown, view))).unwrap_or_default()),
+        Resource::Embed(theme) => (Kind::Embed, embed::widget(view, theme)),
         Resource::Badge => (Kind::Badge, badge::badge(&view.site.name, overall(view))),
         Resource::ComponentBadge(id) => {
             let status = |known: Status| if view.site.stale.is_some() { Status::Unknown } else { known };
