@@ -58,7 +58,7 @@ pub(super) fn widget(view: &View<'_>, theme: Theme) -> String {
             Theme::Light => Some("light"),
             Theme::Dark => Some("dark"),
         },
-        class: if view.site.stale.is_some() { Status::Unknown.as_str() } else { headline.status.as_str() },
+        class: if view.site.stale.is_some() { Status::Unknown.as_str() } else { headline.class(view.data) },
         headline,
         n_more: open.clone().count().saturating_sub(MAX_LINES),
         incidents: open.take(MAX_LINES).map(|shown| IncidentCard::new(shown, view)).collect(),

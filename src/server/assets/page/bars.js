@@ -57,6 +57,7 @@ function fillPanel(day, incidents) {
     const links = make("ul", "links");
     for (const [href, title] of incidents) {
       const link = make("a", "", title);
+      link.dir = "auto";
       link.setAttribute("href", href);
       const item = make("li");
       item.append(link);

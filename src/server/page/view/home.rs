@@ -41,7 +41,7 @@ impl<'a> Home<'a> {
         Self {
             site: view.site,
             // What was true when we last knew is not what is true now.
-            class: if view.site.stale.is_some() { Status::Unknown.as_str() } else { headline.status.as_str() },
+            class: if view.site.stale.is_some() { Status::Unknown.as_str() } else { headline.class(view.data) },
             headline,
             open: view
                 .data

@@ -38,6 +38,9 @@ pub(crate) fn past<'a>(view: &View<'a>) -> Vec<Past<'a>> {
             None => quiet_until = quiet_until.or(Some(day)),
         }
     }
+    if list.is_empty() {
+        return vec![Past::Quiet(format!("No incidents in the last {PAST_DAYS} days"))];
+    }
     list.extend(quiet_until.map(|until| quiet(oldest, until, view)));
     list
 }
