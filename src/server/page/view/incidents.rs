@@ -25,6 +25,7 @@ impl<'a> Affected<'a> {
 #[derive(Debug)]
 pub(crate) struct IncidentCard<'a> {
     pub(crate) id: i64,
+    pub(crate) href: String,
     pub(crate) title: &'a str,
     pub(crate) class: &'static str,
     pub(crate) status: &'static str,
@@ -59,6 +60,7 @@ impl<'a> IncidentCard<'a> {
         let worst = incident.components.values().max().copied().filter(|status| *status != Status::Operational);
         Self {
             id: incident.id.0,
+            href: format!("/incidents/{}", incident.id),
             title: &incident.title,
             class: worst.map_or(shape(incident.impact), Status::as_str),
             status: status_label(incident.status),

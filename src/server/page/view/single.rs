@@ -51,15 +51,12 @@ pub(crate) struct ComponentPage<'a> {
     planned: Vec<MaintenanceCard<'a>>,
 }
 
-/// One day's line in the table; a cell is empty where there was no such time.
+/// One day's line in the table.
 struct TroubledDay<'a> {
     date: String,
     class: &'static str,
-    major: String,
-    partial: String,
-    degraded: String,
-    unknown: String,
-    maintenance: String,
+    /// "41 min major outage", worst first.
+    spans: Vec<String>,
     /// What happened: address and title.
     links: Vec<(String, &'a str)>,
 }
@@ -74,7 +71,7 @@ impl<'a> ComponentPage<'a> {
         Self {
             site: view.site,
             group: view.group_path(component.group, " / "),
-            since: view.site.time(&component.status_since),
+            since: view.site.clock(&component.status_since),
             n_days: BAR_DAYS - row.bars.from,
             days: troubled(shown, &open, &past, view.site),
             open,
@@ -114,17 +111,22 @@ fn troubled<'a>(shown: &PageComponent, open: &[IncidentCard<'a>], past: &PastDay
         let maintenances = past.maintenances.iter().filter(|maintenance| on(maintenance.days));
         incidents.chain(maintenances.map(|maintenance| (format!("/maintenances/{}", maintenance.id), maintenance.title))).collect()
     };
-    let cell = |span: domain::Span| if span.0 > 0 { span_words(span) } else { String::new() };
     let visible = shown.days.iter().rev().filter(|day| day.worst() != Status::Operational && day.day > site.today() - BAR_DAYS);
     visible
         .map(|day| TroubledDay {
             date: site.date_words(day.day),
             class: day.worst().as_str(),
-            major: cell(day.major_outage),
-            partial: cell(day.partial_outage),
-            degraded: cell(day.degraded_performance),
-            unknown: cell(day.unknown),
-            maintenance: cell(day.under_maintenance),
+            spans: [
+                (day.major_outage, "major outage"),
+                (day.partial_outage, "partial outage"),
+                (day.degraded_performance, "degraded performance"),
+                (day.unknown, "unknown"),
+                (day.under_maintenance, "maintenance"),
+            ]
+            .into_iter()
+            .filter(|(span, _)| span.0 > 0)
+            .map(|(span, words)| format!("{} {words}", span_words(span)))
+            .collect(),
             links: links(day.day),
         })
         .collect()
