@@ -62,6 +62,10 @@ pub(crate) struct Config {
     /// Mail address that is told when an endpoint is switched off.
     #[arg(long, env = "FANAL_OWNER_EMAIL", global = true)]
     pub(crate) owner_email: Option<String>,
+    /// Whom to tell of a vulnerability, for `/.well-known/security.txt`: mail addresses, or `mailto:`, `https:` or `tel:` addresses,
+    /// separated by commas.
+    #[arg(long = "security-contact", env = "FANAL_SECURITY_CONTACT", value_delimiter = ',', global = true)]
+    pub(crate) security_contacts: Vec<server::page::SecurityContact>,
     /// Days a delivery is kept.
     #[arg(long, env = "FANAL_DELIVERY_RETENTION_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650), global = true)]
     pub(crate) delivery_retention_days: u16,

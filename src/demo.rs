@@ -92,8 +92,12 @@ async fn fill(db: &Db, secrets: &SecretBox) -> anyhow::Result<()> {
     let mut state = state::load(&mut entry).await?;
     let ids: BTreeMap<String, _> = state.components.values().map(|component| (component.key.clone(), component.id)).collect();
     let mut recorded = Vec::new();
-    for (key, days_ago, minutes, status) in PAST {
+    for (key, days_ago, minutes, status, title) in PAST {
         let (from, until) = (Timestamp(now.0 - days_ago * DAY_MS), Timestamp(now.0 - days_ago * DAY_MS + minutes * 60_000));
+        if let Some(title) = title {
+            recorded.extend(past_incident(&mut state, title, (ids[*key], *status), (from, until))?);
+            continue;
+        }
         let word = Override { status: *status, until: None, by: String::new() };
         recorded.extend(plan_act(&mut state, "Ingrid", Act::Override { component: ids[*key], overridden: Some(word) }, from)?);
         recorded.extend(plan_act(&mut state, "Ingrid", Act::Override { component: ids[*key], overridden: None }, until)?);
@@ -116,15 +120,38 @@ async fn fill(db: &Db, secrets: &SecretBox) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Component, days ago, minutes, status: oldest first.
-const PAST: &[(&str, i64, i64, Status)] = &[
-    ("freight", 84, 95, Status::DegradedPerformance),
-    ("api", 71, 18, Status::MajorOutage),
-    ("app", 58, 240, Status::DegradedPerformance),
-    ("tickets", 44, 32, Status::PartialOutage),
-    ("timetable", 31, 60, Status::UnderMaintenance),
-    ("tracking", 23, 410, Status::DegradedPerformance),
-    ("webhooks", 12, 26, Status::PartialOutage),
+fn past_incident(
+    state: &mut domain::State,
+    title: &str,
+    component: (domain::ComponentId, Status),
+    (from, until): (Timestamp, Timestamp),
+) -> anyhow::Result<Vec<Recorded>> {
+    let open = IncidentEdit {
+        title: Some(title.to_owned()),
+        body: Some("We see the errors and are looking for the cause.".to_owned()),
+        components: Some(BTreeMap::from([component])),
+        ..IncidentEdit::default()
+    };
+    let mut recorded = plan_act(state, "Ingrid", Act::OpenIncident(open), from)?;
+    let Some(incident) = state.incidents.keys().next_back().copied() else { return Ok(recorded) };
+    let body = Some("The cause is found and mended.".to_owned());
+    let edit = IncidentEdit { status: Some(IncidentStatus::Resolved), body, ..IncidentEdit::default() };
+    recorded.extend(plan_act(state, "Ingrid", Act::UpdateIncident { incident, edit }, until)?);
+    Ok(recorded)
+}
+
+/// A past trouble: component, days ago, minutes, status, and the title of its incident.
+type Past = (&'static str, i64, i64, Status, Option<&'static str>);
+
+/// Oldest first.
+const PAST: &[Past] = &[
+    ("freight", 84, 95, Status::DegradedPerformance, None),
+    ("api", 71, 18, Status::MajorOutage, Some("Partner API out of reach")),
+    ("app", 58, 240, Status::DegradedPerformance, None),
+    ("tickets", 44, 32, Status::PartialOutage, Some("Ticket scanners lose their connection")),
+    ("timetable", 31, 60, Status::UnderMaintenance, None),
+    ("tracking", 23, 410, Status::DegradedPerformance, None),
+    ("webhooks", 12, 26, Status::PartialOutage, None),
 ];
 
 fn incident(state: &mut domain::State, ids: &BTreeMap<String, domain::ComponentId>, now: Timestamp) -> anyhow::Result<Vec<Recorded>> {

@@ -26,7 +26,7 @@ use server::{
     feed,
     listener::{self, Limits},
     ops,
-    page::Page,
+    page::{Page, Setup},
 };
 use storage::{Inbox, Wake};
 use tokio::task::JoinSet;
@@ -118,7 +118,11 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
 
     if serve {
         let hub = Hub::open(db.clone(), secrets.clone(), inbox, clock.clone()).await?;
-        let page = Page::new(feed::first(&db, &clock, &base_url).await?, shutdown.clone());
+        let page = Page::new(
+            feed::first(&db, &clock, &base_url).await?,
+            Setup { archive: Some(db.clone()), security_contacts: config.security_contacts.clone() },
+            shutdown.clone(),
+        );
         let admin = Admin { db: db.clone(), secrets, wake: wake.clone(), base_url: base_url.clone(), clock: || Clock::default().now() };
         let subscriptions = Subscriptions::new(db.clone(), channels, mail, base_url.clone(), page.clone(), clock.clone());
         tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock.clone(), base_url.clone(), shutdown.clone()));

@@ -343,9 +343,10 @@ pub struct PageData {
     pub groups: Vec<Group>,
     /// Components, in page order.
     pub components: Vec<PageComponent>,
-    /// Open incidents, and those of the last [`PAST_DAYS`] days, newest first.
+    /// Open incidents, those of the last [`BAR_DAYS`] days, and always the newest of all time that fill the first page of the history,
+    /// newest first.
     pub incidents: Vec<PageIncident>,
-    /// Running, coming, and those of the last [`PAST_DAYS`] days, by start.
+    /// Running, coming, and past ones as for incidents, by start.
     pub maintenances: Vec<Maintenance>,
     /// Series with their last 24 hours of samples.
     pub metrics: Vec<PageMetric>,
@@ -355,6 +356,19 @@ pub struct PageData {
 pub const PAST_DAYS: i64 = 15;
 /// How many days the bars show.
 pub const BAR_DAYS: i32 = 90;
+/// How many incidents and maintenances one page of the history lists.
+pub const HISTORY_PAGE: usize = 50;
+
+/// One page of the history: what is over, newest first. Only the visible, as in [`PageData`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PageHistory {
+    /// Incidents, by start, newest first.
+    pub incidents: Vec<PageIncident>,
+    /// Completed maintenances, by start, newest first.
+    pub maintenances: Vec<Maintenance>,
+    /// Whether there are older ones.
+    pub older: bool,
+}
 
 /// A component with its history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

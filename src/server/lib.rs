@@ -50,7 +50,7 @@ pub fn app(
 /// An error in the page's own design; what went wrong inside is never shown.
 fn designed(page: &Page, error: &poem::Error) -> Response {
     match error.status() {
-        status @ StatusCode::NOT_FOUND => page.error(status, "Not found", "There is no such page."),
+        StatusCode::NOT_FOUND => page.not_found(),
         status @ StatusCode::METHOD_NOT_ALLOWED => page.error(status, "Not possible here", "This address does not take such a request."),
         status if status.is_client_error() => page.error(status, "Not understood", "The request does not fit this address."),
         status => {

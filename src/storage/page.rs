@@ -1,19 +1,22 @@
 //! Reads what readers of the page may see: what [`Incident::for_readers`] and its like in `domain` let through, and nothing else.
 
+mod visible;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::{
-    BAR_DAYS, Component, ComponentId, Day, Group, GroupId, Incident, IncidentId, IncidentUpdate, Maintenance, Metric, MetricId, PAST_DAYS,
-    PageComponent, PageData, PageIncident, PageMetric, PageSettings, Sample, Span, Status, Timestamp,
+    BAR_DAYS, Component, ComponentId, Day, Group, GroupId, Maintenance, Metric, MetricId, PageComponent, PageData, PageIncident,
+    PageMetric, PageSettings, Sample, Span, Status, Timestamp,
 };
 use jiff::tz::TimeZone;
 
 use crate::{
     Connection, Db, StorageError,
     db::{execute, sql},
-    ledger,
-    rows::{self, Incidents, Maintenances},
+    ledger, rows,
 };
+
+pub use visible::{history, incident, maintenance};
 
 /// Points in a metric's chart.
 const MAX_POINTS: i64 = 300;
@@ -45,14 +48,10 @@ pub async fn load(db: &Db, now: Timestamp) -> Result<PageData, StorageError> {
     let components: BTreeMap<ComponentId, Component> = components.map(|component| (component.id, component)).collect();
     let shown = |id: ComponentId| components.contains_key(&id);
     let counted = step(now);
-    let since = Timestamp(counted.0 - PAST_DAYS * DAY_MS);
-    let incidents = rows::incidents(conn, Incidents::OpenOrEndedSince(since)).await?;
-    let incidents: Vec<Incident> = incidents.into_iter().filter_map(|incident| incident.for_readers(shown)).collect();
-    let maintenances = rows::maintenances(conn, Maintenances::EndingSince(since)).await?;
-    let mut maintenances: Vec<Maintenance> = maintenances.into_iter().filter_map(|maintenance| maintenance.for_readers(shown)).collect();
+    let since = Timestamp(counted.0 - i64::from(BAR_DAYS) * DAY_MS);
+    let incidents = visible::recent_incidents(conn, since, &shown).await?;
+    let mut maintenances = visible::recent_maintenances(conn, since, &shown).await?;
     maintenances.sort_by_key(|maintenance| (maintenance.starts_at, maintenance.id));
-    let updates = rows::incident_updates(conn, &incidents.iter().map(|incident| incident.id).collect::<Vec<_>>()).await?;
-    let incidents = with_updates(incidents, updates, shown);
     let updated_at = newest(&components, &incidents, &maintenances);
     let metrics = metrics(conn, counted, now).await?;
     let sampled_at = metrics.iter().filter_map(|shown| shown.samples.last()).map(|sample| sample.at).max();
@@ -68,18 +67,6 @@ pub async fn load(db: &Db, now: Timestamp) -> Result<PageData, StorageError> {
     components.sort_by_key(|shown| (shown.component.position, shown.component.id));
     let groups = with_members(rows::groups(conn).await?, &components);
     Ok(PageData { version, as_of, updated_at, settings, groups, components, incidents, maintenances, metrics })
-}
-
-fn with_updates(incidents: Vec<Incident>, updates: Vec<IncidentUpdate>, shown: impl Fn(ComponentId) -> bool) -> Vec<PageIncident> {
-    let mut of: HashMap<IncidentId, Vec<IncidentUpdate>> = HashMap::new();
-    for update in updates {
-        of.entry(update.incident).or_default().push(update.for_readers(&shown));
-    }
-    let page_incident = |incident: Incident| {
-        let updates = of.remove(&incident.id).unwrap_or_default();
-        PageIncident { incident, updates }
-    };
-    incidents.into_iter().map(page_incident).collect()
 }
 
 /// The groups that readers see: those that hold a component they see, if only within another group.

@@ -1,31 +1,16 @@
 // The page in a real browser: sizes, colours, with and without JavaScript, no accessibility violation, and a live update.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { createServer } from "node:net";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { axe, start } from "./demo.mjs";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-let fanal, browser, base, alert;
-
-const sparePort = () => new Promise(done => { const s = createServer().listen(0, "127.0.0.1", () => { const { port } = s.address(); s.close(() => done(port)); }); });
+let demo, browser, base, alert;
 
 before(async () => {
-  const [port, ops] = [await sparePort(), await sparePort()];
-  base = `http://127.0.0.1:${port}/`;
-  let said = "";
-  fanal = spawn(process.env.FANAL_BIN, ["demo"], { env: { ...process.env, FANAL_LISTEN: `127.0.0.1:${port}`, FANAL_OPS_LISTEN: `127.0.0.1:${ops}` } });
-  fanal.stderr.on("data", text => { said += text; });
-  for (let n = 0; n < 300 && !/ -d '/.test(said); n++) await new Promise(done => setTimeout(done, 100));
-  alert = / -d '(.*)'/.exec(said)?.[1];
-  assert.ok(alert, `the demo starts and prints a curl line:\n${said}`);
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+  demo = await start();
+  ({ browser, base, alert } = demo);
 }, { timeout: 60_000 });
 
-after(async () => { await browser?.close(); fanal?.kill("SIGINT"); });
+after(() => demo?.stop());
 
 for (const width of [360, 768, 1440]) for (const colorScheme of ["light", "dark"]) for (const javaScriptEnabled of [true, false]) {
   test(`the page reads well at ${width} px, ${colorScheme}, ${javaScriptEnabled ? "with" : "without"} JavaScript`, async () => {

@@ -9,6 +9,7 @@ use super::document::{Document, Kind, hex};
 
 /// Each in several files to read, served as one.
 const CSS: &str = concat!(
+    include_str!("../assets/page/tokens.css"),
     include_str!("../assets/page/base.css"),
     include_str!("../assets/page/events.css"),
     include_str!("../assets/page/systems.css"),
@@ -21,6 +22,8 @@ const JS: &str = concat!(
     include_str!("../assets/page/bars.js"),
     include_str!("../assets/page/live.js"),
 );
+
+const EMBED_CSS: &str = concat!(include_str!("../assets/page/tokens.css"), include_str!("../assets/embed.css"));
 
 /// One file that pages load.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub(crate) struct Links {
     pub(crate) theme: Asset,
     pub(crate) js: Asset,
     pub(crate) icon: Asset,
+    pub(crate) embed_css: Asset,
+    pub(crate) embed_js: Asset,
 }
 
 /// Every asset of the public page.
@@ -48,6 +53,8 @@ pub(crate) fn links() -> &'static Links {
         css: asset("page", "css", Kind::Css, CSS),
         theme: asset("theme", "js", Kind::JavaScript, include_str!("../assets/theme.js")),
         js: asset("page", "js", Kind::JavaScript, JS),
+        embed_css: asset("embed", "css", Kind::Css, EMBED_CSS),
+        embed_js: asset("embed", "js", Kind::JavaScript, include_str!("../assets/embed.js")),
         icon: asset("icon", "svg", Kind::Icon, include_str!("../assets/icon.svg")),
     });
     &LINKS
@@ -55,8 +62,11 @@ pub(crate) fn links() -> &'static Links {
 
 /// The asset served under `/assets/<name>`.
 pub(super) fn find(name: &str) -> Option<&'static Document> {
-    let Links { css, theme, js, icon } = links();
-    [css, theme, js, icon].into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name)).map(|asset| &asset.document)
+    let Links { css, theme, js, icon, embed_css, embed_js } = links();
+    [css, theme, js, icon, embed_css, embed_js]
+        .into_iter()
+        .find(|asset| asset.path.strip_prefix("/assets/") == Some(name))
+        .map(|asset| &asset.document)
 }
 
 fn asset(stem: &str, extension: &str, kind: Kind, text: &str) -> Asset {

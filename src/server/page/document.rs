@@ -43,6 +43,8 @@ pub(super) const STALE_HEADER: HeaderName = HeaderName::from_static("x-fanal-sta
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Html,
+    /// A page that other sites may frame.
+    Embed,
     Json,
     Atom,
     Rss,
@@ -56,7 +58,7 @@ pub(super) enum Kind {
 impl Kind {
     const fn media_type(self) -> &'static str {
         match self {
-            Self::Html => "text/html; charset=utf-8",
+            Self::Html | Self::Embed => "text/html; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
             Self::Atom => "application/atom+xml; charset=utf-8",
             Self::Rss => "application/rss+xml; charset=utf-8",
@@ -70,6 +72,7 @@ impl Kind {
     const fn audience(self) -> Audience {
         match self {
             Self::Html | Self::Css | Self::JavaScript | Self::Icon => Audience::SameSite,
+            Self::Embed => Audience::Frames,
             Self::Json | Self::Atom | Self::Rss | Self::Badge | Self::Calendar => Audience::Everyone,
         }
     }
@@ -117,6 +120,11 @@ impl Document {
         let body = Bytes::from(body);
         let digest = hex(&Sha256::digest(&body)[..12]);
         Self { kind, body, digest, https, stale, slots: Default::default() }
+    }
+
+    /// What it takes in memory, roughly, once it is there in every encoding: text shrinks to a third or less.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.body.len() * 2
     }
 
     /// The document as it was rendered.

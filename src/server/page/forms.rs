@@ -5,7 +5,10 @@ use std::sync::Arc;
 use askama::Template;
 use poem::{
     Endpoint, Request, Response,
-    http::{StatusCode, header::CACHE_CONTROL},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, RETRY_AFTER},
+    },
 };
 
 use super::{
@@ -13,6 +16,9 @@ use super::{
     site::Site,
     view::{ErrorPage, html},
 };
+
+/// When to try again what the database did not answer.
+const RETRY_SECS: &str = "10";
 
 /// `/subscribe`: explains the ways to be told, with a form for mail.
 ///
@@ -95,6 +101,16 @@ impl Page {
     #[must_use]
     pub fn not_found(&self) -> Response {
         self.error(StatusCode::NOT_FOUND, "There is no such page", "It may have been removed, or the address has a typing error.")
+    }
+
+    /// The page for what lies in a database that does not answer.
+    #[must_use]
+    pub(super) fn out_of_reach(&self) -> Response {
+        let text = "This page is older than what we keep at hand, and our database does not answer right now. The current status is up to \
+            date or says that it is not. Please try again in a minute.";
+        let mut response = self.error(StatusCode::SERVICE_UNAVAILABLE, "We cannot look that far back right now", text);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECS));
+        response
     }
 
     /// A page made for one request: never stored by anyone.

@@ -3,7 +3,7 @@
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response, Result,
     http::{
-        HeaderMap, HeaderName, HeaderValue,
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{
             ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
         },
@@ -14,12 +14,16 @@ use url::Url;
 /// Only our own scripts, styles and requests; nothing inline, no frame around us, and no string becomes markup except through `fanal`.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types fanal";
+/// The same for what any site may frame. It has no forms.
+const FRAMED_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors *; require-trusted-types-for 'script'; trusted-types fanal";
 const PERMISSIONS: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), \
     midi=(), payment=(), usb=(), browsing-topics=()";
 const TWO_YEARS: &str = "max-age=63072000; includeSubDomains";
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const EMBEDDER_POLICY: HeaderName = HeaderName::from_static("cross-origin-embedder-policy");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Who may read a document from another site.
@@ -27,6 +31,8 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 pub(super) enum Audience {
     /// Only pages of this site: HTML, scripts, styles.
     SameSite,
+    /// Every site, in a frame.
+    Frames,
     /// Every site: the JSON API, feeds and badges.
     Everyone,
 }
@@ -34,7 +40,7 @@ pub(super) enum Audience {
 /// Adds every security header that `headers` lacks.
 pub(super) fn add(headers: &mut HeaderMap, audience: Audience, https: bool) {
     let common = [
-        (CONTENT_SECURITY_POLICY, POLICY),
+        (CONTENT_SECURITY_POLICY, if audience == Audience::Frames { FRAMED_POLICY } else { POLICY }),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "strict-origin-when-cross-origin"),
         (PERMISSIONS_POLICY, PERMISSIONS),
@@ -42,13 +48,17 @@ pub(super) fn add(headers: &mut HeaderMap, audience: Audience, https: bool) {
     ];
     let resource = match audience {
         Audience::SameSite => "same-origin",
-        Audience::Everyone => "cross-origin",
+        Audience::Frames | Audience::Everyone => "cross-origin",
     };
     for (name, value) in common.into_iter().chain([(RESOURCE_POLICY, resource)]) {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if audience == Audience::Everyone {
         headers.entry(ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
+    }
+    if audience == Audience::Frames {
+        // Pages that isolate themselves may only frame what does so too.
+        headers.entry(EMBEDDER_POLICY).or_insert(HeaderValue::from_static("require-corp"));
     }
     if https {
         headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static(TWO_YEARS));
@@ -93,7 +103,13 @@ impl<E: Endpoint> Endpoint for SecurityHeadersEndpoint<E> {
             Ok(output) => output.into_response(),
             Err(error) => error.into_response(),
         };
-        if !response.headers().contains_key(CONTENT_SECURITY_POLICY) {
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // What the client holds has its headers; others would replace them, and shut out whom the document is for.
+        } else if response.headers().contains_key(CONTENT_SECURITY_POLICY) {
+            if self.https {
+                response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static(TWO_YEARS));
+            }
+        } else {
             add(response.headers_mut(), Audience::SameSite, self.https);
         }
         Ok(response)

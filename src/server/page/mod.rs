@@ -1,12 +1,15 @@
 //! The public page: rendered once per version, then only looked up.
 //!
 //! [`Snapshot::render`] turns [`domain::PageData`] into documents; [`Page`] holds the snapshot that is served now; [`routes`] serves it.
-//! No request for a public document touches a database, so the page answers when the database does not.
+//! No request for a document of the snapshot touches a database, so the page answers when the database does not. Only what is too old for
+//! the snapshot is read when it is asked for.
 
+mod archive;
 mod assets;
 mod badge;
 mod calendar;
 mod document;
+mod embed;
 mod events;
 mod feeds;
 mod forms;
@@ -14,6 +17,7 @@ mod headers;
 mod markdown;
 mod negotiate;
 mod routes;
+mod security_txt;
 mod short_id;
 mod site;
 mod snapshot;
@@ -26,14 +30,18 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use domain::Timestamp;
+use storage::Db;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use archive::Archive;
+pub use embed::Theme;
 pub use events::MAX_STREAMS;
 pub use forms::{SubscribePage, SubscriptionPage, SubscriptionState, subscribe_form};
 pub use headers::{SecurityHeaders, headers};
 pub use markdown::markdown;
 pub use routes::{DocumentsFirst, DocumentsFirstEndpoint, documents_first, routes};
+pub use security_txt::SecurityContact;
 pub use short_id::{IdKind, short_id};
 pub use snapshot::{Resource, Snapshot};
 pub use v2::Indicator;
@@ -47,6 +55,15 @@ pub struct Announced {
     pub stale: bool,
 }
 
+/// What a page has besides its snapshot.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// Where to read what is too old for the snapshot; without one it does not exist.
+    pub archive: Option<Db>,
+    /// Whom `/.well-known/security.txt` names; without any there is no such file.
+    pub security_contacts: Vec<SecurityContact>,
+}
+
 /// The page that is served now, shared by every request.
 #[derive(Debug)]
 pub struct Page {
@@ -54,13 +71,17 @@ pub struct Page {
     announced: watch::Sender<Announced>,
     streams: Arc<Semaphore>,
     shutdown: CancellationToken,
+    archive: Option<Archive>,
+    security_contacts: Vec<SecurityContact>,
 }
 
 impl Page {
     /// Serves `first`; open event streams end when `shutdown` is cancelled.
     #[must_use]
-    pub fn new(first: Snapshot, shutdown: CancellationToken) -> Arc<Self> {
+    pub fn new(first: Snapshot, setup: Setup, shutdown: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
+            archive: setup.archive.map(Archive::new),
+            security_contacts: setup.security_contacts,
             announced: watch::Sender::new(first.announced()),
             snapshot: ArcSwap::from_pointee(first),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),

@@ -3,14 +3,24 @@
 use std::sync::Arc;
 
 use domain::{ComponentId, IncidentId, MaintenanceId};
-use poem::{Endpoint, Middleware, Request, Response, Result, Route, RouteMethod, get, http::Method};
+use poem::{
+    Endpoint, Middleware, Request, Response, Result, Route, RouteMethod, get,
+    http::{HeaderValue, Method},
+};
 
-use super::{Page, Resource, assets, events::Events};
+use super::{
+    Page, Resource,
+    archive::{Found, Older},
+    assets,
+    document::STALE_HEADER,
+    embed::Theme,
+    events::Events,
+    security_txt::SecurityTxt,
+};
 
 /// The documents that have one address each.
-const FIXED: [(&str, Resource); 13] = [
+const FIXED: [(&str, Resource); 12] = [
     ("/", Resource::Home),
-    ("/history", Resource::History),
     ("/history.atom", Resource::Atom),
     ("/history.rss", Resource::Rss),
     ("/calendar.ics", Resource::Calendar),
@@ -30,15 +40,16 @@ const FIXED: [(&str, Resource); 13] = [
 /// `/subscribe` and `/subscriptions/{token}` are not among them, since their other halves change the database.
 #[must_use]
 pub fn routes(page: &Arc<Page>) -> Route {
-    use Resource::{Component, ComponentBadge, Incident, Maintenance};
+    use Resource::{Component, ComponentBadge};
     let mut route = Route::new();
     for (path, resource) in FIXED {
         route = route.at(path, document(page, move |_| Some(resource)));
     }
     let last_page = page.clone();
     route
-        .at("/incidents/:id", document(page, |request| Some(Incident(IncidentId(id(request)?)))))
-        .at("/maintenances/:id", document(page, |request| Some(Maintenance(MaintenanceId(id(request)?)))))
+        .at("/history", older(page, |request| Some(Older::History(page_number(request)))))
+        .at("/incidents/:id", older(page, |request| Some(Older::Incident(IncidentId(id(request)?)))))
+        .at("/maintenances/:id", older(page, |request| Some(Older::Maintenance(MaintenanceId(id(request)?)))))
         .at("/components/:id", document(page, |request| Some(Component(ComponentId(id(request)?)))))
         .at("/components/:id/badge.svg", document(page, |request| Some(ComponentBadge(ComponentId(id(request)?)))))
         .at(
@@ -48,6 +59,8 @@ pub fn routes(page: &Arc<Page>) -> Route {
                 Some(Resource::Incidents(page_number(request).clamp(1, last)))
             }),
         )
+        .at("/embed", document(page, |request| Some(Resource::Embed(Theme::of(request.uri().query())))))
+        .at("/.well-known/security.txt", document_endpoint(SecurityTxt { page: page.clone() }))
         .at("/events", get(Events { page: page.clone() }))
         .at("/assets/:name", document_endpoint(Asset { page: page.clone() }))
 }
@@ -81,6 +94,43 @@ impl<F: Fn(&Request) -> Option<Resource> + Send + Sync> Endpoint for DocumentEnd
     }
 }
 
+fn older<F>(page: &Arc<Page>, wanted: F) -> RouteMethod
+where
+    F: Fn(&Request) -> Option<Older> + Send + Sync + 'static,
+{
+    document_endpoint(OlderEndpoint { page: page.clone(), wanted })
+}
+
+/// Serves what `wanted` makes of the request: from the snapshot, or from the database if it is too old for that.
+struct OlderEndpoint<F> {
+    page: Arc<Page>,
+    wanted: F,
+}
+
+impl<F: Fn(&Request) -> Option<Older> + Send + Sync> Endpoint for OlderEndpoint<F> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let Some(wanted) = (self.wanted)(&request) else { return Ok(self.page.not_found()) };
+        let snapshot = self.page.snapshot();
+        if let Some(found) = wanted.resource().and_then(|resource| snapshot.respond(resource, request.headers())) {
+            return Ok(found);
+        }
+        let Some(archive) = &self.page.archive else { return Ok(self.page.not_found()) };
+        Ok(match archive.find(wanted, &snapshot).await {
+            Found::Page(document) => {
+                let mut response = document.respond(request.headers());
+                if snapshot.announced().stale {
+                    response.headers_mut().insert(STALE_HEADER, HeaderValue::from_static("true"));
+                }
+                response
+            }
+            Found::Nothing => self.page.not_found(),
+            Found::OutOfReach => self.page.out_of_reach(),
+        })
+    }
+}
+
 struct Asset {
     page: Arc<Page>,
 }
@@ -100,10 +150,10 @@ fn id(request: &Request) -> Option<i64> {
     text.parse().ok().filter(|id: &i64| id.to_string() == text)
 }
 
-/// The number behind `?page=`; nonsense is the first page.
+/// The number behind `?page=`; nonsense is the first page, as if it were not there.
 fn page_number(request: &Request) -> usize {
     let query = request.uri().query().unwrap_or_default();
-    query.split('&').find_map(|pair| pair.strip_prefix("page=")).and_then(|text| text.parse().ok()).unwrap_or(1)
+    query.split('&').find_map(|pair| pair.strip_prefix("page=")).and_then(|text| text.parse().ok()).filter(|n| *n > 0).unwrap_or(1)
 }
 
 /// A middleware that answers readers of the documents with one address before anything that only other requests need: routing, who asks,

@@ -12,13 +12,14 @@ use url::Url;
 use super::{
     Announced, badge, calendar,
     document::{Document, Kind},
+    embed::{self, Theme},
     feeds,
     site::Site,
     v2::{self, Body},
     view::{ComponentPage, Headline, History, Home, IncidentPage, MaintenancePage, View, html},
 };
 
-mod clean;
+pub(super) mod clean;
 
 /// A public document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +34,8 @@ pub enum Resource {
     Maintenance(MaintenanceId),
     /// `/components/{id}`
     Component(ComponentId),
+    /// `/embed`
+    Embed(Theme),
     /// `/badge.svg`
     Badge,
     /// `/components/{id}/badge.svg`
@@ -139,6 +142,11 @@ impl Snapshot {
         self.document(resource).map(|document| document.respond(request))
     }
 
+    /// A page of what is not held here, as a part of this version.
+    pub(super) fn render_older(&self, body: impl FnOnce(&View<'_>) -> String) -> Document {
+        Document::new(Kind::Html, body(&View::new(&self.site, &self.data)), self.site.https, false)
+    }
+
     /// The last document of `incidents.json`: one behind the last full one, so that clients that page see an end.
     pub(super) fn last_incidents_page(&self) -> usize {
         last_incidents_page(&self.data)
@@ -185,6 +193,7 @@ fn resources(data: &PageData) -> Vec<Resource> {
         UpcomingMaintenances,
         ActiveMaintenances,
     ];
+    list.extend(Theme::ALL.map(Resource::Embed));
     list.extend((1..=last_incidents_page(data)).map(Incidents));
     list.extend(data.incidents.iter().map(|shown| Incident(shown.incident.id)));
     list.extend(data.maintenances.iter().map(|maintenance| Maintenance(maintenance.id)));
@@ -196,7 +205,7 @@ fn render(resource: Resource, view: &View<'_>) -> (Kind, String) {
     let json = |body: Body<'_>| (Kind::Json, body.json());
     match resource {
         Resource::Home => (Kind::Html, html(&Home::new(view))),
-        Resource::History => (Kind::Html, html(&History::new(view))),
+        Resource::History => (Kind::Html, html(&History::newest(view))),
         Resource::Incident(id) => {
             let found = view.data.incidents.iter().find(|shown| shown.incident.id == id);
             (Kind::Html, found.map(|shown| html(&IncidentPage::new(shown, view))).unwrap_or_default())
@@ -206,6 +215,7 @@ fn render(resource: Resource, view: &View<'_>) -> (Kind, String) {
             (Kind::Html, found.map(|maintenance| html(&MaintenancePage::new(maintenance, view))).unwrap_or_default())
         }
         Resource::Component(id) => (Kind::Html, view.shown(id).map(|shown| html(&ComponentPage::new(shown, view))).unwrap_or_default()),
+        Resource::Embed(theme) => (Kind::Embed, embed::widget(view, theme)),
         Resource::Badge => (Kind::Badge, badge::badge(&view.site.name, overall(view))),
         Resource::ComponentBadge(id) => {
             let status = |known: Status| if view.site.stale.is_some() { Status::Unknown } else { known };

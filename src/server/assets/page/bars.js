@@ -22,19 +22,21 @@ function incidentsOn(component, number) {
   const found = new Map();
   for (const card of document.querySelectorAll("[data-i]")) {
     const [first, last] = card.dataset.days.split(" ").map(Number);
-    const link = card.querySelector("h3 a, h4 a");
+    const link = card.querySelector("h2 a, h3 a, h4 a, :scope > a");
     if (link && first <= number && number <= last && card.dataset.i.split(" ").includes(component)) found.set(link.getAttribute("href"), link.textContent);
   }
   return found;
 }
 
-function dayWords({ date, blank, spans }) {
+function dayWords({ date, blank, spans }, incidents) {
   if (blank) return `${date}: no data`;
-  if (!spans.length) return `${date}: no trouble`;
-  return `${date}: ${spans.map((span) => `${spanWords(span.minutes * MINUTE)} ${span.words}`).join(", ")}`;
+  const said = spans.map((span) => `${spanWords(span.minutes * MINUTE)} ${span.words}`);
+  const titles = [...incidents.values()];
+  const more = titles.length ? `. ${titles.join(", ")}. Enter goes to ${titles.length > 1 ? "the links" : "the link"}` : "";
+  return `${date}: ${said.join(", ") || "no trouble"}${more}`;
 }
 
-function fillPanel(bars, day) {
+function fillPanel(day, incidents) {
   panel.replaceChildren(make("b", "", day.date));
   if (day.blank) panel.append("No data");
   else if (!day.spans.length) panel.append("No trouble");
@@ -51,11 +53,11 @@ function fillPanel(bars, day) {
     list.append(item);
   }
   if (day.spans.length) panel.append(list);
-  const incidents = incidentsOn(bars.dataset.c, day.number);
   if (incidents.size) {
     const links = make("ul", "links");
     for (const [href, title] of incidents) {
       const link = make("a", "", title);
+      link.dir = "auto";
       link.setAttribute("href", href);
       const item = make("li");
       item.append(link);
@@ -72,9 +74,10 @@ function showDay(bars, index) {
   hideDay();
   shown = { bars, index };
   const day = dayOf(bars, index);
-  fillPanel(bars, day);
+  const incidents = incidentsOn(bars.dataset.c, day.number);
+  fillPanel(day, incidents);
   bars.setAttribute("aria-valuenow", index + 1);
-  bars.setAttribute("aria-valuetext", dayWords(day));
+  bars.setAttribute("aria-valuetext", dayWords(day, incidents));
   const svg = bars.querySelector("svg");
   const mark = document.createElementNS(SVG, "rect");
   for (const [name, value] of Object.entries({ class: "mark", x: index * 8 - 1, y: -3, width: 8, height: 38 })) mark.setAttribute(name, value);
@@ -119,8 +122,10 @@ function setUpBars(scope) {
 
 function onBarKey(event) {
   const bars = event.target.closest?.(".bars");
+  if (panel.contains(event.target)) return onPanelKey(event);
   if (event.key === "Escape") return hideDay();
   if (!bars) return;
+  if (event.key === "Enter" && shown?.bars === bars) return panel.querySelector("a")?.focus();
   const index = shown?.bars === bars ? shown.index : DAYS - 1;
   const next = { ArrowLeft: index - 1, ArrowDown: index - 1, ArrowRight: index + 1, ArrowUp: index + 1, PageUp: index + 7, PageDown: index - 7, Home: 0, End: DAYS - 1 }[event.key];
   if (next === undefined) return;
@@ -128,22 +133,40 @@ function onBarKey(event) {
   showDay(bars, next);
 }
 
+// The panel stands at the end of the document; whoever leaves it by keyboard is back at the bars.
+function onPanelKey(event) {
+  const links = [...panel.querySelectorAll("a")];
+  const last = event.shiftKey ? links[0] : links.at(-1);
+  if (event.key !== "Escape" && !(event.key === "Tab" && event.target === last)) return;
+  event.preventDefault();
+  shown?.bars.focus();
+}
+
+// A finger that goes along the bars walks the days; one that goes up or down scrolls the page.
+let finger = null; // { x, bars }
+
+function onFinger(event) {
+  if (event.type === "pointerdown") finger = { x: event.clientX, bars: event.target.closest?.(".bars") };
+  else if (finger?.bars && Math.abs(event.clientX - finger.x) > 8) showDay(finger.bars, indexAt(finger.bars, event.clientX));
+}
+
 function listenToBars() {
   document.body.append(panel);
   document.addEventListener("pointermove", (event) => {
-    if (event.pointerType === "touch") return;
+    if (event.pointerType === "touch") return onFinger(event);
     const bars = event.target.closest?.(".bars");
     if (bars) showDay(bars, indexAt(bars, event.clientX));
     else if (panel.contains(event.target)) clearTimeout(leaving);
     else if (shown && shown.bars !== document.activeElement) leave();
   });
+  document.addEventListener("pointerdown", (event) => event.pointerType === "touch" && onFinger(event));
   document.addEventListener("click", (event) => {
     const bars = event.target.closest?.(".bars");
     if (bars) showDay(bars, indexAt(bars, event.clientX));
     else if (!panel.contains(event.target)) hideDay();
   });
   document.addEventListener("focusin", (event) => {
-    if (event.target.matches?.(".bars:focus-visible")) showDay(event.target, DAYS - 1);
+    if (event.target.matches?.(".bars:focus-visible")) showDay(event.target, shown?.bars === event.target ? shown.index : DAYS - 1);
     else if (shown && event.target !== shown.bars && !panel.contains(event.target)) hideDay();
   });
   document.addEventListener("keydown", onBarKey);

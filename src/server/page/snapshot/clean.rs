@@ -1,6 +1,6 @@
 //! Takes out of every text what no document can carry.
 
-use domain::PageData;
+use domain::{Maintenance, PageData, PageIncident};
 
 /// Drops control characters, which XML forbids, and overrides of the direction of text, with which a title could lie.
 pub(super) fn clean(mut data: PageData) -> PageData {
@@ -15,21 +15,27 @@ pub(super) fn clean(mut data: PageData) -> PageData {
         clean_text(&mut shown.component.name);
         clean_text(&mut shown.component.description);
     }
-    for shown in &mut data.incidents {
-        clean_text(&mut shown.incident.title);
-        for update in &mut shown.updates {
-            clean_text(&mut update.body);
-        }
-    }
-    for maintenance in &mut data.maintenances {
-        clean_text(&mut maintenance.title);
-        clean_text(&mut maintenance.body);
-    }
+    data.incidents.iter_mut().for_each(incident);
+    data.maintenances.iter_mut().for_each(maintenance);
     for shown in &mut data.metrics {
         clean_text(&mut shown.metric.name);
         clean_text(&mut shown.metric.unit);
     }
     data
+}
+
+/// The same for one incident.
+pub(in crate::page) fn incident(shown: &mut PageIncident) {
+    clean_text(&mut shown.incident.title);
+    for update in &mut shown.updates {
+        clean_text(&mut update.body);
+    }
+}
+
+/// The same for one maintenance.
+pub(in crate::page) fn maintenance(maintenance: &mut Maintenance) {
+    clean_text(&mut maintenance.title);
+    clean_text(&mut maintenance.body);
 }
 
 fn clean_text(text: &mut String) {

@@ -8,7 +8,7 @@ use super::{
     injection::text,
     sample::{ago, base_url, healthy, large, troubled},
 };
-use crate::page::{Page, Resource, Snapshot, SubscribePage, snapshot::all};
+use crate::page::{Page, Resource, Setup, Snapshot, SubscribePage, snapshot::all};
 
 /// Checks that elements are closed in the order they were opened, and attributes quoted.
 fn assert_well_formed(markup: &str, what: &str) {
@@ -79,7 +79,7 @@ fn trouble_comes_first_and_opens_its_group() {
 
 #[test]
 fn what_cannot_be_known_is_not_called_healthy() {
-    let page = Page::new(Snapshot::render(&healthy(), &base_url()), Default::default());
+    let page = Page::new(Snapshot::render(&healthy(), &base_url()), Setup::default(), Default::default());
     page.mark_stale(ago(Span::mins(1)));
     let snapshot = page.snapshot();
     let home = text(&snapshot, Resource::Home);
@@ -159,7 +159,7 @@ fn pages_can_be_looked_at() {
         let folder = folder.join(name);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("data.json"), serde_json::to_vec(&data).unwrap()).unwrap();
-        let page = Page::new(Snapshot::render(&data, &base_url()), Default::default());
+        let page = Page::new(Snapshot::render(&data, &base_url()), Setup::default(), Default::default());
         fs::write(folder.join("index.html"), page.snapshot().bytes(Resource::Home).unwrap()).unwrap();
         assert!(page.subscribe(&SubscribePage::default()).status().is_success());
     }

@@ -11,9 +11,9 @@ use poem::{
 use tokio_util::sync::CancellationToken;
 
 use super::sample::{ago, base_url, healthy, troubled};
-use crate::page::{Page, Snapshot, assets, routes};
+use crate::page::{Page, Setup, Snapshot, assets, routes};
 
-async fn ask(page: &Arc<Page>, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+pub(super) async fn ask(page: &Arc<Page>, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
     let mut request = Request::builder().method(method).uri(path.parse::<Uri>().unwrap());
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -21,15 +21,16 @@ async fn ask(page: &Arc<Page>, method: Method, path: &str, headers: &[(&str, &st
     routes(page).with(crate::page::headers(&base_url())).call(request.finish()).await.unwrap()
 }
 
-fn page() -> Arc<Page> {
-    Page::new(Snapshot::render(&troubled(), &base_url()), CancellationToken::new())
+pub(super) fn page() -> Arc<Page> {
+    Page::new(Snapshot::render(&troubled(), &base_url()), Setup::default(), CancellationToken::new())
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).map_or("", |value| value.to_str().unwrap())
 }
 
-const PATHS: [&str; 18] = [
+pub(super) const PATHS: [&str; 19] = [
+    "/embed",
     "/calendar.ics",
     "/",
     "/history",
@@ -124,31 +125,10 @@ async fn queries_never_change_what_is_served() {
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_headers_of_its_kind() {
-    let page = page();
-    let unknown = "/incidents/999";
-    let asset = assets::links().js.path.as_str();
-    for path in PATHS.into_iter().chain([unknown, asset, "/proxy/example.com"]) {
-        let answer = ask(&page, Method::GET, path, &[]).await;
-        let headers = answer.headers();
-        let policy = header(headers, "content-security-policy");
-        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path} {policy}");
-        assert_eq!(header(headers, "x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(header(headers, "cross-origin-opener-policy"), "same-origin", "{path}");
-        assert!(header(headers, "strict-transport-security").starts_with("max-age=") || path == asset, "{path}");
-        let public = path.starts_with("/api/v2/") || path.contains("badge") || path.starts_with("/history.") || path.ends_with(".ics");
-        assert_eq!(header(headers, "cross-origin-resource-policy"), if public { "cross-origin" } else { "same-origin" }, "{path}");
-        assert_eq!(header(headers, "access-control-allow-origin"), if public { "*" } else { "" }, "{path}");
-    }
-    let plain_http = Page::new(Snapshot::render(&healthy(), &"http://localhost:8080".parse().unwrap()), CancellationToken::new());
-    assert_eq!(header(ask(&plain_http, Method::GET, "/", &[]).await.headers(), "strict-transport-security"), "");
-}
-
-#[tokio::test]
 async fn assets_are_named_by_their_content_and_kept_for_ever() {
     let page = page();
     let links = assets::links();
-    for asset in [&links.css, &links.js, &links.theme, &links.icon] {
+    for asset in [&links.css, &links.js, &links.theme, &links.icon, &links.embed_css, &links.embed_js] {
         let answer = ask(&page, Method::GET, &asset.path, &[("accept-encoding", "gzip")]).await;
         assert_eq!(answer.status(), StatusCode::OK, "{}", asset.path);
         assert!(header(answer.headers(), "cache-control").contains("immutable"));
@@ -174,7 +154,7 @@ async fn a_stale_page_says_so_in_every_answer_and_again_not_when_published() {
 #[tokio::test]
 async fn open_pages_hear_of_every_version_until_shutdown() {
     let shutdown = CancellationToken::new();
-    let page = Page::new(Snapshot::render(&healthy(), &base_url()), shutdown.clone());
+    let page = Page::new(Snapshot::render(&healthy(), &base_url()), Setup::default(), shutdown.clone());
     let answer = ask(&page, Method::GET, "/events", &[("origin", "https://status.example.com")]).await;
     assert_eq!(header(answer.headers(), "content-type"), "text/event-stream");
     let mut stream = answer.into_body().into_bytes_stream();

@@ -36,6 +36,13 @@ impl Headline {
     }
 }
 
+impl Headline {
+    /// The shape and colour: without a single system there is nothing to be well.
+    pub(crate) fn class(&self, data: &PageData) -> &'static str {
+        if data.components.is_empty() { "notice" } else { self.status.as_str() }
+    }
+}
+
 fn healthy(data: &PageData) -> String {
     let n_open = data.incidents.iter().filter(|shown| !shown.incident.status.is_over()).count();
     match (data.components.len(), n_open) {

@@ -9,7 +9,7 @@ use super::{
     incidents::IncidentCard,
     maintenances::MaintenanceCard,
     metrics::Chart,
-    past::{Past, past},
+    past::{Earlier, Past, earlier, past},
 };
 use crate::page::site::Site;
 
@@ -27,6 +27,7 @@ pub(crate) struct Home<'a> {
     charts: Vec<Chart<'a>>,
     coming: Vec<MaintenanceCard<'a>>,
     past: Vec<Past<'a>>,
+    earlier: Vec<Earlier<'a>>,
 }
 
 impl<'a> Home<'a> {
@@ -40,7 +41,7 @@ impl<'a> Home<'a> {
         Self {
             site: view.site,
             // What was true when we last knew is not what is true now.
-            class: if view.site.stale.is_some() { Status::Unknown.as_str() } else { headline.status.as_str() },
+            class: if view.site.stale.is_some() { Status::Unknown.as_str() } else { headline.class(view.data) },
             headline,
             open: view
                 .data
@@ -55,6 +56,7 @@ impl<'a> Home<'a> {
             charts: view.data.metrics.iter().map(|shown| Chart::new(shown, view.site)).collect(),
             coming: with_status(MaintenanceStatus::Scheduled),
             past: past(view),
+            earlier: earlier(view),
         }
     }
 }

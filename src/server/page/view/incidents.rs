@@ -1,7 +1,5 @@
 //! Incidents with their timelines.
 
-use std::fmt::Write;
-
 use domain::{ComponentId, IncidentStatus, IncidentUpdate, PageIncident, Status};
 
 use super::{View, label, shape};
@@ -27,6 +25,7 @@ impl<'a> Affected<'a> {
 #[derive(Debug)]
 pub(crate) struct IncidentCard<'a> {
     pub(crate) id: i64,
+    pub(crate) href: String,
     pub(crate) title: &'a str,
     pub(crate) class: &'static str,
     pub(crate) status: &'static str,
@@ -59,13 +58,9 @@ impl<'a> IncidentCard<'a> {
         let site = view.site;
         let affected: Vec<Affected<'a>> = incident.components.iter().filter_map(|(id, status)| Affected::new(view, *id, *status)).collect();
         let worst = incident.components.values().max().copied().filter(|status| *status != Status::Operational);
-        let until = incident.resolved_at.unwrap_or(site.as_of);
-        let mut ids = String::new();
-        for each in &affected {
-            let _ = write!(ids, "{}{}", if ids.is_empty() { "" } else { " " }, each.id);
-        }
         Self {
             id: incident.id.0,
+            href: format!("/incidents/{}", incident.id),
             title: &incident.title,
             class: worst.map_or(shape(incident.impact), Status::as_str),
             status: status_label(incident.status),
@@ -74,8 +69,8 @@ impl<'a> IncidentCard<'a> {
             lasted: incident.resolved_at.map(|end| span_words(end.since(incident.started_at))),
             affected,
             timeline: shown.updates.iter().map(|update| Entry::new(update, view)).collect(),
-            days: (site.day(incident.started_at), site.day(until)),
-            ids,
+            days: view.days(incident.started_at, incident.resolved_at),
+            ids: view.ids(incident.components.keys()),
         }
     }
 }

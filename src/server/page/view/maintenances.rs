@@ -17,6 +17,10 @@ pub(crate) struct MaintenanceCard<'a> {
     /// Clean HTML.
     pub(crate) body: String,
     pub(crate) affected: Vec<Affected<'a>>,
+    /// The first and last day it touched, for the details of bars.
+    pub(crate) days: (i32, i32),
+    /// Ids of the affected components, separated by spaces, for the details of bars.
+    pub(crate) ids: String,
 }
 
 impl<'a> MaintenanceCard<'a> {
@@ -35,6 +39,8 @@ impl<'a> MaintenanceCard<'a> {
             length: span_words(maintenance.ends_at.since(maintenance.starts_at)),
             body: markdown(&maintenance.body),
             affected,
+            days: view.days(maintenance.starts_at, Some(maintenance.ends_at)),
+            ids: view.ids(&maintenance.components),
         }
     }
 }

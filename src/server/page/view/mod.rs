@@ -3,6 +3,7 @@
 mod bars;
 mod components;
 mod headline;
+mod history;
 mod home;
 mod incidents;
 mod maintenances;
@@ -13,15 +14,16 @@ mod uptime;
 
 use std::collections::HashMap;
 
-use domain::{Component, ComponentId, Group, GroupId, Impact, PageComponent, PageData, Status};
+use domain::{Component, ComponentId, Group, GroupId, Impact, PageComponent, PageData, Status, Timestamp};
 
 use super::site::Site;
 
 pub(super) use headline::Headline;
+pub(super) use history::History;
 pub(super) use home::Home;
 pub(super) use incidents::IncidentCard;
 pub(super) use maintenances::MaintenanceCard;
-pub(super) use single::{ComponentPage, ErrorPage, History, IncidentPage, MaintenancePage};
+pub(super) use single::{ComponentPage, ErrorPage, IncidentPage, MaintenancePage};
 #[cfg(test)]
 pub(super) use uptime::{percent, uptime};
 
@@ -55,6 +57,17 @@ impl<'a> View<'a> {
 
     pub(super) fn group(&self, id: GroupId) -> Option<&'a Group> {
         self.groups.get(&id).copied()
+    }
+
+    /// The first and last day of something; until now if it has not ended.
+    fn days(&self, from: Timestamp, until: Option<Timestamp>) -> (i32, i32) {
+        (self.site.day(from), self.site.day(until.unwrap_or(self.site.as_of)))
+    }
+
+    /// The ids of those of these components that readers may see, separated by spaces.
+    fn ids<'i>(&self, ids: impl IntoIterator<Item = &'i ComponentId>) -> String {
+        let shown: Vec<String> = ids.into_iter().filter(|id| self.shown(**id).is_some()).map(ToString::to_string).collect();
+        shown.join(" ")
     }
 
     /// The names of a component's groups, outermost first, joined by `separator`.

@@ -1,36 +1,10 @@
-//! The pages of one thing, the history, and errors.
+//! The pages of one thing, and errors.
 
 use askama::Template;
-use domain::{BAR_DAYS, Maintenance, PageComponent, PageIncident, Status};
+use domain::{BAR_DAYS, ComponentId, Maintenance, MaintenanceStatus, PageComponent, PageIncident, Status};
 
-use super::{
-    View,
-    components::Row,
-    incidents::IncidentCard,
-    maintenances::MaintenanceCard,
-    past::{PastDay, by_day},
-};
+use super::{View, components::Row, incidents::IncidentCard, maintenances::MaintenanceCard, past::PastDay};
 use crate::page::site::{Site, span_words};
-
-/// `/history`.
-#[derive(Template)]
-#[template(path = "page/history.html")]
-pub(crate) struct History<'a> {
-    site: &'a Site,
-    open: Vec<IncidentCard<'a>>,
-    days: Vec<PastDay<'a>>,
-}
-
-impl<'a> History<'a> {
-    pub(crate) fn new(view: &View<'a>) -> Self {
-        let open = view.data.incidents.iter().filter(|shown| !shown.incident.status.is_over());
-        Self {
-            site: view.site,
-            open: open.map(|shown| IncidentCard::new(shown, view)).collect(),
-            days: by_day(view).into_values().rev().collect(),
-        }
-    }
-}
 
 /// `/incidents/{id}`.
 #[derive(Template)]
@@ -70,50 +44,90 @@ pub(crate) struct ComponentPage<'a> {
     /// `<time>`: since when it has its status.
     since: String,
     n_days: i32,
-    days: Vec<TroubledDay>,
-    incidents: Vec<IncidentCard<'a>>,
+    days: Vec<TroubledDay<'a>>,
+    open: Vec<IncidentCard<'a>>,
+    past: PastDay<'a>,
+    /// Maintenance that is coming or under way.
+    planned: Vec<MaintenanceCard<'a>>,
 }
 
-/// One day's line in the table; a cell is empty where there was no such time.
-struct TroubledDay {
+/// One day's line in the table.
+struct TroubledDay<'a> {
     date: String,
     class: &'static str,
-    major: String,
-    partial: String,
-    degraded: String,
-    unknown: String,
-    maintenance: String,
+    /// "41 min major outage", worst first.
+    spans: Vec<String>,
+    /// What happened: address and title.
+    links: Vec<(String, &'a str)>,
 }
 
 impl<'a> ComponentPage<'a> {
     pub(crate) fn new(shown: &'a PageComponent, view: &View<'a>) -> Self {
         let component = &shown.component;
         let row = Row::new(shown, view);
-        let concerned = view.data.incidents.iter().filter(|candidate| candidate.incident.components.contains_key(&component.id));
+        let (open, past) = incidents_of(component.id, view);
+        let (planned, done) = maintenances_of(component.id, view);
+        let past = PastDay { date: String::new(), incidents: past, maintenances: done };
         Self {
             site: view.site,
             group: view.group_path(component.group, " / "),
-            since: view.site.time(&component.status_since),
+            since: view.site.clock(&component.status_since),
             n_days: BAR_DAYS - row.bars.from,
-            days: troubled(shown, view.site),
-            incidents: concerned.map(|candidate| IncidentCard::new(candidate, view)).collect(),
+            days: troubled(shown, &open, &past, view.site),
+            open,
+            past,
+            planned,
             row,
         }
     }
 }
 
-fn troubled(shown: &PageComponent, site: &Site) -> Vec<TroubledDay> {
-    let cell = |span: domain::Span| if span.0 > 0 { span_words(span) } else { String::new() };
+/// The component's open incidents, and those that the bars reach back to.
+fn incidents_of<'a>(component: ComponentId, view: &View<'a>) -> (Vec<IncidentCard<'a>>, Vec<IncidentCard<'a>>) {
+    let concerned = view.data.incidents.iter().filter(|shown| shown.incident.components.contains_key(&component));
+    let within = concerned.filter(|shown| shown.incident.resolved_at.is_none_or(|end| view.site.day(end) > last_without_bar(view)));
+    within.map(|shown| IncidentCard::new(shown, view)).partition(|card| !card.over)
+}
+
+/// The component's coming and running maintenance, and what is done and the bars reach back to, newest first.
+fn maintenances_of<'a>(component: ComponentId, view: &View<'a>) -> (Vec<MaintenanceCard<'a>>, Vec<MaintenanceCard<'a>>) {
+    let concerned = view.data.maintenances.iter().filter(|maintenance| maintenance.components.contains(&component));
+    let within = concerned.filter(|maintenance| view.site.day(maintenance.ends_at) > last_without_bar(view));
+    let told = within.filter(|maintenance| maintenance.status != MaintenanceStatus::Cancelled);
+    let (done, planned): (Vec<&Maintenance>, Vec<&Maintenance>) = told.partition(|one| one.status == MaintenanceStatus::Completed);
+    let card = |maintenance: &'a Maintenance| MaintenanceCard::new(maintenance, view);
+    (planned.into_iter().map(card).collect(), done.into_iter().rev().map(card).collect())
+}
+
+fn last_without_bar(view: &View<'_>) -> i32 {
+    view.site.today() - BAR_DAYS
+}
+
+fn troubled<'a>(shown: &PageComponent, open: &[IncidentCard<'a>], past: &PastDay<'a>, site: &Site) -> Vec<TroubledDay<'a>> {
+    let links = |day: i32| -> Vec<(String, &'a str)> {
+        let on = |days: (i32, i32)| (days.0..=days.1).contains(&day);
+        let incidents = open.iter().chain(&past.incidents).filter(|incident| on(incident.days));
+        let incidents = incidents.map(|incident| (format!("/incidents/{}", incident.id), incident.title));
+        let maintenances = past.maintenances.iter().filter(|maintenance| on(maintenance.days));
+        incidents.chain(maintenances.map(|maintenance| (format!("/maintenances/{}", maintenance.id), maintenance.title))).collect()
+    };
     let visible = shown.days.iter().rev().filter(|day| day.worst() != Status::Operational && day.day > site.today() - BAR_DAYS);
     visible
         .map(|day| TroubledDay {
             date: site.date_words(day.day),
             class: day.worst().as_str(),
-            major: cell(day.major_outage),
-            partial: cell(day.partial_outage),
-            degraded: cell(day.degraded_performance),
-            unknown: cell(day.unknown),
-            maintenance: cell(day.under_maintenance),
+            spans: [
+                (day.major_outage, "major outage"),
+                (day.partial_outage, "partial outage"),
+                (day.degraded_performance, "degraded performance"),
+                (day.unknown, "unknown"),
+                (day.under_maintenance, "maintenance"),
+            ]
+            .into_iter()
+            .filter(|(span, _)| span.0 > 0)
+            .map(|(span, words)| format!("{} {words}", span_words(span)))
+            .collect(),
+            links: links(day.day),
         })
         .collect()
 }

@@ -1,0 +1,148 @@
+//! Incidents and their timelines.
+
+use std::collections::BTreeMap;
+
+use domain::{ComponentId, Incident, IncidentId, IncidentUpdate, RouteId, Status, Timestamp, UpdateId};
+
+use super::{MAX_IN, json, named, push_ids};
+use crate::{Connection, StorageError, db::sql};
+
+#[derive(sqlx::FromRow)]
+struct IncidentRow {
+    incident_id: i64,
+    title: String,
+    status: String,
+    impact: String,
+    published: bool,
+    opened_by: Option<i64>,
+    scoped: bool,
+    started_at: i64,
+    resolved_at: Option<i64>,
+    updated_at: i64,
+}
+
+impl IncidentRow {
+    fn into_incident(self, components: BTreeMap<ComponentId, Status>) -> Result<Incident, StorageError> {
+        Ok(Incident {
+            id: IncidentId(self.incident_id),
+            title: self.title,
+            status: named(&self.status, "incident", "status")?,
+            impact: named(&self.impact, "incident", "impact")?,
+            published: self.published,
+            opened_by: self.opened_by.map(RouteId),
+            scoped: self.scoped,
+            components,
+            started_at: Timestamp(self.started_at),
+            resolved_at: self.resolved_at.map(Timestamp),
+            updated_at: Timestamp(self.updated_at),
+        })
+    }
+}
+
+const INCIDENT: &str =
+    "select incident_id, title, status, impact, published, opened_by, scoped, started_at, resolved_at, updated_at from incident where ";
+
+/// Which incidents to read.
+#[derive(Clone, Copy, Debug)]
+pub enum Incidents {
+    /// The open ones, and those that ended at or after a time.
+    OpenOrEndedSince(Timestamp),
+    /// One.
+    One(IncidentId),
+    /// A page of a list, newest first: ids below `before`.
+    Page {
+        /// `i64::MAX` for the first page.
+        before: i64,
+        /// At most this many.
+        limit: i64,
+    },
+}
+
+/// Incidents with their components, newest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn incidents(conn: &mut Connection, which: Incidents) -> Result<Vec<Incident>, StorageError> {
+    let (condition, a, b) = match which {
+        Incidents::OpenOrEndedSince(since) => ("(resolved_at is null or resolved_at >= $1) and incident_id < $2", since.0, i64::MAX),
+        Incidents::One(id) => ("incident_id = $1 and incident_id < $2", id.0, i64::MAX),
+        Incidents::Page { before, .. } => ("incident_id >= $1 and incident_id < $2", i64::MIN, before),
+    };
+    let limit = if let Incidents::Page { limit, .. } = which { limit } else { i64::MAX };
+    let text = format!("{INCIDENT} {condition} order by incident_id desc limit $3");
+    let rows: Vec<IncidentRow> =
+        sql!(conn, c => sqlx::query_as(sqlx::AssertSqlSafe(text.as_str())).bind(a).bind(b).bind(limit).fetch_all(&mut *c).await)?;
+    with_components(conn, rows).await
+}
+
+/// The incidents of these ids, newest first.
+pub(crate) async fn incidents_of(conn: &mut Connection, ids: &[i64]) -> Result<Vec<Incident>, StorageError> {
+    let mut rows: Vec<IncidentRow> = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(MAX_IN) {
+        sql!(conn, c => {
+            let mut query = sqlx::QueryBuilder::<DB>::new(INCIDENT);
+            query.push("incident_id in (");
+            push_ids(&mut query, chunk);
+            rows.extend(query.build_query_as().fetch_all(&mut *c).await?);
+        });
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.incident_id));
+    with_components(conn, rows).await
+}
+
+async fn with_components(conn: &mut Connection, rows: Vec<IncidentRow>) -> Result<Vec<Incident>, StorageError> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.incident_id).collect();
+    let mut parts: BTreeMap<i64, BTreeMap<ComponentId, Status>> = BTreeMap::new();
+    for (incident, component, worst) in incident_components(conn, &ids).await? {
+        parts.entry(incident).or_default().insert(ComponentId(component), named(&worst, "incident_component", "worst")?);
+    }
+    rows.into_iter()
+        .map(|row| {
+            let of = parts.remove(&row.incident_id).unwrap_or_default();
+            row.into_incident(of)
+        })
+        .collect()
+}
+
+async fn incident_components(conn: &mut Connection, ids: &[i64]) -> Result<Vec<(i64, i64, String)>, StorageError> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(MAX_IN) {
+        sql!(conn, c => {
+            let mut query = sqlx::QueryBuilder::<DB>::new("select incident_id, component_id, worst from incident_component where incident_id in (");
+            push_ids(&mut query, chunk);
+            found.extend(query.build_query_as().fetch_all(&mut *c).await?);
+        });
+    }
+    Ok(found)
+}
+
+/// The timelines of incidents, newest entry first.
+///
+/// # Errors
+/// What the database said.
+pub async fn incident_updates(conn: &mut Connection, ids: &[IncidentId]) -> Result<Vec<IncidentUpdate>, StorageError> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let mut rows: Vec<(i64, i64, String, String, String, i64, String)> = Vec::new();
+    for chunk in ids.chunks(MAX_IN) {
+        sql!(conn, c => {
+            let mut query = sqlx::QueryBuilder::<DB>::new(
+                "select update_id, incident_id, status, body, components, at, author from incident_update where incident_id in (",
+            );
+            push_ids(&mut query, chunk);
+            query.push(" order by update_id desc");
+            rows.extend(query.build_query_as().fetch_all(&mut *c).await?);
+        });
+    }
+    let update = |(id, incident, status, body, components, at, by): (i64, i64, String, String, String, i64, String)| {
+        Ok(IncidentUpdate {
+            id: UpdateId(id),
+            incident: IncidentId(incident),
+            status: named(&status, "incident_update", "status")?,
+            body,
+            components: json(&components, "incident_update", "components")?,
+            at: Timestamp(at),
+            by,
+        })
+    };
+    rows.into_iter().map(update).collect()
+}

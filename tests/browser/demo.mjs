@@ -1,0 +1,24 @@
+// A demo of its own and a browser, for one file of tests.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+export const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+export const sparePort = () => new Promise(done => { const s = createServer().listen(0, "127.0.0.1", () => { const { port } = s.address(); s.close(() => done(port)); }); });
+
+export async function start(settings = {}) {
+  const [port, ops] = [await sparePort(), await sparePort()];
+  let said = "";
+  const fanal = spawn(process.env.FANAL_BIN, ["demo"], { env: { ...process.env, FANAL_LISTEN: `127.0.0.1:${port}`, FANAL_OPS_LISTEN: `127.0.0.1:${ops}`, ...settings } });
+  fanal.stderr.on("data", text => { said += text; });
+  for (let n = 0; n < 300 && !/ -d '/.test(said); n++) await new Promise(done => setTimeout(done, 100));
+  const alert = / -d '(.*)'/.exec(said)?.[1];
+  assert.ok(alert, `the demo starts and prints a curl line:\n${said}`);
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+  return { base: `http://127.0.0.1:${port}/`, alert, browser, stop: async () => { await browser.close(); fanal.kill("SIGINT"); } };
+}
