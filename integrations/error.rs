@@ -14,6 +14,11 @@ pub(crate) fn quoted(value: &str) -> String {
     text
 }
 
+/// What to warn of when a thing comes with a word nobody taught us: it is unknown, and the others of the same body still count.
+pub(crate) fn unknown_word(path: &str, word: &str) -> String {
+    format!("`{path}` has the unknown value `{}`", quoted(word))
+}
+
 /// Settings that cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{problem}", if path.is_empty() { String::new() } else { format!("`{path}`: ") })]
@@ -117,6 +122,9 @@ pub enum ParseError {
     /// Not JSON at all, or JSON that could be read in two ways.
     #[error("the body is not usable JSON: {0}")]
     Json(String),
+    /// Not XML that we read: broken, or longer or deeper than a feed has reason to be.
+    #[error("the body is not usable XML: {0}")]
+    Xml(String),
     /// Not a form, although the content type says so.
     #[error("the body is not a usable form: {0}")]
     Form(String),

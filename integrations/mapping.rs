@@ -20,7 +20,7 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MappingSettings {
-    /// Only for `json`.
+    /// Only for `json`, whose sender must prove itself.
     pub(crate) signature: Option<serde_json::Value>,
     /// Only for `json`.
     pub(crate) delivery_id: Option<String>,
@@ -55,6 +55,8 @@ pub(crate) struct Mapping {
     value: Option<Field>,
     occurred_at: Option<Field>,
     url: Option<Field>,
+    /// Whether a state in neither list makes the one thing unknown, instead of the whole document.
+    tolerant: bool,
 }
 
 /// Which values of the state mean what. A value in neither list is an error: it is never guessed.
@@ -92,7 +94,14 @@ impl Mapping {
             value,
             occurred_at: optional("occurred_at", settings.occurred_at)?,
             url: optional("url", settings.url)?,
+            tolerant: false,
         })
+    }
+
+    /// For a document that speaks of everything at once: a new word for one thing must not hide the others.
+    pub(crate) const fn tolerant(mut self) -> Self {
+        self.tolerant = true;
+        self
     }
 
     /// The signals in `document`.
@@ -187,7 +196,11 @@ impl Item<'_> {
         {
             return Ok(None);
         }
-        let state = mapping.state.as_ref().map_or(Ok(SignalState::Sample), |states| states.of(&self.path, &self.context))?;
+        let (state, new_word) = match mapping.state.as_ref().map(|states| states.of(&self.path, &self.context)) {
+            None => (SignalState::Sample, None),
+            Some(Err(error @ ParseError::Unknown { .. })) if mapping.tolerant => (SignalState::Firing, Some(error.to_string())),
+            Some(state) => (state?, None),
+        };
         let fingerprint = mapping.fingerprint.required(&self.path, &self.context)?;
         let subject = self.text(mapping.subject.as_ref())?.unwrap_or_else(|| fingerprint.clone());
         let mut signal = Signal::new(fingerprint, state, subject, self.received_at);
@@ -197,7 +210,10 @@ impl Item<'_> {
                 signal.labels.insert(name.clone(), value);
             }
         }
-        self.read_severity(&mut signal)?;
+        match new_word {
+            None => self.read_severity(&mut signal)?,
+            Some(warning) => signal.warnings.push(warning),
+        }
         self.read_time(&mut signal)?;
         self.read_value(&mut signal)?;
         self.read_url(&mut signal)?;

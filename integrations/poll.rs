@@ -4,17 +4,18 @@
 //! stand here:
 //!
 //! - **An answer is complete**: what it no longer names is over. All its signals are one group, ended by a signal that resolves every thing of
-//!   the group that this answer did not name.
+//!   the group that this answer did not name. A history or a list that was cut is not complete: its provider says so with [`partial`].
 //! - **Answers are ordered by our clock.** The source's times order its own events and say nothing about when we looked.
 //! - **A source that cannot be read is unknown, not healthy.** Whoever asks stores that fact as a delivery of its own, made by [`unreadable`].
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use domain::{IntegrationId, NewDelivery, Signal, SignalState, Span, Timestamp};
+use domain::{IntegrationId, NewDelivery, Signal, SignalState, Span, Timestamp, UNREADABLE_FINGERPRINT};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Inbound, ParseError, Provider, Settings, SettingsError, accept, form, limits, reading};
+pub use crate::request::Request;
+pub(crate) use crate::request::{is_address, join, secret};
+use crate::{Inbound, ParseError, Provider, Settings, SettingsError, accept, limits, reading};
 
 /// The longest answer read, in bytes. The largest public status feeds have a few hundred kilobytes.
 pub const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -40,47 +41,6 @@ pub struct Poll {
     pub request: fn(&Settings, &[SecretString]) -> Result<Request, SettingsError>,
 }
 
-/// One request, to be sent through the guard on outgoing requests.
-#[derive(Debug)]
-pub struct Request {
-    /// The whole URL. It may hold a key: never logged.
-    pub url: String,
-    /// Names in lower case.
-    pub headers: Vec<(&'static str, SecretString)>,
-    /// Sent by POST, if there is one.
-    pub body: Option<Vec<u8>>,
-}
-
-impl Request {
-    /// `GET url`.
-    #[must_use]
-    pub fn get(url: impl Into<String>) -> Self {
-        Self { url: url.into(), headers: vec![("accept", SecretString::from("application/json"))], body: None }
-    }
-
-    /// With these fields as a form, by POST.
-    #[must_use]
-    pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
-        self.body = Some(form::write(fields).into_bytes());
-        self.header("content-type", "application/x-www-form-urlencoded".to_owned())
-    }
-
-    /// With `user:password` as Basic credentials, or anything else as a Bearer token.
-    #[must_use]
-    pub fn credentials(self, secret: &str) -> Self {
-        let value = if secret.contains(':') { format!("Basic {}", BASE64_STANDARD.encode(secret)) } else { format!("Bearer {secret}") };
-        self.header("authorization", value)
-    }
-
-    /// With a further header.
-    #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<SecretString>) -> Self {
-        self.headers.retain(|(other, _)| *other != name);
-        self.headers.push((name, value.into()));
-        self
-    }
-}
-
 /// What came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
@@ -103,7 +63,7 @@ pub fn interval(poll: &Poll, settings: &Settings) -> Span {
 
 /// Reads a polled provider's own settings, without those that all have.
 pub(crate) fn settings<T: DeserializeOwned>(settings: &Value) -> Result<T, SettingsError> {
-    let mut own = settings.clone();
+    let mut own = if settings.is_null() { Value::Object(serde_json::Map::new()) } else { settings.clone() };
     if let Some(map) = own.as_object_mut() {
         map.remove(EVERY);
     }
@@ -122,13 +82,19 @@ pub(crate) fn check<T: DeserializeOwned>(at_least: Span, given: &Value) -> Resul
     Ok(own)
 }
 
-/// Joins the address of a source, as people paste it, with a path of ours.
-pub(crate) fn join(path: &str, base: &str, rest: &str) -> Result<String, SettingsError> {
-    let fits = base.starts_with("https://") || base.starts_with("http://");
-    if !fits || base.contains(['?', '#']) || base.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(SettingsError::new(path, "must be an address such as https://status.example.com"));
+/// Says of an answer that it does not name everything there is: what it leaves out is not over. `why` becomes a warning on all its signals,
+/// unless leaving out is what such an answer always does, as a history that only goes so far back.
+pub(crate) fn partial(signals: &mut Vec<Signal>, why: Option<&str>, at: Timestamp) {
+    for signal in signals.iter_mut() {
+        signal.warnings.extend(why.map(str::to_owned));
     }
-    Ok(format!("{}{rest}", base.trim_end_matches('/')))
+    signals.push(end(UNREADABLE_FINGERPRINT, "The source can be read", at));
+}
+
+fn end(fingerprint: &str, subject: &str, at: Timestamp) -> Signal {
+    let mut end = Signal::new(fingerprint, SignalState::Resolved, subject, at);
+    end.group = Some(GROUP.to_owned());
+    end
 }
 
 /// Turns an answer into something worth storing, and says whether it can be read: what cannot is stored all the same, so that somebody
@@ -182,10 +148,11 @@ pub(crate) fn read(provider: &Provider, inbound: &Inbound<'_>, settings: &Settin
             signal.occurred_at = inbound.received_at;
         }
     }
-    let mut end = Signal::new("fanal:answered", SignalState::Resolved, provider.name, inbound.received_at);
-    end.group = Some(GROUP.to_owned());
-    end.whole_group = true;
-    signals.push(end);
+    if !signals.iter().any(Signal::is_unreadable) {
+        let mut end = end("fanal:answered", provider.name, inbound.received_at);
+        end.whole_group = true;
+        signals.push(end);
+    }
     limits::enforce(signals)
 }
 
@@ -245,6 +212,15 @@ mod tests {
     }
 
     #[test]
+    fn a_partial_answer_ends_nothing_but_that_its_source_was_unreadable() {
+        let mut signals = vec![Signal::new("a", SignalState::Firing, "A", AT)];
+        partial(&mut signals, Some("there is more"), AT);
+        assert_eq!(signals[0].warnings, ["there is more"]);
+        let last = signals.last().unwrap();
+        assert!(last.is_unreadable() && last.state == SignalState::Resolved && !last.whole_group);
+    }
+
+    #[test]
     fn a_source_is_asked_as_often_as_the_settings_say_within_limits() {
         let (provider, _) = statuspage();
         let check = |every: &str| (provider.check_settings)(&json!({"url": "https://status.example.com", "every": every}));
@@ -255,21 +231,5 @@ mod tests {
         let poll = provider.poll.as_ref().unwrap();
         assert_eq!(interval(poll, &Settings::new(json!({"every": "90s"}))), Span::secs(90));
         assert_eq!(interval(poll, &Settings::new(json!({}))), poll.every);
-    }
-
-    #[test]
-    fn addresses_are_taken_as_people_paste_them() {
-        assert_eq!(join("url", "https://a.example/", "/x"), Ok("https://a.example/x".to_owned()));
-        for wrong in ["a.example", "ftp://a.example", "https://a.example/?q", "https://a.example/ b"] {
-            assert!(join("url", wrong, "/x").is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_a_bearer_token_or_a_user_with_a_password() {
-        use secrecy::ExposeSecret;
-        let sent = |secret: &str| Request::get("https://a.example").credentials(secret).headers.pop().unwrap().1.expose_secret().to_owned();
-        assert_eq!(sent("token"), "Bearer token");
-        assert_eq!(sent("user:word"), "Basic dXNlcjp3b3Jk");
     }
 }

@@ -82,3 +82,9 @@ pub(crate) fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strin
 pub(crate) fn required<'a>(path: &str, text: &'a str) -> Result<&'a str, ParseError> {
     if text.trim().is_empty() { Err(ParseError::missing(path)) } else { Ok(text) }
 }
+
+/// As [`scalar`], for what names a thing and so must not be empty.
+pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let id = scalar(deserializer)?;
+    if id.trim().is_empty() { Err(serde::de::Error::custom("is empty")) } else { Ok(id) }
+}

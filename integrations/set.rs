@@ -2,7 +2,7 @@
 
 use domain::{Severity, Signal};
 
-use crate::{ParseError, error::quoted, limits, time};
+use crate::{ParseError, error::unknown_word, limits, time};
 
 /// The event's time; without one, the time of arrival stays.
 pub(crate) fn time(signal: &mut Signal, path: &str, text: &str) -> Result<(), ParseError> {
@@ -18,7 +18,7 @@ pub(crate) fn severity(signal: &mut Signal, path: &str, word: &str) {
         Some(severity) => severity,
         None if word.is_empty() => Severity::Unknown,
         None => {
-            signal.warnings.push(format!("`{path}` has the unknown value `{}`", quoted(word)));
+            signal.warnings.push(unknown_word(path, word));
             Severity::Unknown
         }
     };

@@ -13,6 +13,7 @@ use std::{
 
 use domain::{SignalState, Timestamp};
 use proptest::{prelude::*, sample::Index};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::{Inbound, PROVIDERS, Provider, Settings, parse};
@@ -22,6 +23,7 @@ const RECEIVED_AT: &str = "2026-03-01T12:00:00Z";
 
 struct Fixture {
     path: PathBuf,
+    settings_path: Option<PathBuf>,
     settings: Settings,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -37,11 +39,10 @@ impl Fixture {
         } else {
             (vec![("content-type".to_owned(), "application/json".to_owned())], bytes)
         };
-        let settings = [path.with_extension("settings.json"), path.with_file_name("settings.json")]
-            .iter()
-            .find(|path| path.exists())
-            .map_or(Value::Null, |path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap());
-        Self { path, settings: Settings::new(settings), headers, body }
+        let settings_path =
+            [path.with_extension("settings.json"), path.with_file_name("settings.json")].into_iter().find(|path| path.exists());
+        let settings = settings_path.as_ref().map_or(Value::Null, |path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap());
+        Self { path, settings_path, settings: Settings::new(settings), headers, body }
     }
 
     fn inbound<'a>(&'a self, body: &'a [u8]) -> Inbound<'a> {
@@ -87,14 +88,42 @@ fn fixtures_parse_to_what_is_expected() {
     for (provider, fixtures) in all_fixtures() {
         for fixture in fixtures {
             assert_eq!((provider.check_settings)(fixture.settings.json()), Ok(()), "{}", fixture.path.display());
-            let (outcome, file) = (fixture.outcome(provider), fixture.path.with_extension("expected"));
-            if env::var_os("UPDATE").is_some() {
-                fs::write(&file, &outcome).unwrap();
-            }
-            let expected = fs::read_to_string(&file).unwrap_or_else(|_| panic!("{} is missing: UPDATE=1 writes it", file.display()));
-            assert_eq!(outcome, expected, "{}", fixture.path.display());
+            check(&fixture.path.with_extension("expected"), &fixture.outcome(provider));
         }
     }
+}
+
+/// What a polled provider asks for is expected in `<settings file>.request`, or in `default.request` where it has no settings.
+#[test]
+fn polled_providers_ask_for_what_is_expected() {
+    // Some want two keys at once.
+    let [one, two] = ["new-key", "api-key:application-key"].map(|newest| [SecretString::from("old-key"), SecretString::from(newest)]);
+    for (provider, fixtures) in all_fixtures() {
+        let Some(poll) = &provider.poll else { continue };
+        let files: BTreeSet<&PathBuf> = fixtures.iter().filter_map(|fixture| fixture.settings_path.as_ref()).collect();
+        let default = folder(provider.slug).join("fixtures/default.json");
+        let files = if files.is_empty() { BTreeSet::from([&default]) } else { files };
+        for path in files {
+            let settings = Settings::new(fs::read(path).map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap()));
+            let request = (poll.request)(&settings, &one).or_else(|_| (poll.request)(&settings, &two)).unwrap();
+            let verb = if request.body.is_some() { "POST" } else { "GET" };
+            let mut text = format!("{verb} {}\n", request.url);
+            for (name, value) in &request.headers {
+                text.push_str(&format!("{name}: {}\n", value.expose_secret()));
+            }
+            text.push_str(&request.body.map(|body| format!("\n{}\n", String::from_utf8(body).unwrap())).unwrap_or_default());
+            check(&path.with_extension("request"), &text);
+        }
+    }
+}
+
+/// Compares with the file, or writes it for somebody to read.
+fn check(file: &Path, text: &str) {
+    if env::var_os("UPDATE").is_some() {
+        fs::write(file, text).unwrap();
+    }
+    let expected = fs::read_to_string(file).unwrap_or_else(|_| panic!("{} is missing: UPDATE=1 writes it", file.display()));
+    assert_eq!(text, expected, "{}", file.display());
 }
 
 #[test]

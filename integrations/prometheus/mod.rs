@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use domain::{Severity, Signal, SignalState, Span};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use crate::{
     error::quoted,
     labels,
     poll::{self, Poll, Request},
+    prometheus_api,
     provider::Polled,
     reading,
 };
@@ -89,28 +90,15 @@ impl Thresholds {
 /// By POST, since a query may be longer than a URL; the secret, if there is one, as Bearer or, if it is `user:password`, as Basic.
 fn request(settings: &Settings, secrets: &[SecretString]) -> Result<Request, SettingsError> {
     let own: Own = poll::settings(settings.json())?;
-    let mut request = Request::get(own.url()?).form(&[("query", &own.query)]);
-    if let Some(secret) = secrets.last() {
-        request = request.credentials(secret.expose_secret());
-    }
-    Ok(match own.tenant {
-        Some(tenant) => request.header("x-scope-orgid", tenant),
-        None => request,
-    })
+    Ok(prometheus_api::request(Request::get(own.url()?).form(&[("query", &own.query)]), own.tenant, secrets))
 }
 
 fn parse(inbound: &Inbound<'_>, settings: &Settings) -> Result<Vec<Signal>, ParseError> {
     let own: Own = poll::settings(settings.json())?;
-    let answer: Answer = reading::body(inbound.document()?)?;
-    let data = match (answer.status.as_str(), answer.data) {
-        ("success", Some(data)) => data,
-        ("error", _) => return Err(ParseError::field("error", quoted(&answer.error.unwrap_or_default()))),
-        ("success", None) => return Err(ParseError::missing("data")),
-        (other, _) => return Err(ParseError::unknown("status", other, "success, error")),
-    };
+    let data: Data = prometheus_api::data(inbound.document()?)?;
     let series: Vec<Series> = match data.result_type.as_str() {
-        "vector" => reading::body(data.result)?,
-        "scalar" => vec![Series { metric: BTreeMap::new(), value: reading::body(data.result)? }],
+        "vector" => reading::nested("data.result", data.result)?,
+        "scalar" => vec![Series { metric: BTreeMap::new(), value: reading::nested("data.result", data.result)? }],
         other => return Err(ParseError::unknown("data.resultType", other, "vector, scalar")),
     };
     // No data is not health, unless somebody says so: the query may be wrong, or what it asks for gone.
@@ -144,13 +132,6 @@ fn signal(index: usize, series: Series, own: &Own, inbound: &Inbound<'_>) -> Res
 }
 
 // The fields we read, and only those.
-
-#[derive(Deserialize)]
-struct Answer {
-    status: String,
-    data: Option<Data>,
-    error: Option<String>,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     Inbound, ParseError, Provider, Settings, SettingsError,
-    error::quoted,
+    error::unknown_word,
     limits,
     poll::{self, Poll, Request},
     provider::Polled,
@@ -45,7 +45,7 @@ fn request(settings: &Settings, _: &[SecretString]) -> Result<Request, SettingsE
 }
 
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
-    let summary: Summary = reading::body(inbound.document()?)?;
+    let summary: Summary = reading::object(inbound.document()?)?;
     let groups = |id: &Option<String>| {
         let group = summary.components.iter().find(|group| group.group && Some(&group.id) == id.as_ref());
         group.map(|group| group.name.clone())
@@ -56,7 +56,7 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
         let mut signal = Signal::new(format!("component:{}", component.id), state, component.name.trim(), inbound.received_at);
         signal.severity = severity;
         if severity == Severity::Unknown {
-            signal.warnings.push(unknown_word(format!("components[{index}].status"), &component.status));
+            signal.warnings.push(unknown_word(&format!("components[{index}].status"), &component.status));
         }
         signal.summary = format!("{} says of {}: {}", summary.page.name, component.name.trim(), component.status.replace('_', " "));
         signal.url = summary.page.url.as_deref().and_then(limits::link);
@@ -69,7 +69,7 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
     for (index, incident) in summary.incidents.iter().enumerate() {
         let mut signal = Signal::new(format!("incident:{}", incident.id), SignalState::Firing, incident.name.trim(), inbound.received_at);
         signal.severity = impact(&incident.impact).unwrap_or_else(|| {
-            signal.warnings.push(unknown_word(format!("incidents[{index}].impact"), &incident.impact));
+            signal.warnings.push(unknown_word(&format!("incidents[{index}].impact"), &incident.impact));
             Severity::Unknown
         });
         signal.summary = format!("{}: {} ({})", summary.page.name, incident.name.trim(), incident.status);
@@ -101,11 +101,6 @@ fn impact(impact: &str) -> Option<Severity> {
         "critical" => Some(Severity::Critical),
         _ => None,
     }
-}
-
-/// One thing with a word we do not know is unknown; the others on the page still count.
-fn unknown_word(path: String, word: &str) -> String {
-    format!("`{path}` has the unknown value `{}`", quoted(word))
 }
 
 // The fields we read, and only those.

@@ -1,0 +1,95 @@
+//! What a polled source is asked with.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{SettingsError, form};
+
+/// One request, to be sent through the guard on outgoing requests.
+#[derive(Debug)]
+pub struct Request {
+    /// The whole URL. It may hold a key: never logged.
+    pub url: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, SecretString)>,
+    /// Sent by POST, if there is one.
+    pub body: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// `GET url`.
+    #[must_use]
+    pub fn get(url: impl Into<String>) -> Self {
+        Self { url: url.into(), headers: Vec::new(), body: None }.header("accept", "application/json")
+    }
+
+    /// With these fields as a form, by POST.
+    #[must_use]
+    pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
+        self.body = Some(form::write(fields).into_bytes());
+        self.header("content-type", "application/x-www-form-urlencoded".to_owned())
+    }
+
+    /// With `user:password` as Basic credentials, or anything else as a Bearer token.
+    #[must_use]
+    pub fn credentials(self, secret: &str) -> Self {
+        let value = if secret.contains(':') { format!("Basic {}", BASE64_STANDARD.encode(secret)) } else { format!("Bearer {secret}") };
+        self.header("authorization", value)
+    }
+
+    /// With a further header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<SecretString>) -> Self {
+        let name = name.to_ascii_lowercase();
+        self.headers.retain(|(other, _)| *other != name);
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With the newest secret, if there is any, as [`Request::credentials`].
+    #[must_use]
+    pub(crate) fn authorized(self, secrets: &[SecretString]) -> Self {
+        match secrets.last() {
+            Some(secret) => self.credentials(secret.expose_secret()),
+            None => self,
+        }
+    }
+}
+
+/// Joins the address of a source, as people paste it, with a path of ours.
+pub(crate) fn join(path: &str, base: &str, rest: &str) -> Result<String, SettingsError> {
+    if !is_address(base) || base.contains(['?', '#']) {
+        return Err(SettingsError::new(path, "must be an address such as https://status.example.com"));
+    }
+    Ok(format!("{}{rest}", base.trim_end_matches('/')))
+}
+
+/// Whether it could be asked at all: the guard on outgoing requests judges where it leads.
+pub(crate) fn is_address(url: &str) -> bool {
+    (url.starts_with("https://") || url.starts_with("http://")) && !url.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+/// The newest secret, for a source that answers nobody without one.
+pub(crate) fn secret<'a>(secrets: &'a [SecretString], what: &str) -> Result<&'a str, SettingsError> {
+    secrets.last().map(ExposeSecret::expose_secret).ok_or_else(|| SettingsError::new("secrets", format!("must hold {what}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_as_people_paste_them() {
+        assert_eq!(join("url", "https://a.example/", "/x"), Ok("https://a.example/x".to_owned()));
+        for wrong in ["a.example", "ftp://a.example", "https://a.example/?q", "https://a.example/ b"] {
+            assert!(join("url", wrong, "/x").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_a_bearer_token_or_a_user_with_a_password() {
+        let sent = |secret: &str| Request::get("https://a.example").credentials(secret).headers.pop().unwrap().1.expose_secret().to_owned();
+        assert_eq!(sent("token"), "Bearer token");
+        assert_eq!(sent("user:word"), "Basic dXNlcjp3b3Jk");
+    }
+}

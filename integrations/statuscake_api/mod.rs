@@ -1,0 +1,107 @@
+//! `StatusCake`: the state of its uptime tests.
+//!
+//! <https://developers.statuscake.com/api/#tag/uptime>
+
+use domain::{Severity, Signal, Span};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::{
+    Inbound, MAX_LABELS, ParseError, Provider, Settings, SettingsError, form,
+    poll::{self, Poll, Request},
+    provider::Polled,
+    reading, set,
+    thing::{self, HEALTHY, Health, NO_FAULT, Word, trouble},
+};
+
+pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
+    slug: "statuscake_api",
+    name: "StatusCake API",
+    setup: include_str!("setup.md"),
+    check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).map(|_| ()),
+    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+    parse,
+});
+
+const AT_LEAST: Span = Span::secs(30);
+/// Leaves room for the labels of our own.
+const MAX_TAGS: usize = MAX_LABELS - 8;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own {
+    /// Only tests with one of these tags.
+    #[serde(default)]
+    tags: Vec<String>,
+}
+
+fn request(settings: &Settings, secrets: &[SecretString]) -> Result<Request, SettingsError> {
+    let own: Own = poll::settings(settings.json())?;
+    let token = poll::secret(secrets, "an API token")?;
+    let tags = if own.tags.is_empty() { String::new() } else { format!("&matchany=true&tags={}", form::escape(&own.tags.join(","))) };
+    Ok(Request::get(format!("https://api.statuscake.com/v1/uptime?limit=100{tags}")).credentials(token))
+}
+
+fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
+    let answer: Answer = reading::object(inbound.document()?)?;
+    thing::any("data", &answer.data)?;
+    let told = |(index, test): (usize, &Test)| {
+        let (text, means) = if test.paused { ("paused", Some(NO_FAULT)) } else { (&*test.status, state(&test.status)) };
+        let word = Word { path: format!("data[{index}].status"), text, means };
+        let mut signal = thing::signal("test", &test.id, &test.name, &word, inbound.received_at);
+        for tag in test.tags.iter().take(MAX_TAGS) {
+            set::tag(&mut signal, tag, "");
+        }
+        set::labels(&mut signal, [("test_id", &*test.id), ("target", &test.website_url), ("type", &test.test_type)]);
+        signal
+    };
+    let mut signals: Vec<Signal> = answer.data.iter().enumerate().map(told).collect();
+    let (pages, total) = (answer.metadata.page_count, answer.metadata.total_count);
+    if pages > 1 {
+        let why = format!("there are {total} tests and one answer holds {}: choose some by `tags`", answer.data.len());
+        poll::partial(&mut signals, Some(&why), inbound.received_at);
+    }
+    Ok(signals)
+}
+
+fn state(word: &str) -> Option<Health> {
+    match word {
+        "up" => Some(HEALTHY),
+        "down" => Some(trouble(Severity::Critical)),
+        _ => None,
+    }
+}
+
+// The fields we read, and only those.
+
+#[derive(Deserialize)]
+struct Answer {
+    data: Vec<Test>,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    page_count: u64,
+    #[serde(default)]
+    total_count: u64,
+}
+
+#[derive(Deserialize)]
+struct Test {
+    #[serde(deserialize_with = "reading::id")]
+    id: String,
+    #[serde(default)]
+    name: String,
+    status: String,
+    #[serde(default)]
+    paused: bool,
+    #[serde(default)]
+    website_url: String,
+    #[serde(default)]
+    test_type: String,
+    #[serde(default, deserialize_with = "reading::null_as_empty")]
+    tags: Vec<String>,
+}
