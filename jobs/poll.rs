@@ -337,12 +337,12 @@ fn redirect(response: &Response, from: &Url) -> Option<Url> {
 
 /// The headers of a request; those of the settings only for the host that they were given for.
 fn headers(request: &poll::Request, memory: &Memory, known: bool) -> Result<HeaderMap, EgressError> {
-    let bad = |_| EgressError::Url("a header holds characters that cannot be sent".to_owned());
+    let bad = || EgressError::Url("a header holds characters that cannot be sent".to_owned());
     let mut headers = HeaderMap::new();
     for (name, value) in request.headers.iter().filter(|(name, _)| known || *name == "accept") {
-        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(bad)?;
+        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| bad())?;
         value.set_sensitive(true);
-        headers.insert(HeaderName::from_static(name), value);
+        headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
     }
     let conditions = [(IF_NONE_MATCH, &memory.etag), (IF_MODIFIED_SINCE, &memory.last_modified)];
     for (name, value) in conditions {
