@@ -53,7 +53,8 @@ impl App {
         let mut environment = settings(stack, folder.path()).await?;
         environment.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         let finished = Arc::new(AtomicBool::new(false));
-        STARTED.with(|started| started.lock().unwrap_or_else(PoisonError::into_inner).push(finished.clone()));
+        // Outages are watched by nobody: what they leave over is looked at in place.
+        let _ = STARTED.try_with(|started| started.lock().unwrap_or_else(PoisonError::into_inner).push(finished.clone()));
         let mut app = Self::stopped(folder, Arc::new(environment), Arc::default(), finished)?;
         app.apply(configuration)?;
         app.serve().await?;
