@@ -3,7 +3,7 @@
 //! <https://docs.datadoghq.com/api/latest/monitors/#get-all-monitors>
 
 use domain::{Severity, Signal, Span};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::{
@@ -14,14 +14,17 @@ use crate::{
     thing::{self, HEALTHY, Health, UNSURE, Word, trouble},
 };
 
-pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
-    slug: "datadog_monitors",
-    name: "Datadog monitors",
-    setup: include_str!("setup.md"),
-    check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).and_then(|own| own.url()).map(|_| ()),
-    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
-    parse,
-});
+pub(crate) static PROVIDER: Provider = Provider {
+    check_secret: |secret, _| keys(secret.expose_secret()).map(|_| ()),
+    ..Provider::polled(Polled {
+        slug: "datadog_monitors",
+        name: "Datadog monitors",
+        setup: include_str!("setup.md"),
+        check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).and_then(|own| own.url()).map(|_| ()),
+        poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+        parse,
+    })
+};
 
 const AT_LEAST: Span = Span::secs(30);
 /// The most monitors that one answer holds.
@@ -55,11 +58,17 @@ impl Own {
     }
 }
 
+const KEYS: &str = "the API key and the application key, like `<API key>:<application key>`";
+
 /// Datadog wants two keys at once: the secret is both of them.
+fn keys(both: &str) -> Result<(&str, &str), SettingsError> {
+    let fits = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let keys = both.split_once(':').filter(|(api, application)| fits(api) && fits(application));
+    keys.ok_or_else(|| SettingsError::new("secrets", format!("must hold {KEYS}")))
+}
+
 fn request(settings: &Settings, secrets: &[SecretString]) -> Result<Request, SettingsError> {
-    const WHAT: &str = "the API key and the application key, like `<API key>:<application key>`";
-    let both = poll::secret(secrets, WHAT)?;
-    let (api, application) = both.split_once(':').ok_or_else(|| SettingsError::new("secrets", format!("must hold {WHAT}")))?;
+    let (api, application) = keys(poll::secret(secrets, KEYS)?)?;
     let request = Request::get(poll::settings::<Own>(settings.json())?.url()?);
     Ok(request.header("dd-api-key", api).header("dd-application-key", application))
 }

@@ -79,7 +79,8 @@ fn parse(inbound: &Inbound<'_>, settings: &Settings) -> Result<Vec<Signal>, Pars
     if let Some((index, pipeline, means)) = telling.max_by_key(|(_, pipeline, _)| pipeline.id) {
         let word = Word { path: format!("[{index}].status"), text: &pipeline.status, means };
         let key = format!("{}@{}", own.project, own.reference);
-        let mut signal = thing::signal("pipeline", &key, &key, &word, inbound.received_at);
+        // The one thing of this integration: other settings make it another pipeline, and no second thing that never ends.
+        let mut signal = thing::signal("pipeline", "newest", &key, &word, inbound.received_at);
         signal.summary = format!("{}: pipeline {} on {} ended with {}", own.project, pipeline.id, own.reference, pipeline.status);
         set::labels(&mut signal, [("project", &*own.project), ("ref", &own.reference), ("source", &pipeline.source)]);
         set::link(&mut signal, &pipeline.web_url);

@@ -60,7 +60,8 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
     let mut signals = Vec::new();
     if let Some((index, build, result, means)) = telling.max_by_key(|(_, build, ..)| build.number) {
         let word = Word { path: format!("builds[{index}].result"), text: result, means };
-        let mut signal = thing::signal("job", &job.full_name, &job.full_name, &word, inbound.received_at);
+        // The one thing of this integration: other settings make it another job, and no second thing that never ends.
+        let mut signal = thing::signal("job", "newest", &job.full_name, &word, inbound.received_at);
         signal.summary = format!("{}: build {} ended with {result}", job.full_name, build.number);
         set::link(&mut signal, &build.url);
         signals.push(signal);

@@ -35,7 +35,7 @@ struct Own {
 impl Own {
     fn url(&self) -> Result<String, SettingsError> {
         if self.page.is_empty() || !self.page.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(SettingsError::new("page", "must be the page's id, such as 5b36dc6502d06804c0834a07"));
+            return Err(SettingsError::new("page", "must be the page's id, such as 0123456789abcdef01234567"));
         }
         Ok(format!("https://status-api.hostedstatus.com/1.0/status/{}", self.page))
     }
