@@ -146,7 +146,7 @@ impl Office {
 
     async fn hold_lease(&mut self, now: Timestamp) -> Result<Option<Lease>, StorageError> {
         self.show_presence().await?;
-        let gone = if self.lease.is_none() { holder_that_is_gone(&self.db).await? } else { None };
+        let gone = if self.lease.is_none() { holder_that_is_gone(&mut self.db.read().await?).await? } else { None };
         lease(&self.db, &self.holder, now, now.plus(LEASE), &gone.map_or(Others::MayLive, Others::HasDied)).await
     }
 

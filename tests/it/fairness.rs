@@ -95,6 +95,7 @@ async fn dead_endpoints_delay_no_other(stack: Stack) -> Result<()> {
     ensure!(at(0.99, &delayed) <= allowed, "healthy endpoints waited {:?}", at(0.99, &delayed));
     let tried: HashSet<_> = dead.received().drain(n_tried..).map(|request| request.uri).collect();
     ensure!(tried.len() == N_DEAD, "the dead are tried nevertheless");
+    app.leave();
     Ok(())
 }
 

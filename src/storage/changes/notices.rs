@@ -83,7 +83,7 @@ async fn owe(conn: &mut Connection, notices: &[&Notice], components: Option<&[i6
                 "s.scoped and exists (select 1 from subscriber_component sc where sc.subscriber_id = s.subscriber_id and sc.component_id in (",
             );
             push_ids(&mut query, ids);
-            query.push("))");
+            query.push(")");
         } else {
             query.push("not s.scoped");
         }
