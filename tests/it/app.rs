@@ -144,20 +144,31 @@ impl App {
 
     /// What `GET` gives at a path of the admin API.
     pub(crate) async fn admin(&self, path: &str) -> Result<Value> {
+        self.admin_send(path, None).await
+    }
+
+    /// What `POST` gives at a path of the admin API.
+    pub(crate) async fn admin_post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.admin_send(path, Some(body)).await
+    }
+
+    async fn admin_send(&self, path: &str, body: Option<&Value>) -> Result<Value> {
         if self.token.get().is_none() {
             let token = self.command(&["token", "create", "--name", "tests", "--scope", "*"])?;
             // Another process of this test may have been quicker; either token will do.
             let _ = self.token.set(token.trim().to_owned());
         }
         let token = self.token.get().context("a token")?;
+        let url = format!("{}/api/admin/v1{path}", self.base);
         loop {
-            let answer = self.http.get(format!("{}/api/admin/v1{path}", self.base)).bearer_auth(token).send().await?;
+            let request = body.map_or_else(|| self.http.get(&url), |body| self.http.post(&url).json(body));
+            let answer = request.bearer_auth(token).send().await?;
             if answer.status() == 429 {
                 // One token may ask only so often.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
-            ensure!(answer.status().is_success(), "GET {path}: {} {}", answer.status(), answer.text().await?);
+            ensure!(answer.status().is_success(), "{path}: {} {}", answer.status(), answer.text().await?);
             return Ok(answer.json().await?);
         }
     }

@@ -5,6 +5,7 @@ mod fairness;
 mod faults;
 mod history;
 mod outages;
+mod pages;
 mod polls;
 mod processes;
 mod road;
