@@ -31,7 +31,7 @@ pub(crate) fn read(at: &At<'_>, keys: &mut Unique, declared: &Declared<'_>, reso
         settings: settings.json().clone(),
         secrets,
         enabled: map.flag("enabled", true),
-        routes: map.list("routes", MAX_ROUTES).iter().map(|at| route(at, declared)).collect(),
+        routes: map.list("routes", MAX_ROUTES).iter().map(|at| route(at, declared, provider)).collect(),
     }
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn secret(at: &At<'_>, resolve: Resolve<'_>) -> Option<Secret> {
     resolve(&reference).map_err(|message| place.refuse(message)).ok()
 }
 
-fn route(at: &At<'_>, declared: &Declared<'_>) -> RouteSpec {
+fn route(at: &At<'_>, declared: &Declared<'_>, provider: Option<&Provider>) -> RouteSpec {
     let map = at.map(&[
         "when",
         "components",
@@ -155,13 +155,22 @@ fn route(at: &At<'_>, declared: &Declared<'_>) -> RouteSpec {
         status: map.get("status").map_or_else(StatusMap::default, |at| statuses(&at)),
         hold: map.span("for", Span::ZERO),
         keep_firing_for: map.span("keep_firing_for", Span::ZERO),
-        expire_after: map.span("expire_after", Span::ZERO),
+        expire_after: expire_after(&map, provider),
         cool_off: cool_off(&map),
         publish: map.get("publish").and_then(|at| at.choice("a policy", &names(Publish::ALL, Publish::as_str))).unwrap_or_default(),
         title: map.get_some("title").map(|at| check::template(&at)),
         body: map.get_some("body").map(|at| check::template(&at)),
         metric: metric.map(|at| metric_feed(&at, declared)),
     }
+}
+
+fn expire_after(map: &Map<'_>, provider: Option<&Provider>) -> Span {
+    let Some(at) = map.get("expire_after") else { return Span::ZERO };
+    let span = at.span();
+    if let Some(why) = provider.and_then(Provider::refuses_expiry).filter(|_| span > Span::ZERO) {
+        at.refuse(why);
+    }
+    span
 }
 
 fn cool_off(map: &Map<'_>) -> Span {

@@ -290,3 +290,12 @@ fn the_json_providers_settings_are_checked_down_to_their_names() {
     assert!(told.starts_with("6:7: integrations[0].settings.signatur: unknown field `signatur`, expected one of"), "{told}");
     assert!(told.ends_with("; did you mean `signature`?"), "{told}");
 }
+
+#[test]
+fn what_a_source_is_asked_for_does_not_expire_by_itself() {
+    let polled = "integrations:\n  - { key: a, provider: prometheus, settings: { url: \"http://p:9090\", query: up }, routes: [\n      { metric: { key: m }, expire_after: 5m }\n  ]}\n";
+    refused(
+        &format!("metrics: [{{ key: m, name: M }}]\n{polled}"),
+        "5:43: integrations[0].routes[0].expire_after: a source that is asked does not repeat what stays the same; what it no longer names is over anyway",
+    );
+}

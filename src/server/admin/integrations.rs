@@ -1,6 +1,6 @@
 //! `/integrations`: configured providers, with their secrets and routes.
 
-use domain::{IntegrationId, MAX_INTEGRATIONS, MAX_SECRETS};
+use domain::{IntegrationId, MAX_INTEGRATIONS, MAX_SECRETS, RouteSpec};
 use integrations::{Provider, Settings};
 use poem::web::Data;
 use poem_openapi::{
@@ -102,6 +102,7 @@ impl IntegrationsApi {
         let settings = new.settings.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         let secrets = check(&mut fields, provider, &settings, new.secrets.unwrap_or_default());
         let routes = routes::read(&mut fields, &targets(&mut entry.tx).await?, new.routes.unwrap_or_default());
+        check_expiry(&mut fields, provider, &routes);
         fields.done()?;
         check_count(stored::keys(&mut entry.tx).await?.len(), MAX_INTEGRATIONS, "integrations")?;
         let edit = IntegrationEdit { name, settings, enabled: new.enabled.unwrap_or(true) };
@@ -198,6 +199,7 @@ impl IntegrationsApi {
             Some(routes) => Some(routes::read(&mut fields, &targets(&mut entry.tx).await?, routes)),
             None => None,
         };
+        check_expiry(&mut fields, integrations::find(&old.provider), routes.as_deref().unwrap_or_default());
         fields.done()?;
         stored::update(&mut entry.tx, id, &edit).await?;
         if replaces_secrets {
@@ -233,6 +235,13 @@ fn find_provider(fields: &mut Fields, slug: &str) -> Option<&'static Provider> {
         fields.refuse("provider", format!("`{}` is not one of {known}", quoted(slug)));
     }
     found
+}
+
+fn check_expiry(fields: &mut Fields, provider: Option<&Provider>, routes: &[RouteSpec]) {
+    let Some(why) = provider.and_then(Provider::refuses_expiry) else { return };
+    for (i, _) in routes.iter().enumerate().filter(|(_, route)| route.expire_after.0 > 0) {
+        fields.refuse(format!("routes[{i}].expire_after"), why);
+    }
 }
 
 /// Checks settings, and secrets against them.
