@@ -250,7 +250,8 @@ impl Poller {
                 let answer = Answer { status: response.status, headers: &headers, body: &response.body, at: now };
                 let (delivery, read) = poll::answered(provider, integration, settings, answer);
                 let wait = next::retry_after(response.headers.get(RETRY_AFTER));
-                let is_new = memory.body_hash.as_ref() != Some(&hash) || memory.failures > 0;
+                // The first readable answer after a failure is always stored: it ends what the failure said.
+                let is_new = memory.body_hash.as_ref() != Some(&hash) || (memory.failures > 0 && read.is_ok());
                 if is_new {
                     self.inbox.insert(delivery).await?;
                     memory.body_hash = Some(hash);
