@@ -198,7 +198,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Connection, StorageError> {
         Ok(Connection(match self {
             // IMMEDIATE: a transaction that first reads and then writes could otherwise fail in the middle.
-            Self::Sqlite { writer, .. } => Inner::SqliteWriter(writer.begin_with("pragma synchronous = full; begin immediate").await?),
+            Self::Sqlite { writer, .. } => Inner::SqliteWriter(begin_sqlite(writer, "pragma synchronous = full; begin immediate").await?),
             Self::Postgres(pool) => Inner::Postgres(Link::begin(pool, "begin").await?),
         }))
     }
@@ -210,7 +210,7 @@ impl Db {
     /// As [`Db::read`].
     pub async fn begin_lazily(&self) -> Result<Connection, StorageError> {
         Ok(Connection(match self {
-            Self::Sqlite { writer, .. } => Inner::SqliteWriter(writer.begin_with("pragma synchronous = normal; begin immediate").await?),
+            Self::Sqlite { writer, .. } => Inner::SqliteWriter(begin_sqlite(writer, "pragma synchronous = normal; begin immediate").await?),
             Self::Postgres(pool) => Inner::Postgres(Link::begin(pool, "begin; set local synchronous_commit = off").await?),
         }))
     }
@@ -234,6 +234,17 @@ impl Db {
         let mut conn = self.read().await?;
         sql!(conn, c => sqlx::query("select 1").execute(&mut *c).await.map(|_| ()))?;
         Ok(())
+    }
+}
+
+/// SQLite undoes a transaction by itself when the disk is full. The driver, which is then told that there is nothing to undo, takes it for
+/// open from then on, and no other can begin on that connection: so another connection takes its place.
+async fn begin_sqlite(writer: &SqlitePool, begin: &'static str) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    loop {
+        match writer.begin_with(begin).await {
+            Err(sqlx::Error::InvalidSavePointStatement) => writer.acquire().await?.close().await?,
+            begun => return begun,
+        }
     }
 }
 
