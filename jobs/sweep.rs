@@ -112,7 +112,7 @@ impl Sweep {
 fn patience(held: &HashSet<Admission>, going_on: bool) -> Duration {
     Duration::from_millis(match () {
         () if going_on => 10,
-        () if held.contains(&Admission::NoPlace) => 25,
+        () if held.contains(&Admission::NoPlace) => 50,
         () if held.contains(&Admission::Behind) => 100,
         () => 250,
     })

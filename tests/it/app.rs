@@ -112,6 +112,11 @@ impl App {
         self.process.take().context("nothing runs")?.kill()
     }
 
+    /// The number of the process.
+    pub(crate) fn pid(&self) -> Result<u32> {
+        Ok(self.process.as_ref().context("nothing runs")?.id())
+    }
+
     /// Sends the process a signal, `STOP` for example.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
         self.process.as_ref().context("nothing runs")?.signal(name)

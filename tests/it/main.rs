@@ -1,9 +1,11 @@
 //! End-to-end tests: the parts of the binary on real servers.
 
 mod app;
+mod durability;
 mod fairness;
 mod faults;
 mod history;
+mod mail;
 mod outages;
 mod pages;
 mod polls;

@@ -6,12 +6,14 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::{
-    app::{App, Stack},
+    app::{App, Stack, run},
+    faults::mail_settings,
     road::{TOKEN, alert, configuration, deliver, now},
     servers::{
         postgres::Postgres,
         proxy::{Manner, Proxy},
         redis::Redis,
+        smtp::SmtpServer,
         wait_for,
         webhooks::WebhookServer,
     },
@@ -91,8 +93,10 @@ async fn endure_without_database(app: &App) -> Result<()> {
 async fn the_database_is_out_of_reach(stack: Stack, manner: Manner) -> Result<()> {
     let direct = Postgres::shared().await?.database().await?;
     let wire = Proxy::to(&direct).await?;
-    let webhooks = WebhookServer::start().await?;
-    let app = App::start(stack, &configuration(&webhooks.url()), &[("FANAL_DATABASE_URL", wire.through(&direct))]).await?;
+    let (smtp, webhooks) = (SmtpServer::start()?, WebhookServer::start().await?);
+    let mut settings = mail_settings(&smtp);
+    settings.push(("FANAL_DATABASE_URL", wire.through(&direct)));
+    let app = App::start(stack, &configuration(&webhooks.url()), &settings).await?;
     ensure!(deliver(&app, &alert("o1", &now(), None)).await? == 202);
     app.wait_for_status("API", "major_outage").await?;
     webhooks.wait_for_requests(2, Duration::from_secs(20)).await?;
@@ -116,7 +120,7 @@ async fn the_database_is_out_of_reach(stack: Stack, manner: Manner) -> Result<()
     webhooks.wait_for_requests(4, left()).await?;
     println!("taken in after {taken_in:?}, decided after {decided:?}, told after {:?}", back.elapsed());
     ensure!(app.command(&["replay"])?.contains("exactly the stored state"));
-    Ok(())
+    app.finish().await
 }
 
 mod without_the_database {
@@ -124,22 +128,22 @@ mod without_the_database {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn that_refuses_on_postgres_with_redis() -> Result<()> {
-        the_database_is_out_of_reach(Stack::PostgresRedis, Manner::Refuse).await
+        run(the_database_is_out_of_reach(Stack::PostgresRedis, Manner::Refuse)).await
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn that_is_silent_on_postgres_with_redis() -> Result<()> {
-        the_database_is_out_of_reach(Stack::PostgresRedis, Manner::Blackhole).await
+        run(the_database_is_out_of_reach(Stack::PostgresRedis, Manner::Blackhole)).await
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn that_refuses_on_postgres_alone() -> Result<()> {
-        the_database_is_out_of_reach(Stack::Postgres, Manner::Refuse).await
+        run(the_database_is_out_of_reach(Stack::Postgres, Manner::Refuse)).await
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn that_is_silent_on_postgres_alone() -> Result<()> {
-        the_database_is_out_of_reach(Stack::Postgres, Manner::Blackhole).await
+        run(the_database_is_out_of_reach(Stack::Postgres, Manner::Blackhole)).await
     }
 }
 
@@ -165,9 +169,10 @@ async fn check_without_queue(app: &App, webhooks: &WebhookServer, n_before: usiz
 async fn the_queue_is_out_of_reach(manner: Manner) -> Result<()> {
     let direct = format!("{}?prefix={}", Redis::shared().await?.database(), Redis::fresh_prefix());
     let wire = Proxy::to(&direct).await?;
-    let webhooks = WebhookServer::start().await?;
-    let url = [("FANAL_QUEUE_URL", wire.through(&direct))];
-    let app = App::start(Stack::PostgresRedis, &configuration(&webhooks.url()), &url).await?;
+    let (smtp, webhooks) = (SmtpServer::start()?, WebhookServer::start().await?);
+    let mut settings = mail_settings(&smtp);
+    settings.push(("FANAL_QUEUE_URL", wire.through(&direct)));
+    let app = App::start(Stack::PostgresRedis, &configuration(&webhooks.url()), &settings).await?;
 
     wire.behave(manner);
     check_without_queue(&app, &webhooks, 0).await?;
@@ -176,26 +181,32 @@ async fn the_queue_is_out_of_reach(manner: Manner) -> Result<()> {
     let back = Instant::now();
     webhooks.wait_for_requests(2, Duration::from_secs(60)).await?;
     println!("told {:?} after the queue was back", back.elapsed());
-    wait_for("readiness", Duration::from_secs(20), || async { (readiness(&app).await?.0 == 200).then_some(()) }).await
+    wait_for("readiness", Duration::from_secs(20), || async { (readiness(&app).await?.0 == 200).then_some(()) }).await?;
+    app.finish().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_wait_for_a_queue_that_refuses_and_nothing_else_does() -> Result<()> {
-    the_queue_is_out_of_reach(Manner::Refuse).await
+    run(the_queue_is_out_of_reach(Manner::Refuse)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_wait_for_a_queue_that_is_silent_and_nothing_else_does() -> Result<()> {
-    the_queue_is_out_of_reach(Manner::Blackhole).await
+    run(the_queue_is_out_of_reach(Manner::Blackhole)).await
 }
 
 /// Redis dies with what it held, is not even there when the binary starts, and comes back empty.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_dies_and_comes_back_empty_loses_nothing() -> Result<()> {
+    run(redis_dies_and_comes_back_empty()).await
+}
+
+async fn redis_dies_and_comes_back_empty() -> Result<()> {
     let mut redis = Redis::start().await?;
-    let webhooks = WebhookServer::start().await?;
-    let url = [("FANAL_QUEUE_URL", redis.database())];
-    let mut app = App::start(Stack::PostgresRedis, &configuration(&webhooks.url()), &url).await?;
+    let (smtp, webhooks) = (SmtpServer::start()?, WebhookServer::start().await?);
+    let mut settings = mail_settings(&smtp);
+    settings.push(("FANAL_QUEUE_URL", redis.database()));
+    let mut app = App::start(Stack::PostgresRedis, &configuration(&webhooks.url()), &settings).await?;
     redis.kill()?;
     check_without_queue(&app, &webhooks, 0).await?;
     app.kill()?;
@@ -205,5 +216,5 @@ async fn a_redis_that_dies_and_comes_back_empty_loses_nothing() -> Result<()> {
     let back = Instant::now();
     webhooks.wait_for_requests(2, Duration::from_secs(60)).await?;
     println!("told {:?} after Redis was back", back.elapsed());
-    Ok(())
+    app.finish().await
 }

@@ -29,6 +29,7 @@ const NEEDS: &[(Probe, &str)] = &[
     (Probe::PostgresProgram("initdb"), "postgresql"),
     (Probe::Program("redis-server"), "redis-server"),
     (Probe::Program("prometheus-alertmanager"), "prometheus-alertmanager"),
+    (Probe::Program("strace"), "strace"),
     (Probe::Program("chromium"), "chromium"),
     (Probe::Program("node"), "nodejs"),
     (Probe::Program("npm"), "npm"),

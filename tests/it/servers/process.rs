@@ -83,6 +83,11 @@ impl Process {
         Ok(())
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal, `STOP` for example.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
         // Not yet waited for, so the number is still its own.

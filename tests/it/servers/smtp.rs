@@ -70,7 +70,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     manner: Manner,
-    refused: HashMap<String, u16>,
+    refused: HashMap<String, (u16, &'static str)>,
+    asked: HashMap<String, usize>,
     mails: Vec<Mail>,
     n_connections: usize,
     closed: bool,
@@ -97,9 +98,14 @@ impl SmtpServer {
         self.shared.changed.notify_all();
     }
 
-    /// Refuses one address with this code, whatever its manner.
-    pub(crate) fn refuse_recipient(&self, address: &str, code: u16) {
-        self.shared.lock().refused.insert(address.to_owned(), code);
+    /// Refuses one address with this code and text, whatever its manner.
+    pub(crate) fn refuse_recipient(&self, address: &str, code: u16, text: &'static str) {
+        self.shared.lock().refused.insert(address.to_owned(), (code, text));
+    }
+
+    /// How often it was asked whether it takes mail for an address.
+    pub(crate) fn n_asked(&self, address: &str) -> usize {
+        self.shared.lock().asked.get(address).copied().unwrap_or_default()
     }
 
     /// What has arrived so far.
@@ -195,14 +201,14 @@ struct Inbox {
 impl Inbox {
     fn refusal(&self, stage: Stage) -> Option<Response> {
         match self.shared.lock().manner {
-            Manner::Refuse(at, code) if at == stage => Some(refuse(code)),
+            Manner::Refuse(at, code) if at == stage => Some(refuse(code, "told to refuse")),
             _ => None,
         }
     }
 }
 
-fn refuse(code: u16) -> Response {
-    Response::custom(code, "told to refuse".to_owned())
+fn refuse(code: u16, text: &str) -> Response {
+    Response::custom(code, text.to_owned())
 }
 
 impl Handler for Inbox {
@@ -211,8 +217,12 @@ impl Handler for Inbox {
     }
 
     fn rcpt(&mut self, to: &str) -> Response {
-        let refused = self.shared.lock().refused.get(to).copied();
-        refused.map(refuse).or_else(|| self.refusal(Stage::Recipient)).unwrap_or(response::OK)
+        let refused = {
+            let mut state = self.shared.lock();
+            *state.asked.entry(to.to_owned()).or_default() += 1;
+            state.refused.get(to).copied()
+        };
+        refused.map(|(code, text)| refuse(code, text)).or_else(|| self.refusal(Stage::Recipient)).unwrap_or(response::OK)
     }
 
     fn data_start(&mut self, _domain: &str, from: &str, _is8bit: bool, to: &[String]) -> Response {
@@ -267,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn it_refuses_stalls_and_hangs_up_when_told_to() -> Result<()> {
         let server = SmtpServer::start()?;
-        server.refuse_recipient("gone@example.com", 550);
+        server.refuse_recipient("gone@example.com", 550, "gone");
         assert!(send(&server, "gone@example.com").await.is_err_and(|error| error.is_permanent()));
         send(&server, "reader@example.com").await?;
 
