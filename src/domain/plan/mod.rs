@@ -3,6 +3,7 @@
 //! Pure: `now` is an argument, ids come from the state, and everything goes through [`State::apply`].
 
 mod acts;
+mod backtest;
 mod incidents;
 mod maintenances;
 mod memory;
@@ -11,13 +12,16 @@ mod reconfigured;
 mod signals;
 mod statuses;
 mod timers;
+mod trial;
 mod wording;
 
 #[cfg(test)]
 mod tests;
 
 pub use acts::{Act, ActError, IncidentEdit, MAX_BODY_CHARS, MAX_TITLE_CHARS, MaintenanceEdit};
+pub use backtest::{BackTest, Findings, StatusSpan};
 pub use mutes::still_firing;
+pub use trial::{Trial, try_route};
 
 use crate::{
     Change, Component, ComponentId, DeliveryId, IntegrationId, Notice, NoticeAbout, NoticeId, NoticeKind, Recorded, Signal, Span, State,
