@@ -73,7 +73,8 @@ mod tests {
     #[test]
     fn the_pause_between_two_bursts_is_no_silence() {
         let day = Span::mins(24 * 60);
-        let bursts: Vec<Timestamp> = (0..4).flat_map(|burst| every(Span::secs(1), 40).into_iter().map(move |at| Timestamp(at.0 + burst * day.0))).collect();
+        let bursts: Vec<Timestamp> =
+            (0..4).flat_map(|burst| every(Span::secs(1), 40).into_iter().map(move |at| Timestamp(at.0 + burst * day.0))).collect();
         let after = silent_after(&bursts).unwrap();
         assert!(after > Span::mins(23 * 60) && after < day, "{after}");
     }

@@ -170,7 +170,9 @@ fn marks(pool: &[&Signal]) -> Vec<(Mark, usize)> {
 
 fn says_nothing(name: &str) -> bool {
     let name = name.to_lowercase();
-    LOUDNESS.contains(&name.as_str()) || FLEETING.contains(&name.as_str()) || ["_id", "_url", "_at", "_time"].iter().any(|end| name.ends_with(end))
+    LOUDNESS.contains(&name.as_str())
+        || FLEETING.contains(&name.as_str())
+        || ["_id", "_url", "_at", "_time"].iter().any(|end| name.ends_with(end))
 }
 
 /// How many values a mark has, if they are names, few, and always the same for the same thing.
@@ -292,18 +294,24 @@ mod tests {
         ];
         let components = [target("payments", "Payments API"), target("site", "Web"), target("api", "API")];
         let suggestions = suggest(&signals, &[], &components);
-        assert_eq!(made(&suggestions), [(r#"signal.labels.service == "payments-api""#, "payments"), (r#"signal.labels.service == "web""#, "site")]);
+        assert_eq!(
+            made(&suggestions),
+            [(r#"signal.labels.service == "payments-api""#, "payments"), (r#"signal.labels.service == "web""#, "site")]
+        );
         assert_eq!((&suggestions[0].severities, &suggestions[0].missing), (&vec![Severity::Critical], &None));
         for suggestion in &suggestions {
             let condition = Expression::compile(&suggestion.route.when).unwrap();
-            let taken: Vec<usize> = (0..2).filter(|i| condition.is_true(&to_value(&serde_json::json!({ "signal": signals[*i] }))).unwrap()).collect();
+            let taken: Vec<usize> =
+                (0..2).filter(|i| condition.is_true(&to_value(&serde_json::json!({ "signal": signals[*i] }))).unwrap()).collect();
             assert_eq!(taken, suggestion.signals);
         }
     }
 
     #[test]
     fn what_changes_with_every_event_tells_nothing_apart() {
-        let run = |fingerprint, build: &str, region: &str| signal(fingerprint, &[("build_no", build), ("region", region), ("started", "2026-05-28T20:26:40Z")]);
+        let run = |fingerprint, build: &str, region: &str| {
+            signal(fingerprint, &[("build_no", build), ("region", region), ("started", "2026-05-28T20:26:40Z")])
+        };
         let (signals, seen) = ([run("a", "blue-x", "eu-west-1")], [run("a", "green-y", "eu-west-1"), run("b", "red-z", "us-east-2")]);
         let suggestions = suggest(&signals, &seen, &[]);
         assert_eq!(made(&suggestions), [(r#"signal.labels.region == "eu-west-1""#, "eu-west-1")]);
@@ -317,7 +325,15 @@ mod tests {
         for name in ["api", "eu-west-1", "Payments API", "ApiDown", "平台", "db-3.internal"] {
             assert!(is_name(name), "{name}");
         }
-        for other in ["", "17", "2026-05-28T20:26:40Z", "10.0.0.7:9100", "https://x.example", "6f1a52b7-0000-4000-8000-00000000abcd", "deadbeefcafe1234"] {
+        for other in [
+            "",
+            "17",
+            "2026-05-28T20:26:40Z",
+            "10.0.0.7:9100",
+            "https://x.example",
+            "6f1a52b7-0000-4000-8000-00000000abcd",
+            "deadbeefcafe1234",
+        ] {
             assert!(!is_name(other), "{other}");
         }
     }

@@ -331,12 +331,7 @@ pub async fn replayable(
 ///
 /// # Errors
 /// What the database said.
-pub async fn replay_many(
-    conn: &mut Connection,
-    filter: DeliveryFilter,
-    after: DeliveryId,
-    last: DeliveryId,
-) -> Result<u64, StorageError> {
+pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, after: DeliveryId, last: DeliveryId) -> Result<u64, StorageError> {
     Ok(sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "update delivery set state = 'pending', reason = null, signals = null where state <> 'pending' and delivery_id > ",

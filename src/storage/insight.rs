@@ -37,10 +37,12 @@ pub async fn stretch(conn: &mut Connection, integration: IntegrationId, from: Ti
 }
 
 async fn first_since(conn: &mut Connection, at: Timestamp) -> Result<Option<i64>, StorageError> {
-    Ok(sql!(conn, c => sqlx::query_scalar("select delivery_id from delivery where received_at >= $1 order by received_at, delivery_id limit 1")
+    Ok(
+        sql!(conn, c => sqlx::query_scalar("select delivery_id from delivery where received_at >= $1 order by received_at, delivery_id limit 1")
         .bind(at.0)
         .fetch_optional(&mut *c)
-        .await)?)
+        .await)?,
+    )
 }
 
 type PortionRow = (i64, i64, String, Vec<u8>);
@@ -185,7 +187,7 @@ pub async fn published(
 ) -> Result<Vec<Incident>, StorageError> {
     let ids: Vec<i64> = sql!(conn, c => sqlx::query_scalar(
         "select incident_id from incident
-         where published and started_at < $3 and (resolved_at is null or resolved_at >= $2)
+         where published and started_at <= $3 and (resolved_at is null or resolved_at >= $2)
            and opened_by in (select route_id from route where integration_id = $1)
          order by started_at desc limit $4",
     )

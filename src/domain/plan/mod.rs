@@ -113,13 +113,7 @@ impl<'s> Planner<'s> {
 
     /// The names of components as they stand in a sentence: `API, Payments and 3 more`.
     fn names(&self, ids: &[ComponentId]) -> String {
-        const SHOWN: usize = 3;
         let names: Vec<&str> = ids.iter().filter_map(|id| self.visible(*id)).map(|component| component.name.as_str()).collect();
-        match names.as_slice() {
-            [] => "an internal component".to_owned(),
-            [one] => (*one).to_owned(),
-            [rest @ .., last] if names.len() <= SHOWN => format!("{} and {last}", rest.join(", ")),
-            _ => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
-        }
+        wording::in_a_sentence(&names)
     }
 }

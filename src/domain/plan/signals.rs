@@ -2,8 +2,8 @@
 
 use super::{Planner, incidents::Ending, mutes};
 use crate::{
-    Alert, AlertKey, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Timestamp,
-    Why, to_value,
+    Alert, AlertKey, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Timestamp, Why,
+    to_value,
 };
 
 impl Planner<'_> {

@@ -18,9 +18,10 @@ pub struct Trial {
     pub errors: Vec<(&'static str, ExpressionError)>,
 }
 
-/// Tries a route on a signal; `components` are the names of what the route speaks about, as in a sentence.
+/// Tries a route on a signal; `components` are the names of what it speaks about, without those that readers may not see.
 #[must_use]
-pub fn try_route(route: &Route, signal: &Signal, components: &str) -> Trial {
+pub fn try_route(route: &Route, signal: &Signal, components: &[&str]) -> Trial {
+    let components = wording::in_a_sentence(components);
     let mut trial = Trial::default();
     let context = signals::context(signal);
     match route.condition.is_true(&context) {
@@ -40,7 +41,7 @@ pub fn try_route(route: &Route, signal: &Signal, components: &str) -> Trial {
     }
     trial.status = route.status_of(signal);
     if let Some(status) = trial.status {
-        trial.title = Some(wording::opened(route, status, Some(signal), components).0);
+        trial.title = Some(wording::opened(route, status, Some(signal), &components).0);
         let context = minijinja::context! { signal => to_value(signal), components => components, status => status.words() };
         for (field, template) in [("title", &route.title), ("body", &route.body)] {
             let failed = template.as_deref().and_then(|template| render_template(template, &context).err());
@@ -70,21 +71,21 @@ mod tests {
     #[test]
     fn a_route_says_whether_it_matches_and_what_that_means() {
         let route = route(&RouteSpec { when: r#"signal.labels.service == "api""#.to_owned(), ..RouteSpec::default() });
-        let trial = try_route(&route, &signal(SignalState::Firing, Severity::Critical), "API");
+        let trial = try_route(&route, &signal(SignalState::Firing, Severity::Critical), &["API"]);
         assert_eq!((trial.matches, trial.status, trial.title.as_deref()), (true, Some(Status::MajorOutage), Some("Problem with API")));
-        let over = try_route(&route, &signal(SignalState::Resolved, Severity::Critical), "API");
+        let over = try_route(&route, &signal(SignalState::Resolved, Severity::Critical), &["API"]);
         assert_eq!((over.matches, over.status), (true, None));
         let other = Signal { labels: Default::default(), ..signal(SignalState::Firing, Severity::Critical) };
-        assert_eq!(try_route(&route, &other, "API"), Trial::default());
+        assert_eq!(try_route(&route, &other, &["API"]), Trial::default());
     }
 
     #[test]
     fn what_fails_is_named_with_its_field() {
         let failing = route(&RouteSpec { when: "signal.subject|int > 1".to_owned(), ..RouteSpec::default() });
-        let trial = try_route(&failing, &signal(SignalState::Firing, Severity::Critical), "API");
+        let trial = try_route(&failing, &signal(SignalState::Firing, Severity::Critical), &["API"]);
         assert_eq!((trial.matches, trial.errors.len(), trial.errors[0].0), (false, 1, "when"));
         let titled = route(&RouteSpec { title: Some("{{ signal.subject|int }}".to_owned()), ..RouteSpec::default() });
-        let trial = try_route(&titled, &signal(SignalState::Firing, Severity::Critical), "API");
+        let trial = try_route(&titled, &signal(SignalState::Firing, Severity::Critical), &["API"]);
         assert_eq!((trial.title.as_deref(), trial.errors[0].0), (Some("Problem with API"), "title"));
     }
 }
