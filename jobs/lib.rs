@@ -10,6 +10,7 @@ pub mod notify;
 pub mod poll;
 pub mod queue;
 pub mod schedule;
+pub mod silence;
 pub mod sweep;
 
 pub use clock::Clock;

@@ -16,6 +16,7 @@ use jobs::{
     notify::{self, Courier},
     poll::{Poller, Rounds},
     queue::{Handler, Job, Queue, QueueUrl},
+    silence::Silence,
     sweep::Sweep,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
@@ -100,6 +101,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     tasks.spawn(evaluator.run(shutdown.clone()));
     tasks.spawn(sweep.run(shutdown.clone()));
     tasks.spawn(housekeeping.run(shutdown.clone()));
+    tasks.spawn(Silence { db: db.clone(), clock: clock.clone(), health: health.clone() }.run(shutdown.clone()));
     let (inbox, _) = Inbox::open(db.clone(), wake.clone());
     let rounds = Rounds { db: db.clone(), queue: queue.clone(), clock: clock.clone(), wake: wake.clone(), health: health.clone() };
     tasks.spawn(rounds.run(shutdown.clone()));

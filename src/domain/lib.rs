@@ -7,6 +7,7 @@ mod change;
 mod delivery;
 mod desired;
 mod expression;
+mod habit;
 mod model;
 mod notice;
 mod plan;
@@ -14,6 +15,7 @@ mod route;
 mod signal;
 mod state;
 mod status;
+mod suggest;
 mod time;
 mod visibility;
 
@@ -24,6 +26,7 @@ pub use desired::*;
 pub use expression::{
     Expression, ExpressionError, MAX_EXPRESSION_BYTES, MAX_RENDERED_BYTES, check_template, render_template, template_names, to_value,
 };
+pub use habit::{HABIT_DELIVERIES, MIN_HABIT_DELIVERIES, MIN_SILENCE, is_silent, silent_after};
 pub use model::*;
 pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
 pub use plan::*;
@@ -31,4 +34,5 @@ pub use route::{Publish, Route, StatusMap};
 pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};
 pub use state::{Cause, CauseKey, Phase, State};
 pub use status::{Impact, Severity, Status, UnknownName};
+pub use suggest::{MAX_SUGGESTIONS, Suggestion, Target, suggest};
 pub use time::{MAX_SPAN, Span, TimeError, Timestamp};

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ComponentId, Expression, IntegrationId, MetricId, RouteId, Severity, Span, Status, UnknownName, status::named};
+use crate::{
+    ComponentId, Expression, ExpressionError, IntegrationId, MetricId, RouteId, RouteSpec, Severity, Signal, Span, Status, UnknownName,
+    status::named,
+};
 
 /// What may happen by itself when a route takes up a signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,4 +91,44 @@ pub struct Route {
     pub metric: Option<MetricId>,
     /// The value, if it is not `signal.value`.
     pub value: Option<Expression>,
+}
+
+impl Route {
+    /// A route as somebody wants it, ready to be folded on. `components` and `metric` are what its keys refer to.
+    ///
+    /// # Errors
+    /// An expression does not compile.
+    pub fn compile(
+        id: RouteId,
+        integration: IntegrationId,
+        label: String,
+        spec: &RouteSpec,
+        components: Vec<ComponentId>,
+        metric: Option<MetricId>,
+    ) -> Result<Self, ExpressionError> {
+        Ok(Self {
+            id,
+            integration,
+            label,
+            condition: Expression::compile(&spec.when)?,
+            status: spec.status.clone(),
+            components,
+            hold: spec.hold,
+            keep_firing_for: spec.keep_firing_for,
+            expire_after: spec.expire_after,
+            cool_off: spec.cool_off,
+            publish: spec.publish,
+            title: spec.title.clone(),
+            body: spec.body.clone(),
+            metric,
+            value: spec.metric.as_ref().map(|feed| Expression::compile(&feed.value)).transpose()?,
+        })
+    }
+
+    /// What a firing signal that it takes means for its components; `None` if nothing: health is nothing to remember.
+    #[must_use]
+    pub fn status_of(&self, signal: &Signal) -> Option<Status> {
+        let status = if signal.is_unreadable() { Some(Status::Unknown) } else { self.status.status(signal.severity) };
+        status.filter(|status| !self.components.is_empty() && *status != Status::Operational)
+    }
 }

@@ -214,6 +214,28 @@ pub struct DeliveryFilter {
     pub integration: Option<IntegrationId>,
     /// Only those of one state.
     pub state: Option<DeliveryState>,
+    /// Only those that arrived then or later.
+    pub from: Option<Timestamp>,
+    /// Only those that arrived before.
+    pub to: Option<Timestamp>,
+}
+
+/// Adds the conditions of a filter to a query that has one already.
+macro_rules! narrow {
+    ($query:ident, $filter:expr) => {
+        if let Some(integration) = $filter.integration {
+            $query.push(" and integration_id = ").push_bind(integration.0);
+        }
+        if let Some(state) = $filter.state {
+            $query.push(" and state = ").push_bind(state.as_str());
+        }
+        if let Some(from) = $filter.from {
+            $query.push(" and received_at >= ").push_bind(from.0);
+        }
+        if let Some(to) = $filter.to {
+            $query.push(" and received_at < ").push_bind(to.0);
+        }
+    };
 }
 
 /// A delivery in a list: without what may be large.
@@ -250,12 +272,7 @@ pub async fn list(conn: &mut Connection, filter: DeliveryFilter, before: i64, li
              from delivery where delivery_id < ",
         );
         query.push_bind(before);
-        if let Some(integration) = filter.integration {
-            query.push(" and integration_id = ").push_bind(integration.0);
-        }
-        if let Some(state) = filter.state {
-            query.push(" and state = ").push_bind(state.as_str());
-        }
+        narrow!(query, filter);
         query.push(" order by delivery_id desc limit ").push_bind(limit);
         query.build_query_as().fetch_all(&mut *c).await?
     });
@@ -287,23 +304,40 @@ pub async fn replay(conn: &mut Connection, id: DeliveryId) -> Result<bool, Stora
     Ok(n > 0)
 }
 
-/// Lets the evaluator look again at the oldest deliveries of a kind, at most `limit`; returns how many.
+/// The oldest deliveries of a kind above the id `after` that could be looked at again, at most `limit`: the id of the last of them, and how
+/// many they are.
 ///
 /// # Errors
 /// What the database said.
-pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, limit: i64) -> Result<u64, StorageError> {
+pub async fn replayable(
+    conn: &mut Connection,
+    filter: DeliveryFilter,
+    after: DeliveryId,
+    limit: i64,
+) -> Result<(Option<DeliveryId>, i64), StorageError> {
+    let (last, n): (Option<i64>, i64) = sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new(
+            "select max(delivery_id), count(*) from (select delivery_id from delivery where state <> 'pending' and delivery_id > ",
+        );
+        query.push_bind(after.0);
+        narrow!(query, filter);
+        query.push(" order by delivery_id limit ").push_bind(limit).push(") as oldest");
+        query.build_query_as().fetch_one(&mut *c).await?
+    });
+    Ok((last.map(DeliveryId), n))
+}
+
+/// Lets the evaluator look again at the deliveries of a kind above the id `after`, up to `last`; returns how many.
+///
+/// # Errors
+/// What the database said.
+pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, after: DeliveryId, last: DeliveryId) -> Result<u64, StorageError> {
     Ok(sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
-            "update delivery set state = 'pending', reason = null, signals = null where delivery_id in (
-             select delivery_id from delivery where state <> 'pending'",
+            "update delivery set state = 'pending', reason = null, signals = null where state <> 'pending' and delivery_id > ",
         );
-        if let Some(integration) = filter.integration {
-            query.push(" and integration_id = ").push_bind(integration.0);
-        }
-        if let Some(state) = filter.state {
-            query.push(" and state = ").push_bind(state.as_str());
-        }
-        query.push(" order by delivery_id limit ").push_bind(limit).push(")");
+        query.push_bind(after.0).push(" and delivery_id <= ").push_bind(last.0);
+        narrow!(query, filter);
         query.build().execute(&mut *c).await?.rows_affected()
     }))
 }

@@ -14,6 +14,7 @@ pub mod history;
 pub mod hub;
 pub mod idempotency;
 mod inbox;
+pub mod insight;
 pub mod integrations;
 pub mod ledger;
 mod link;

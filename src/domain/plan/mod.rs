@@ -3,6 +3,7 @@
 //! Pure: `now` is an argument, ids come from the state, and everything goes through [`State::apply`].
 
 mod acts;
+mod backtest;
 mod incidents;
 mod maintenances;
 mod memory;
@@ -11,13 +12,16 @@ mod reconfigured;
 mod signals;
 mod statuses;
 mod timers;
+mod trial;
 mod wording;
 
 #[cfg(test)]
 mod tests;
 
 pub use acts::{Act, ActError, IncidentEdit, MAX_BODY_CHARS, MAX_TITLE_CHARS, MaintenanceEdit};
+pub use backtest::{BackTest, Findings, StatusSpan};
 pub use mutes::still_firing;
+pub use trial::{Trial, try_route};
 
 use crate::{
     Change, Component, ComponentId, DeliveryId, IntegrationId, Notice, NoticeAbout, NoticeId, NoticeKind, Recorded, Signal, Span, State,
@@ -109,13 +113,7 @@ impl<'s> Planner<'s> {
 
     /// The names of components as they stand in a sentence: `API, Payments and 3 more`.
     fn names(&self, ids: &[ComponentId]) -> String {
-        const SHOWN: usize = 3;
         let names: Vec<&str> = ids.iter().filter_map(|id| self.visible(*id)).map(|component| component.name.as_str()).collect();
-        match names.as_slice() {
-            [] => "an internal component".to_owned(),
-            [one] => (*one).to_owned(),
-            [rest @ .., last] if names.len() <= SHOWN => format!("{} and {last}", rest.join(", ")),
-            _ => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
-        }
+        wording::in_a_sentence(&names)
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Planner, incidents::Ending, mutes};
 use crate::{
-    Alert, AlertKey, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Status, Timestamp,
-    Why, to_value,
+    Alert, AlertKey, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Timestamp, Why,
+    to_value,
 };
 
 impl Planner<'_> {
@@ -138,10 +138,7 @@ impl Planner<'_> {
     fn step(&self, heard: &Heard<'_>, id: RouteId) -> Step {
         let Heard { integration, delivery, signal, matched, .. } = *heard;
         let Some(route) = self.state.routes.get(&id) else { return Step::Nothing };
-        let status = if signal.is_unreadable() { Some(Status::Unknown) } else { route.status.status(signal.severity) };
-        let status = status.filter(|status| {
-            matched.contains(&id) && !route.components.is_empty() && *status != Status::Operational // Health is nothing to remember.
-        });
+        let status = route.status_of(signal).filter(|_| matched.contains(&id));
         let before = self.state.causes.get(&(integration, signal.fingerprint.clone(), id));
         let Some(status) = status else {
             return before.map_or(Step::Nothing, |cause| Step::End(cause.clone(), route.label.clone()));
@@ -218,7 +215,7 @@ enum Step {
     Set { cause: Cause, moved: bool, label: String },
 }
 
-fn value_of(expression: Option<&Expression>, signal: &Signal) -> Option<f64> {
+pub(super) fn value_of(expression: Option<&Expression>, signal: &Signal) -> Option<f64> {
     match expression {
         None => signal.value,
         Some(expression) => {

@@ -20,6 +20,17 @@ pub(super) fn opened(route: &Route, status: Status, signal: Option<&Signal>, nam
     (as_title(&render(&route.title).unwrap_or(title)), render(&route.body).unwrap_or(body))
 }
 
+/// Names as they stand in a sentence: `API, Payments and 3 more`.
+pub(super) fn in_a_sentence(names: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    match names {
+        [] => "an internal component".to_owned(),
+        [one] => (*one).to_owned(),
+        [rest @ .., last] if names.len() <= SHOWN => format!("{} and {last}", rest.join(", ")),
+        _ => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
+    }
+}
+
 /// What an incident that moved to `status` says where nobody wrote anything.
 pub(super) fn by_status(status: IncidentStatus, names: Option<&str>) -> String {
     let with = names.map_or_else(String::new, |names| format!(" with {names}"));

@@ -10,7 +10,7 @@ use poem_openapi::{
     payload::Json,
 };
 use storage::{
-    Topic,
+    Connection, Topic,
     deliveries::{self, Delivery, DeliveryFilter, DeliveryState, Summary},
     integrations,
 };
@@ -82,14 +82,27 @@ struct ReplayMany {
     integration: Option<String>,
     /// `quarantined` if it is left out.
     state: Option<Name<DeliveryState>>,
+    /// Only those that arrived then or later.
+    from: Option<Time>,
+    /// Only those that arrived before.
+    to: Option<Time>,
+    /// Only those with a greater id: the `last` of the answer before, where that had more.
+    after: Option<i64>,
+    /// Only says how many there are.
+    dry_run: Option<bool>,
 }
 
 /// How many deliveries are looked at again.
 #[derive(Object)]
 struct Replayed {
+    /// With `dry_run`: how many would be.
     replayed: u64,
     /// Whether there may be more: one request takes the oldest 10,000.
     more: bool,
+    /// The id of the last of them: the `after` of the next request.
+    #[oai(nullable)]
+    last: Option<i64>,
+    dry_run: bool,
 }
 
 #[OpenApi]
@@ -114,7 +127,7 @@ impl DeliveriesApi {
                 Some(id.ok_or_else(|| Problem::malformed("integration", "is not the key of an integration"))?)
             }
         };
-        let filter = DeliveryFilter { integration, state: state.0.map(|state| state.0) };
+        let filter = DeliveryFilter { integration, state: state.0.map(|state| state.0), ..DeliveryFilter::default() };
         let rows = deliveries::list(&mut conn, filter, paging.before(), paging.n_wanted()).await?;
         Ok(Json(paging.list(rows, |row| row.id.0, |row| summary(row, &keys))))
     }
@@ -143,20 +156,41 @@ impl DeliveriesApi {
     /// Lets all deliveries of a kind be looked at again, oldest first.
     #[oai(path = "/deliveries/replay", method = "post")]
     async fn replay_many(&self, body: Body<ReplayMany>) -> Result<Accepted<Replayed>, Problem> {
-        let mut tx = self.0.db.begin().await?;
-        let ids = by_key(&integrations::keys(&mut tx).await?);
-        let mut fields = Fields::default();
-        let integration = body.0.integration.and_then(|key| fields.reference("integration", "integration", &ids, &key));
-        let state = body.0.state.map_or(DeliveryState::Quarantined, |state| state.0);
-        if state == DeliveryState::Pending {
-            fields.refuse("state", "`pending` deliveries are looked at anyway");
+        let after = DeliveryId(body.0.after.unwrap_or(i64::MIN));
+        if body.0.dry_run == Some(true) {
+            let mut conn = self.0.db.read().await?;
+            let filter = filter(&mut conn, body.0).await?;
+            let (last, n) = deliveries::replayable(&mut conn, filter, after, MAX_REPLAYED).await?;
+            return Ok(Accepted(replayed(n, last, true)));
         }
-        fields.done()?;
-        let replayed = deliveries::replay_many(&mut tx, DeliveryFilter { integration, state: Some(state) }, MAX_REPLAYED).await?;
+        let mut tx = self.0.db.begin().await?;
+        let filter = filter(&mut tx, body.0).await?;
+        let (last, n) = deliveries::replayable(&mut tx, filter, after, MAX_REPLAYED).await?;
+        if let Some(last) = last {
+            deliveries::replay_many(&mut tx, filter, after, last).await?;
+        }
         tx.commit().await?;
         self.0.wake.wake(Topic::Deliveries).await;
-        Ok(Accepted(Replayed { replayed, more: i64::try_from(replayed).is_ok_and(|n| n >= MAX_REPLAYED) }))
+        Ok(Accepted(replayed(n, last, false)))
     }
+}
+
+async fn filter(conn: &mut Connection, wanted: ReplayMany) -> Result<DeliveryFilter, Problem> {
+    let ids = by_key(&integrations::keys(conn).await?);
+    let mut fields = Fields::default();
+    let integration = wanted.integration.and_then(|key| fields.reference("integration", "integration", &ids, &key));
+    let state = wanted.state.map_or(DeliveryState::Quarantined, |state| state.0);
+    if state == DeliveryState::Pending {
+        fields.refuse("state", "`pending` deliveries are looked at anyway");
+    }
+    let (from, to) = (wanted.from.map(|time| time.0), wanted.to.map(|time| time.0));
+    fields.window(from, to);
+    fields.done()?;
+    Ok(DeliveryFilter { integration, state: Some(state), from, to })
+}
+
+fn replayed(n: i64, last: Option<DeliveryId>, dry_run: bool) -> Replayed {
+    Replayed { replayed: u64::try_from(n).unwrap_or(0), more: n >= MAX_REPLAYED, last: last.map(|id| id.0), dry_run }
 }
 
 impl DeliveriesApi {

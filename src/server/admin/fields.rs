@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::{MAX_KEY_CHARS, MAX_NAME_CHARS, is_key, key_from_name};
+use domain::{MAX_KEY_CHARS, MAX_NAME_CHARS, Timestamp, is_key, key_from_name};
 use url::Url;
 
 use super::{
@@ -22,6 +22,11 @@ pub(super) struct Fields {
 impl Fields {
     pub(super) fn refuse(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.errors.push(FieldError::new(field, message));
+    }
+
+    /// Whether nothing was refused yet.
+    pub(super) fn is_fine(&self) -> bool {
+        self.errors.is_empty()
     }
 
     /// Ends the check.
@@ -110,6 +115,13 @@ impl Fields {
     pub(super) fn at_most<T>(&mut self, field: &str, list: &[T], max: usize) {
         if list.len() > max {
             self.refuse(field, format!("has {} entries, at most {max} are allowed", list.len()));
+        }
+    }
+
+    /// A time that ends after it began, where both are given.
+    pub(super) fn window(&mut self, from: Option<Timestamp>, to: Option<Timestamp>) {
+        if from.zip(to).is_some_and(|(from, to)| from >= to) {
+            self.refuse("to", "must be later than `from`");
         }
     }
 

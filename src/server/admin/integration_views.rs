@@ -70,7 +70,7 @@ pub(super) struct SecretView {
 
 /// The newest delivery to an integration.
 #[derive(Object)]
-struct LastDelivery {
+pub(super) struct LastDelivery {
     id: i64,
     received_at: Time,
     state: Name<DeliveryState>,
@@ -79,7 +79,7 @@ struct LastDelivery {
 /// Requests that were not let in.
 #[derive(Object)]
 #[oai(rename = "Rejection")]
-struct RejectionView {
+pub(super) struct RejectionView {
     /// A stable code, such as `bad_signature`.
     reason: String,
     /// How many.
@@ -93,27 +93,27 @@ struct RejectionView {
 /// How asking a source goes.
 #[derive(Object)]
 #[oai(rename = "Poll")]
-struct PollView {
+pub(super) struct PollView {
     /// When it is asked next.
     next_at: Time,
     /// When it could last be read.
     #[oai(nullable)]
     answered_at: Option<Time>,
     /// How often since it could not.
-    failures: i32,
+    pub(super) failures: i32,
     /// Why it could not, the last time.
     #[oai(nullable)]
     last_error: Option<String>,
     /// Whether it counts as unreadable, so that what it feeds is unknown.
-    lost: bool,
+    pub(super) lost: bool,
 }
 
 /// What came in lately.
 #[derive(Default)]
 pub(super) struct Activity {
-    last_delivery: Option<LastDelivery>,
-    rejections: Vec<RejectionView>,
-    poll: Option<PollView>,
+    pub(super) last_delivery: Option<LastDelivery>,
+    pub(super) rejections: Vec<RejectionView>,
+    pub(super) poll: Option<PollView>,
 }
 
 pub(super) async fn activity(conn: &mut Connection, id: IntegrationId) -> Result<Activity, Problem> {

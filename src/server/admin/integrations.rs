@@ -218,11 +218,11 @@ impl IntegrationsApi {
     }
 }
 
-async fn find(conn: &mut Connection, id: IntegrationId) -> Result<stored::Integration, Problem> {
+pub(super) async fn find(conn: &mut Connection, id: IntegrationId) -> Result<stored::Integration, Problem> {
     stored::find(conn, id).await?.ok_or_else(|| Problem::not_found("integration"))
 }
 
-async fn targets(conn: &mut Connection) -> Result<Targets<domain::ComponentId, domain::MetricId>, Problem> {
+pub(super) async fn targets(conn: &mut Connection) -> Result<Targets<domain::ComponentId, domain::MetricId>, Problem> {
     let components = by_key(&components::keys(conn).await?);
     let metrics = page::all_metrics(conn).await?.into_iter().map(|metric| (metric.key, metric.id)).collect();
     Ok(Targets { components, metrics })
@@ -246,6 +246,18 @@ fn check_expiry(fields: &mut Fields, provider: Option<&Provider>, routes: &[Rout
 
 /// Checks settings, and secrets against them.
 fn check(fields: &mut Fields, provider: Option<&'static Provider>, settings: &Value, secrets: Vec<NewSecret>) -> Vec<SecretString> {
+    check_settings(fields, provider, settings);
+    fields.at_most("secrets", &secrets, MAX_SECRETS);
+    let settings = Settings::new(settings.clone());
+    let secrets: Vec<SecretString> = secrets.into_iter().take(MAX_SECRETS).map(|secret| SecretString::from(secret.value)).collect();
+    for (i, secret) in secrets.iter().enumerate() {
+        check_secret(fields, &format!("secrets[{i}].value"), provider, &settings, secret);
+    }
+    secrets
+}
+
+/// Checks what the provider asks for.
+pub(super) fn check_settings(fields: &mut Fields, provider: Option<&'static Provider>, settings: &Value) {
     let n_bytes = settings.to_string().len();
     if !settings.is_object() {
         fields.refuse("settings", "must be an object");
@@ -255,13 +267,6 @@ fn check(fields: &mut Fields, provider: Option<&'static Provider>, settings: &Va
         let path = if error.path.is_empty() { "settings".to_owned() } else { format!("settings.{}", error.path) };
         fields.refuse(path, error.problem);
     }
-    fields.at_most("secrets", &secrets, MAX_SECRETS);
-    let settings = Settings::new(settings.clone());
-    let secrets: Vec<SecretString> = secrets.into_iter().take(MAX_SECRETS).map(|secret| SecretString::from(secret.value)).collect();
-    for (i, secret) in secrets.iter().enumerate() {
-        check_secret(fields, &format!("secrets[{i}].value"), provider, &settings, secret);
-    }
-    secrets
 }
 
 /// No message holds the secret.

@@ -13,6 +13,7 @@ mod gate;
 mod groups;
 mod incident_views;
 mod incidents;
+mod insight;
 mod integration_views;
 mod integrations;
 mod maintenances;
@@ -67,6 +68,7 @@ type Apis = (
     incidents::IncidentsApi,
     maintenances::MaintenancesApi,
     integrations::IntegrationsApi,
+    insight::InsightApi,
     providers::ProvidersApi,
     deliveries::DeliveriesApi,
     subscribers::SubscribersApi,
@@ -96,6 +98,7 @@ fn apis(admin: &Admin) -> Apis {
         incidents::IncidentsApi(admin.clone()),
         maintenances::MaintenancesApi(admin.clone()),
         integrations::IntegrationsApi(admin.clone()),
+        insight::InsightApi::new(admin.clone()),
         providers::ProvidersApi,
         deliveries::DeliveriesApi(admin.clone()),
         subscribers::SubscribersApi(admin.clone()),

@@ -130,8 +130,24 @@ async fn a_delivery_is_shown_as_it_came_and_looked_at_again() {
     assert_eq!((&shown["state"], &shown["reason"]), (&json!("quarantined"), &json!("`alerts` is missing")));
     let replayed = fixture.post(&format!("/deliveries/{}/replay", ids[0]), Value::Null).await.expect(202);
     assert_eq!((&replayed["state"], &replayed["reason"]), (&json!("pending"), &Value::Null));
-    let many = fixture.post("/deliveries/replay", json!({ "integration": "hook", "state": "quarantined" })).await.expect(202);
-    assert_eq!(many, json!({ "replayed": 2, "more": false }));
+    let kind = |more: Value| {
+        let mut body = json!({ "integration": "hook", "state": "quarantined" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let trial = fixture.post("/deliveries/replay", kind(json!({ "dry_run": true }))).await.expect(202);
+    assert_eq!(trial, json!({ "replayed": 2, "more": false, "last": ids[2], "dry_run": true }));
+    let at = "2026-05-28T20:26:40Z";
+    for nothing in [json!({ "to": at }), json!({ "from": "2026-05-28T20:26:41Z" }), json!({ "after": ids[2] })] {
+        let none = fixture.post("/deliveries/replay", kind(nothing.clone())).await.expect(202);
+        assert_eq!((&none["replayed"], &none["last"]), (&json!(0), &Value::Null), "{nothing}");
+    }
+    assert_eq!(fixture.post("/deliveries/replay", kind(json!({ "from": at, "to": at }))).await.refused(422), ["to"]);
+    let some = kind(json!({ "from": at, "to": "2026-05-28T20:26:41Z", "after": ids[1] }));
+    let some = fixture.post("/deliveries/replay", some).await.expect(202);
+    assert_eq!(some, json!({ "replayed": 1, "more": false, "last": ids[2], "dry_run": false }));
+    let many = fixture.post("/deliveries/replay", kind(json!({}))).await.expect(202);
+    assert_eq!(many, json!({ "replayed": 1, "more": false, "last": ids[1], "dry_run": false }));
     assert_eq!(
         fixture.post("/deliveries/replay", json!({ "integration": "x", "state": "pending" })).await.refused(422),
         ["integration", "state"]

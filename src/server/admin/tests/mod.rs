@@ -3,6 +3,7 @@
 mod access;
 mod contract;
 mod events;
+mod insight;
 mod setup;
 
 use std::sync::atomic::{AtomicU32, Ordering};

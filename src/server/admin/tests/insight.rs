@@ -1,0 +1,218 @@
+//! Suggestions, dry runs, back-tests and the health of integrations.
+
+use domain::{DeliveryId, IntegrationId, NewDelivery, Span, Timestamp};
+use serde_json::{Value, json};
+use storage::{
+    Inbox, deliveries,
+    deliveries::{DeliveryState, Fate},
+    ledger,
+};
+
+use super::{Fixture, NOW};
+
+/// What Alertmanager says of one alert.
+fn alert(service: &str, severity: &str, from: Timestamp, to: Option<Timestamp>) -> String {
+    let status = if to.is_some() { "resolved" } else { "firing" };
+    json!({
+        "version": "4", "groupKey": "{}:{}", "truncatedAlerts": 0, "receiver": "fanal", "status": status,
+        "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://alertmanager.example",
+        "alerts": [{
+            "status": status,
+            "labels": { "alertname": "Down", "service": service, "severity": severity, "instance": "10.0.0.7:9100" },
+            "annotations": { "summary": "db-3.internal is down" },
+            "startsAt": from.to_string(), "endsAt": to.map_or("0001-01-01T00:00:00Z".to_owned(), |to| to.to_string()),
+            "generatorURL": "http://prometheus.example", "fingerprint": service
+        }]
+    })
+    .to_string()
+}
+
+fn ago(span: Span) -> Timestamp {
+    Timestamp(NOW.0 - span.0)
+}
+
+/// An Alertmanager that sends to components `api` and `web`, without routes.
+async fn captured(fixture: &Fixture, deliveries: &[(Timestamp, String)]) -> (i64, Vec<i64>) {
+    fixture.post("/components", json!({ "name": "API" })).await.expect(201);
+    fixture.post("/components", json!({ "name": "Web" })).await.expect(201);
+    let id = fixture.post("/integrations", json!({ "key": "hook", "provider": "alertmanager" })).await.expect(201)["id"].as_i64().unwrap();
+    let (inbox, task) = Inbox::open(fixture.admin.db.clone(), fixture.admin.wake.clone());
+    for (i, (at, body)) in deliveries.iter().enumerate() {
+        let delivery = NewDelivery {
+            integration: IntegrationId(id),
+            external_id: format!("delivery-{i}"),
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: body.clone().into_bytes(),
+            received_at: *at,
+        };
+        inbox.insert(delivery).await.unwrap();
+    }
+    drop(inbox);
+    task.await.unwrap();
+    let mut conn = fixture.admin.db.read().await.unwrap();
+    let mut listed = deliveries::list(&mut conn, deliveries::DeliveryFilter::default(), i64::MAX, 1000).await.unwrap();
+    listed.reverse();
+    (id, listed.into_iter().map(|delivery| delivery.id.0).collect())
+}
+
+fn critical_outage(publish: &str) -> Value {
+    json!({ "when": "signal.labels.service == \"api\"", "components": ["api"], "publish": publish })
+}
+
+#[tokio::test]
+async fn a_suggested_route_is_taken_as_it_is() {
+    let fixture = Fixture::new().await;
+    let (id, ids) = captured(&fixture, &[(NOW, alert("api", "critical", NOW, None)), (NOW, alert("search", "warning", NOW, None))]).await;
+    let made = fixture.get(&format!("/deliveries/{}/suggestions", ids[0])).await.expect(200);
+    assert_eq!((&made["integration"], &made["signals"], &made["reason"]), (&json!("hook"), &json!(1), &Value::Null));
+    let best = &made["items"][0];
+    assert_eq!(best["route"]["when"], "signal.labels.service == \"api\"");
+    assert_eq!((&best["route"]["components"], &best["severities"]), (&json!(["api"]), &json!(["critical"])));
+    assert_eq!((&best["signals"], &best["missing_component"]), (&json!([0]), &Value::Null));
+    let patched = fixture.patch(&format!("/integrations/{id}"), json!({ "routes": [best["route"]] })).await.expect(200);
+    assert_eq!(patched["routes"], json!([best["route"]]));
+
+    let made = fixture.get(&format!("/deliveries/{}/suggestions", ids[1])).await.expect(200);
+    let missing = &made["items"][0]["missing_component"];
+    assert_eq!(missing, &json!({ "key": "search", "name": "search" }));
+    let route = json!({ "routes": [made["items"][0]["route"]] });
+    fixture.patch(&format!("/integrations/{id}"), route.clone()).await.refused(422);
+    fixture.post("/components", missing.clone()).await.expect(201);
+    fixture.patch(&format!("/integrations/{id}"), route).await.expect(200);
+    fixture.get("/deliveries/999/suggestions").await.refused(404);
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_happen_and_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let (id, ids) = captured(&fixture, &[(NOW, alert("api", "critical", NOW, None)), (NOW, "{\"version\":\"4\"}".into())]).await;
+    let path = format!("/integrations/{id}/dry-run");
+    let routes = json!([critical_outage("auto"), { "when": "signal.subject|int > 3", "components": ["web"] }, { "when": "false", "components": ["web"] }]);
+    let tried = fixture.post(&path, json!({ "delivery": ids[0], "routes": routes })).await.expect(200);
+    assert_eq!((&tried["state"], &tried["n_signals"], &tried["cut"]), (&json!("processed"), &json!(1), &json!(false)));
+    let signal = &tried["signals"][0];
+    assert_eq!(signal["signal"]["labels"]["service"], "api");
+    let first = &signal["routes"][0];
+    assert_eq!((&first["matches"], &first["status"], &first["title"]), (&json!(true), &json!("major_outage"), &json!("Problem with API")));
+    assert_eq!(signal["routes"][1]["errors"][0]["field"], "routes[1].when");
+    assert_eq!((&signal["routes"][2]["matches"], &signal["routes"][2]["status"]), (&json!(false), &Value::Null));
+
+    let stored = fixture.post(&path, json!({ "delivery": ids[0] })).await.expect(200);
+    assert_eq!(stored["signals"][0]["routes"], json!([]), "none are stored");
+    let strange = fixture.post(&path, json!({ "delivery": ids[1] })).await.expect(200);
+    assert_eq!(strange["state"], "quarantined");
+    assert!(strange["reason"].as_str().unwrap().contains("is missing"), "{strange}");
+
+    let wrong = json!({ "delivery": ids[0], "routes": [{ "when": "signal.", "components": ["nowhere"] }], "settings": { "nothing": 1 } });
+    let mut refused = fixture.post(&path, wrong).await.refused(422);
+    refused.sort();
+    assert_eq!(refused, ["routes[0].components[0]", "routes[0].when", "settings.nothing"]);
+    assert_eq!(fixture.post(&path, json!({ "delivery": 999 })).await.refused(422), ["delivery"]);
+    assert_eq!(fixture.get("/components").await.expect(200)["items"][0]["status"], "operational");
+    assert_eq!(fixture.get("/deliveries?state=pending").await.expect(200)["items"].as_array().unwrap().len(), 2);
+    assert_eq!(fixture.get(&format!("/integrations/{id}")).await.expect(200)["routes"], json!([]));
+}
+
+#[tokio::test]
+async fn a_back_test_folds_the_past_and_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let (began, ended) = (ago(Span::mins(50)), ago(Span::mins(20)));
+    let before_all = ago(Span::mins(40 * 24 * 60));
+    let (id, _) = captured(
+        &fixture,
+        &[
+            (before_all, alert("web", "critical", before_all, None)),
+            (began, alert("api", "critical", began, None)),
+            (ago(Span::mins(45)), "no json".into()),
+            (ended, alert("api", "critical", began, Some(ended))),
+            (ago(Span::mins(5)), alert("api", "warning", ago(Span::mins(5)), None)),
+        ],
+    )
+    .await;
+    let path = format!("/integrations/{id}/back-test");
+    let all = json!([critical_outage("auto"), { "components": ["web"], "when": "signal.labels.service == \"web\"" }]);
+    let tested = fixture.post(&path, json!({ "routes": all })).await.expect(200);
+    assert_eq!((&tested["deliveries"], &tested["quarantined"], &tested["signals"]), (&json!(4), &json!(1), &json!(4)));
+    assert_eq!((&tested["cut"], &tested["until"]), (&Value::Null, &json!(NOW.to_string())));
+    assert_eq!((&tested["n_incidents"], &tested["published"]), (&json!(2), &json!([])));
+    let first = &tested["incidents"][0];
+    assert_eq!((&first["started_at"], &first["resolved_at"]), (&json!(began.to_string()), &json!(ended.to_string())));
+    assert_eq!(first["components"], json!([{ "component": "api", "status": "major_outage" }]));
+    assert_eq!(tested["incidents"][1]["resolved_at"], Value::Null);
+    let spans = &tested["components"][0]["spans"];
+    assert_eq!((&tested["components"][0]["component"], spans.as_array().unwrap().len()), (&json!("api"), 2));
+    assert_eq!((&spans[0]["status"], &spans[0]["to"]), (&json!("major_outage"), &json!(ended.to_string())));
+    assert_eq!((&spans[1]["status"], &spans[1]["to"]), (&json!("degraded_performance"), &Value::Null));
+
+    let earlier = fixture.post(&path, json!({ "routes": all, "from": before_all.to_string(), "to": ended.to_string() })).await.expect(200);
+    assert_eq!((&earlier["deliveries"], &earlier["n_incidents"]), (&json!(3), &json!(2)), "the end is not included");
+    assert_eq!(fixture.post(&path, json!({ "from": "2020-01-01T00:00:00Z" })).await.refused(422), ["from"]);
+    assert_eq!(
+        fixture.post(&path, json!({ "routes": [{ "when": "nothing" }] })).await.refused(422),
+        ["routes[0].components", "routes[0].when"]
+    );
+    fixture.post("/integrations/999/back-test", json!({})).await.refused(404);
+    assert_eq!(fixture.get("/components").await.expect(200)["items"][0]["status"], "operational");
+    assert_eq!(fixture.get("/incidents").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_was_published_stands_beside_what_would_have_been() {
+    let fixture = Fixture::new().await;
+    let began = ago(Span::mins(50));
+    let (id, ids) = captured(&fixture, &[(began, alert("api", "critical", began, None))]).await;
+    fixture.patch(&format!("/integrations/{id}"), json!({ "routes": [critical_outage("auto")] })).await.expect(200);
+    evaluate(&fixture, ids[0], began).await;
+    fixture
+        .post("/incidents", json!({ "title": "By hand", "components": [{ "component": "api", "status": "unknown" }] }))
+        .await
+        .expect(201);
+    let tested = fixture.post(&format!("/integrations/{id}/back-test"), json!({})).await.expect(200);
+    let published = tested["published"].as_array().unwrap();
+    assert_eq!((published.len(), &published[0]["title"]), (1, &json!("Problem with API")));
+    assert_eq!(tested["incidents"][0]["overlaps"], json!([published[0]["id"]]));
+}
+
+/// What the evaluator would do.
+async fn evaluate(fixture: &Fixture, id: i64, at: Timestamp) {
+    let mut entry = ledger::begin(&fixture.admin.db, None).await.unwrap();
+    let mut state = storage::state::load(&mut entry).await.unwrap();
+    let delivery = deliveries::find(&mut entry.tx, DeliveryId(id)).await.unwrap().unwrap();
+    let signals = jobs::evaluator::parse("alertmanager", &json!({}).into(), &delivery).unwrap();
+    let mut recorded = Vec::new();
+    jobs::evaluator::fold(&mut state, delivery.integration, delivery.id, &signals, at, &mut recorded);
+    let fate = Fate { delivery: delivery.id, state: DeliveryState::Processed, reason: None, signals, position: 1, evaluated_at: at };
+    deliveries::settle(&mut entry.tx, &[fate]).await.unwrap();
+    storage::changes::apply(&mut entry, &mut state, &recorded).await.unwrap();
+    entry.commit(&state).await.unwrap();
+}
+
+#[tokio::test]
+async fn health_tells_what_comes_in_and_whether_a_sender_is_silent() {
+    let fixture = Fixture::new().await;
+    // Every 10 minutes for 5 hours, and then nothing for 90 minutes.
+    let arrivals: Vec<Timestamp> = (0..30).rev().map(|i| ago(Span::mins(90 + 10 * i))).collect();
+    let sent: Vec<(Timestamp, String)> = arrivals.iter().map(|at| (*at, alert("api", "critical", Timestamp(at.0 - 2_000), None))).collect();
+    let (id, ids) = captured(&fixture, &sent).await;
+    evaluate(&fixture, ids[29], arrivals[29]).await;
+    let health = fixture.get(&format!("/integrations/{id}/health")).await.expect(200);
+    assert_eq!((&health["last_hour"], &health["last_day"]), (&json!(0), &json!(30)));
+    assert_eq!(health["last_day_by_state"], json!({ "pending": 29, "processed": 1, "quarantined": 0, "ignored": 0 }));
+    assert_eq!((&health["counted_since"], &health["lag_seconds"]), (&Value::Null, &json!(2.0)));
+    assert_eq!((&health["silent"], &health["silent_after"]), (&json!(true), &json!("1h")));
+    assert_eq!(health["last_delivery"]["id"], ids[29]);
+    assert_eq!((&health["poll"], &health["breaker"], &health["rejections"]), (&Value::Null, &Value::Null, &json!([])));
+    fixture.get("/integrations/999/health").await.refused(404);
+
+    let silence = jobs::silence::Silence { db: fixture.admin.db.clone(), clock: jobs::Clock::default(), health: std::sync::Arc::default() };
+    assert_eq!(silence.look().await.unwrap(), [("hook".to_owned(), true)]);
+}
+
+#[tokio::test]
+async fn a_new_sender_has_no_habit() {
+    let fixture = Fixture::new().await;
+    let sent: Vec<(Timestamp, String)> = (1..20).rev().map(|i| (ago(Span::mins(60 * 24 * i)), "x".to_owned())).collect();
+    let (id, _) = captured(&fixture, &sent).await;
+    let health = fixture.get(&format!("/integrations/{id}/health")).await.expect(200);
+    assert_eq!((&health["silent"], &health["silent_after"], &health["lag_seconds"]), (&Value::Null, &Value::Null, &Value::Null));
+}

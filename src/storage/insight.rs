@@ -1,0 +1,201 @@
+//! What the stored deliveries of one integration tell: read in portions, never on the connection that writes.
+
+use domain::{DeliveryId, Incident, IntegrationId, Signal, Span, Timestamp};
+
+use crate::{
+    Connection, StorageError,
+    db::sql,
+    deliveries::{Delivery, DeliveryState},
+    rows::{incidents_of, json, named},
+};
+
+/// Ids are given in the order of arrival, but for what arrived within this time of each other, or while a clock was set back.
+const DISORDER: Span = Span::mins(10);
+/// Signals of one delivery that have more bytes than this are not worth reading for a look at what usually comes.
+const MAX_SIGNALS_BYTES: i64 = 64 << 10;
+/// How many of the newest deliveries are looked through for some with signals.
+const MAX_LOOKED_AT: i64 = 1_000;
+
+/// The deliveries of one integration that arrived in a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch {
+    integration: IntegrationId,
+    from: Timestamp,
+    to: Timestamp,
+    after: i64,
+    last: i64,
+}
+
+/// Finds where a time begins and ends among the deliveries, `to` not included.
+///
+/// # Errors
+/// What the database said.
+pub async fn stretch(conn: &mut Connection, integration: IntegrationId, from: Timestamp, to: Timestamp) -> Result<Stretch, StorageError> {
+    let first = first_since(conn, Timestamp(from.0.saturating_sub(DISORDER.0))).await?;
+    let beyond = first_since(conn, to.plus(DISORDER)).await?;
+    Ok(Stretch { integration, from, to, after: first.map_or(i64::MAX, |id| id - 1), last: beyond.unwrap_or(i64::MAX) })
+}
+
+async fn first_since(conn: &mut Connection, at: Timestamp) -> Result<Option<i64>, StorageError> {
+    Ok(
+        sql!(conn, c => sqlx::query_scalar("select delivery_id from delivery where received_at >= $1 order by received_at, delivery_id limit 1")
+        .bind(at.0)
+        .fetch_optional(&mut *c)
+        .await)?,
+    )
+}
+
+type PortionRow = (i64, i64, String, Vec<u8>);
+
+/// The next deliveries of a stretch, at most `limit`, and no more once they have `max_bytes` of body; without what was made of them. The
+/// stretch goes on behind them afterwards.
+///
+/// # Errors
+/// What the database said.
+pub async fn portion(conn: &mut Connection, stretch: &mut Stretch, limit: i64, max_bytes: i64) -> Result<Vec<Delivery>, StorageError> {
+    let rows: Vec<PortionRow> = sql!(conn, c => sqlx::query_as(
+        "select delivery_id, received_at, headers, body from delivery where delivery_id in (
+             select delivery_id from (
+                 select delivery_id, sum(n_bytes) over (order by delivery_id) - n_bytes as bytes_before from (
+                     select delivery_id, length(body) as n_bytes from delivery
+                     where integration_id = $1 and delivery_id > $2 and delivery_id <= $3 and received_at >= $4 and received_at < $5
+                     order by delivery_id limit $6
+                 ) as oldest
+             ) as counted where bytes_before < $7
+         ) order by delivery_id",
+    )
+    .bind(stretch.integration.0)
+    .bind(stretch.after)
+    .bind(stretch.last)
+    .bind(stretch.from.0)
+    .bind(stretch.to.0)
+    .bind(limit)
+    .bind(max_bytes)
+    .fetch_all(&mut *c)
+    .await)?;
+    if let Some((last, ..)) = rows.last() {
+        stretch.after = *last;
+    }
+    let delivery = |(id, received_at, headers, body): PortionRow| {
+        Ok(Delivery {
+            id: DeliveryId(id),
+            integration: stretch.integration,
+            external_id: String::new(),
+            received_at: Timestamp(received_at),
+            headers: json(&headers, "delivery", "headers")?,
+            body,
+            state: DeliveryState::Pending,
+            reason: None,
+            evaluated_at: None,
+            signals: Vec::new(),
+        })
+    };
+    rows.into_iter().map(delivery).collect()
+}
+
+/// When the newest deliveries of an integration arrived, newest first, at most `limit`.
+///
+/// # Errors
+/// What the database said.
+pub async fn arrivals(conn: &mut Connection, integration: IntegrationId, limit: usize) -> Result<Vec<Timestamp>, StorageError> {
+    let rows: Vec<i64> = sql!(conn, c => sqlx::query_scalar(
+        "select received_at from delivery where integration_id = $1 order by delivery_id desc limit $2",
+    )
+    .bind(integration.0)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(&mut *c)
+    .await)?;
+    Ok(rows.into_iter().map(Timestamp).collect())
+}
+
+/// The newest deliveries of an integration that said something, at most `limit`, newest first: when each arrived, and what it said. Very
+/// long ones are left out.
+///
+/// # Errors
+/// What the database said.
+pub async fn said(conn: &mut Connection, integration: IntegrationId, limit: i64) -> Result<Vec<(Timestamp, Vec<Signal>)>, StorageError> {
+    let rows: Vec<(i64, String)> = sql!(conn, c => sqlx::query_as(
+        "select received_at, signals from delivery where delivery_id in (
+             select delivery_id from delivery where integration_id = $1 order by delivery_id desc limit $2
+         ) and state = 'processed' and length(signals) <= $3 order by delivery_id desc limit $4",
+    )
+    .bind(integration.0)
+    .bind(MAX_LOOKED_AT)
+    .bind(MAX_SIGNALS_BYTES)
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    rows.into_iter().map(|(at, signals)| Ok((Timestamp(at), json(&signals, "delivery", "signals")?))).collect()
+}
+
+/// How many deliveries of an integration came to which state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// The state.
+    pub state: DeliveryState,
+    /// How many arrived at or after the one time.
+    pub n_recent: i64,
+    /// How many at or after the other, which is earlier.
+    pub n_all: i64,
+    /// When the oldest of those arrived.
+    pub oldest_at: Timestamp,
+}
+
+/// Counts the newest deliveries of an integration that arrived at or after `since`, at most `limit`, and those among them that arrived at or
+/// after `recent`.
+///
+/// # Errors
+/// What the database said.
+pub async fn tally(
+    conn: &mut Connection,
+    integration: IntegrationId,
+    since: Timestamp,
+    recent: Timestamp,
+    limit: i64,
+) -> Result<Vec<Tally>, StorageError> {
+    let first = first_since(conn, Timestamp(since.0.saturating_sub(DISORDER.0))).await?.unwrap_or(i64::MAX);
+    let rows: Vec<(String, i64, i64, i64)> = sql!(conn, c => sqlx::query_as(
+        "select state, cast(sum(case when received_at >= $2 then 1 else 0 end) as bigint), count(*), min(received_at) from (
+             select state, received_at from delivery
+             where integration_id = $1 and delivery_id >= $3 and received_at >= $4 order by delivery_id desc limit $5
+         ) as newest group by state order by state",
+    )
+    .bind(integration.0)
+    .bind(recent.0)
+    .bind(first)
+    .bind(since.0)
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    let tally = |(state, n_recent, n_all, oldest): (String, i64, i64, i64)| {
+        Ok(Tally { state: named(&state, "delivery", "state")?, n_recent, n_all, oldest_at: Timestamp(oldest) })
+    };
+    rows.into_iter().map(tally).collect()
+}
+
+/// The published incidents that the present routes of an integration opened and that were open at some time between `from` and `to`,
+/// newest first, at most `limit`.
+///
+/// # Errors
+/// What the database said.
+pub async fn published(
+    conn: &mut Connection,
+    integration: IntegrationId,
+    from: Timestamp,
+    to: Timestamp,
+    limit: i64,
+) -> Result<Vec<Incident>, StorageError> {
+    let ids: Vec<i64> = sql!(conn, c => sqlx::query_scalar(
+        "select incident_id from incident
+         where published and started_at <= $3 and (resolved_at is null or resolved_at >= $2)
+           and opened_by in (select route_id from route where integration_id = $1)
+         order by started_at desc limit $4",
+    )
+    .bind(integration.0)
+    .bind(from.0)
+    .bind(to.0)
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    incidents_of(conn, &ids).await
+}
