@@ -26,7 +26,7 @@ const SECRET: &str = "whsec_dGVzdHMgb25seTogMjQgYnl0ZXMgb3IgbW9yZSE=";
 const N_CHANGES: usize = 20;
 /// Changes while all are alive, before and afterwards.
 const N_CHANGES_ALIVE: usize = 4;
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// The usual configuration, with other subscribers.
 fn with_subscribers(urls: impl Iterator<Item = String>) -> String {
