@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::servers::{folder::Folder, http_client, postgres::Postgres, process::Process, redis::Redis, spare_port, wait_for};
@@ -149,15 +150,16 @@ impl App {
 
     /// What `GET` gives at a path of the admin API.
     pub(crate) async fn admin(&self, path: &str) -> Result<Value> {
-        self.admin_send(path, None).await
+        self.admin_send(Method::GET, path, &Value::Null).await
     }
 
     /// What `POST` gives at a path of the admin API.
     pub(crate) async fn admin_post(&self, path: &str, body: &Value) -> Result<Value> {
-        self.admin_send(path, Some(body)).await
+        self.admin_send(Method::POST, path, body).await
     }
 
-    async fn admin_send(&self, path: &str, body: Option<&Value>) -> Result<Value> {
+    /// What a request to the admin API gives; null stands for no body.
+    pub(crate) async fn admin_send(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
         if self.token.get().is_none() {
             let token = self.command(&["token", "create", "--name", "tests", "--scope", "*"])?;
             // Another process of this test may have been quicker; either token will do.
@@ -166,14 +168,14 @@ impl App {
         let token = self.token.get().context("a token")?;
         let url = format!("{}/api/admin/v1{path}", self.base);
         loop {
-            let request = body.map_or_else(|| self.http.get(&url), |body| self.http.post(&url).json(body));
-            let answer = request.bearer_auth(token).send().await?;
+            let request = self.http.request(method.clone(), &url).bearer_auth(token);
+            let answer = if body.is_null() { request } else { request.json(body) }.send().await?;
             if answer.status() == 429 {
                 // One token may ask only so often.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
-            ensure!(answer.status().is_success(), "{path}: {} {}", answer.status(), answer.text().await?);
+            ensure!(answer.status().is_success(), "{method} {path}: {} {}", answer.status(), answer.text().await?);
             return Ok(answer.json().await?);
         }
     }

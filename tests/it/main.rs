@@ -6,6 +6,7 @@ mod fairness;
 mod faults;
 mod history;
 mod mail;
+mod mapping;
 mod outages;
 mod pages;
 mod polls;

@@ -329,3 +329,81 @@ fn component_spans(id: ComponentId, spans: Vec<StatusSpan>, keys: &Keys) -> Comp
 fn key_of(id: ComponentId, keys: &Keys) -> String {
     keys.get(&id).cloned().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::DeliveryId;
+    use storage::deliveries::DeliveryState;
+
+    use super::*;
+
+    fn run(n_deliveries: usize, ran_for: Duration) -> Run {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        Run {
+            test: BackTest::new(IntegrationId(1), Vec::new(), Vec::new(), TimeZone::UTC, Timestamp(0)),
+            provider: "alertmanager".to_owned(),
+            settings: Settings::default(),
+            began: Instant::now().checked_sub(ran_for).unwrap(),
+            n_deliveries,
+            n_quarantined: 0,
+            n_signals: 0,
+            cut: None,
+            _place: place,
+        }
+    }
+
+    fn delivery(at: i64) -> Delivery {
+        Delivery {
+            id: DeliveryId(at),
+            integration: IntegrationId(1),
+            external_id: String::new(),
+            received_at: Timestamp(at),
+            headers: Vec::new(),
+            body: b"{}".to_vec(),
+            state: DeliveryState::Pending,
+            reason: None,
+            evaluated_at: None,
+            signals: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_cut_says_why_and_up_to_when_it_holds() {
+        let mut many = run(MAX_DELIVERIES - 1, Duration::ZERO);
+        many.take(&delivery(5_000));
+        assert_eq!((many.n_deliveries, many.n_quarantined, many.cut), (MAX_DELIVERIES, 1, None));
+        many.take(&delivery(9_000));
+        let view = view(many, (Timestamp(0), Timestamp(10_000)), &Keys::new(), Vec::new());
+        assert_eq!((view.cut.as_deref(), view.until), (Some("deliveries"), Time(Timestamp(5_000))));
+        let mut long = run(7, MAX_TIME);
+        long.take(&delivery(5_000));
+        assert_eq!((long.n_deliveries, long.cut), (7, Some("seconds")));
+    }
+
+    #[test]
+    fn incidents_overlap_if_they_share_a_time_and_a_component() {
+        let incident = |from: i64, to: Option<i64>, component: i64| Incident {
+            id: domain::IncidentId(1),
+            title: String::new(),
+            status: domain::IncidentStatus::Resolved,
+            impact: Impact::Major,
+            published: true,
+            opened_by: None,
+            scoped: true,
+            components: [(ComponentId(component), Status::MajorOutage)].into_iter().collect(),
+            started_at: Timestamp(from),
+            resolved_at: to.map(Timestamp),
+            updated_at: Timestamp(from),
+        };
+        let first = incident(100, Some(200), 1);
+        for (other, expected) in [
+            (incident(150, None, 1), true),
+            (incident(50, Some(100), 1), true),
+            (incident(50, Some(99), 1), false),
+            (incident(201, None, 1), false),
+            (incident(150, None, 2), false),
+        ] {
+            assert_eq!((overlap(&first, &other), overlap(&other, &first)), (expected, expected), "{other:?}");
+        }
+    }
+}

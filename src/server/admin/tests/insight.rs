@@ -216,3 +216,19 @@ async fn a_new_sender_has_no_habit() {
     let health = fixture.get(&format!("/integrations/{id}/health")).await.expect(200);
     assert_eq!((&health["silent"], &health["silent_after"], &health["lag_seconds"]), (&Value::Null, &Value::Null, &Value::Null));
 }
+
+#[tokio::test]
+async fn one_back_test_runs_at_a_time() {
+    let fixture = Fixture::new().await;
+    let sent: Vec<(Timestamp, String)> = (1..50).rev().map(|i| (ago(Span::mins(i)), alert("api", "critical", ago(Span::mins(i)), None))).collect();
+    let (id, _) = captured(&fixture, &sent).await;
+    let path = format!("/integrations/{id}/back-test");
+    let answers = futures::future::join_all((0..8).map(|_| fixture.post(&path, json!({})))).await;
+    let (done, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert!(!done.is_empty() && !refused.is_empty(), "{} were done", done.len());
+    for answer in refused {
+        assert_eq!(answer.header("retry-after"), "10");
+        answer.refused(429);
+    }
+    fixture.post(&path, json!({})).await.expect(200);
+}
