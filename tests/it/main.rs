@@ -4,6 +4,7 @@ mod app;
 mod fairness;
 mod faults;
 mod history;
+mod hooks;
 mod outages;
 mod polls;
 mod processes;
