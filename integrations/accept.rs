@@ -4,7 +4,7 @@ use domain::{IntegrationId, NewDelivery};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use crate::{Credentials, Inbound, Provider, Refusal, find};
+use crate::{Credentials, Inbound, Provider, Refusal, find, redact::redact};
 
 /// The longest id of a delivery, in bytes.
 pub const MAX_EXTERNAL_ID_BYTES: usize = 200;
@@ -14,7 +14,7 @@ pub const MAX_STORED_HEADERS: usize = 64;
 pub const MAX_STORED_HEADER_BYTES: usize = 8 << 10;
 
 /// Stands where a credential was.
-const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// Verifies a request and turns it into something worth storing. Nothing else makes a [`NewDelivery`].
 ///
@@ -35,7 +35,7 @@ pub fn accept(
         integration,
         external_id: external_id((provider.delivery_id)(inbound, credentials.settings)),
         headers: storable_headers(inbound, credentials),
-        body: inbound.body.to_vec(),
+        body: redact(inbound.body, provider.quirks.redact),
         received_at: inbound.received_at,
     })
 }
@@ -64,7 +64,8 @@ pub(crate) fn is_storable_id(id: &str) -> bool {
 
 /// Whether a header of this name may hold a credential, whatever its value.
 pub(crate) fn holds_credential(name: &str) -> bool {
-    const NAMES: [&str; 8] = ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "auth"];
+    // Whoever knows the ARN of a subscription to SNS can end it.
+    const NAMES: [&str; 9] = ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "auth", "subscription-arn"];
     NAMES.iter().any(|part| name.contains(part))
 }
 

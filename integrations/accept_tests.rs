@@ -52,7 +52,7 @@ impl Request {
         let settings = Settings::new(self.settings.clone());
         let inbound =
             Inbound { headers: &self.headers, path_token: self.path_token, body: &self.body, received_at: Timestamp(self.at * 1000) };
-        accept(self.provider, IntegrationId(7), &Credentials { secrets: &secrets, settings: &settings }, &inbound)
+        accept(self.provider, IntegrationId(7), &Credentials { secrets: &secrets, settings: &settings, document: None }, &inbound)
     }
 
     fn code(&self) -> &'static str {

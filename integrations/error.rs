@@ -58,6 +58,12 @@ pub enum VerifyError {
         /// How far is allowed.
         tolerance: Span,
     },
+    /// Rightly signed or not, the settings do not name this sender among those that are listened to.
+    #[error("`{0}` is not one of those that the settings list")]
+    Unlisted(String),
+    /// The certificate that the signature hangs on proves nothing.
+    #[error("the certificate {0}")]
+    Certificate(String),
     /// The integration's own settings do not say how to verify.
     #[error("the integration's settings are invalid: {0}")]
     Settings(#[from] SettingsError),
@@ -73,6 +79,8 @@ impl VerifyError {
             Self::Malformed(_) => "malformed_signature",
             Self::Bad => "bad_signature",
             Self::Stale { .. } => "stale_timestamp",
+            Self::Unlisted(_) => "unlisted_sender",
+            Self::Certificate(_) => "bad_certificate",
             Self::Settings(_) => "invalid_settings",
         }
     }

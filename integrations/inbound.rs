@@ -27,6 +27,8 @@ pub struct Credentials<'a> {
     pub secrets: &'a [SecretString],
     /// How the integration wants to be verified.
     pub settings: &'a Settings,
+    /// What [`crate::Quirks::document`] named, if it named anything.
+    pub document: Option<&'a [u8]>,
 }
 
 impl<'a> Inbound<'a> {

@@ -70,6 +70,16 @@ impl MappingSettings {
     pub(crate) fn read(settings: &serde_json::Value) -> Result<Self, SettingsError> {
         reading::settings("", settings)
     }
+
+    /// A mapping for what a provider of its own does not understand; `path` is where it stands in the settings.
+    pub(crate) fn nested(path: &str, settings: &serde_json::Value) -> Result<Mapping, SettingsError> {
+        let settings: Self = reading::settings(path, settings)?;
+        if settings.signature.is_some() || settings.delivery_id.is_some() {
+            return Err(SettingsError::new(path, "cannot set `signature` or `delivery_id`, which the provider knows"));
+        }
+        let within = |error: SettingsError| SettingsError::new(format!("{path}.{}", error.path), error.problem);
+        Mapping::compile(settings).map_err(within)
+    }
 }
 
 impl Mapping {

@@ -31,6 +31,30 @@ pub struct Provider {
     pub parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
     /// How it is asked, if it is asked instead of sending anything.
     pub poll: Option<Poll>,
+    /// What only a few senders need.
+    pub quirks: Quirks,
+}
+
+/// What only a few senders need of whoever receives from them. Begin with [`Quirks::NONE`].
+#[derive(Clone, Copy)]
+pub struct Quirks {
+    /// The https address of a document that a request cannot be verified without, such as a certificate. It is asked over an unproven
+    /// request, so it names nothing but the sender's own places. The document is handed in with [`Credentials::document`].
+    pub document: Option<Document>,
+    /// The address to call once after this request is verified and stored, so that the sender goes on sending.
+    pub confirm: Option<fn(&Inbound<'_>, &Settings) -> Option<String>>,
+    /// Texts of the body that let whoever reads them act, such as links to unsubscribe: where they stand. They are not stored.
+    pub redact: &'static [&'static [&'static str]],
+    /// Whether the sender asks for leave before it sends, as CloudEvents' abuse protection has it.
+    pub asks_leave: bool,
+}
+
+/// Tells the address of a document from a request that is not proven yet.
+pub type Document = fn(&Inbound<'_>, &Settings) -> Result<String, VerifyError>;
+
+impl Quirks {
+    /// A sender that posts, is verified by what it posts, and expects nothing but an answer.
+    pub const NONE: Self = Self { document: None, confirm: None, redact: &[], asks_leave: false };
 }
 
 /// What a polled provider consists of; see [`Provider`] for the fields.
@@ -63,6 +87,7 @@ impl Provider {
             delivery_id: |_, _| None,
             parse: polled.parse,
             poll: Some(polled.poll),
+            quirks: Quirks::NONE,
         }
     }
 }
@@ -70,7 +95,9 @@ impl Provider {
 /// Every provider, in alphabetical order.
 pub static PROVIDERS: &[&Provider] = &[
     &crate::alertmanager::PROVIDER,
+    &crate::aws_eventbridge::PROVIDER,
     &crate::aws_health::PROVIDER,
+    &crate::aws_sns::PROVIDER,
     &crate::azure_monitor::PROVIDER,
     &crate::azure_status::PROVIDER,
     &crate::better_stack::PROVIDER,

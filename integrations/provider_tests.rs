@@ -45,7 +45,8 @@ impl Request {
         let settings = Settings::new(self.settings.clone());
         let inbound =
             Inbound { headers: &self.headers, path_token: self.path_token.as_deref(), body, received_at: Timestamp(self.at * 1000) };
-        let verdict = accept(&self.provider, IntegrationId(7), &Credentials { secrets: &secrets, settings: &settings }, &inbound);
+        let verdict =
+            accept(&self.provider, IntegrationId(7), &Credentials { secrets: &secrets, settings: &settings, document: None }, &inbound);
         verdict.as_ref().map_or_else(Refusal::code, |_| "ok")
     }
 }

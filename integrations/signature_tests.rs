@@ -36,7 +36,7 @@ impl ProviderVector {
         let secrets: Vec<SecretString> = secrets.iter().map(|secret| SecretString::from(secret.as_str())).collect();
         let settings = Settings::new(self.settings.clone());
         let inbound = Inbound { headers, path_token: None, body, received_at: Timestamp(self.at * 1000) };
-        (find(&self.provider).unwrap().verify)(&inbound, &Credentials { secrets: &secrets, settings: &settings })
+        (find(&self.provider).unwrap().verify)(&inbound, &Credentials { secrets: &secrets, settings: &settings, document: None })
     }
 }
 

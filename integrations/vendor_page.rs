@@ -5,7 +5,10 @@ use serde::Deserialize;
 
 use crate::{Inbound, ParseError, error::quoted, limits, reading, set};
 
-/// One delivery tells of one component or one incident. Its links to unsubscribe are never read.
+/// Ends the subscription at once for whoever opens it.
+pub(crate) const LINKS_THAT_ACT: &[&[&str]] = &[&["meta", "unsubscribe"]];
+
+/// One delivery tells of one component or one incident.
 pub(crate) fn parse(inbound: &Inbound<'_>) -> Result<Vec<Signal>, ParseError> {
     let message: Message = inbound.json()?;
     let page = message.page.id;

@@ -105,7 +105,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     let (inbox, _) = Inbox::open(db.clone(), wake.clone());
     let rounds = Rounds { db: db.clone(), queue: queue.clone(), clock: clock.clone(), wake: wake.clone(), health: health.clone() };
     tasks.spawn(rounds.run(shutdown.clone()));
-    let poller = Poller::new(db.clone(), secrets.clone(), egress, inbox.clone(), clock.clone());
+    let poller = Poller::new(db.clone(), secrets.clone(), egress.clone(), inbox.clone(), clock.clone());
     let handler: Handler = Arc::new(move |job| {
         let (courier, poller) = (courier.clone(), poller.clone());
         Box::pin(async move {
@@ -119,7 +119,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     tasks.spawn(async move { worker.run(handler, N_COURIERS, until).await });
 
     if serve {
-        let hub = Hub::open(db.clone(), secrets.clone(), inbox, clock.clone()).await?;
+        let hub = Hub::open(db.clone(), secrets.clone(), inbox, egress, clock.clone()).await?;
         let page = Page::new(
             feed::first(&db, &clock, &base_url).await?,
             Setup { archive: Some(db.clone()), security_contacts: config.security_contacts.clone() },

@@ -3,7 +3,7 @@
 //! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>
 
 use crate::{
-    Provider,
+    Provider, Quirks,
     alert_group::{self, Dialect},
     plain_secret, reading,
 };
@@ -21,6 +21,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |_, _| None,
     parse: |inbound, _| alert_group::signals(inbound.document()?, inbound.received_at, &DIALECT),
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 const DIALECT: Dialect = Dialect { version: "4", limit: "max_alerts", finish: |_, signal| Some(signal) };

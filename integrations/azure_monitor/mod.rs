@@ -8,7 +8,7 @@ use domain::{Severity, Signal, SignalState};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{Inbound, ParseError, Provider, Settings, error::quoted, limits, plain_secret, reading, set};
+use crate::{Inbound, ParseError, Provider, Quirks, Settings, error::quoted, limits, plain_secret, reading, set};
 
 pub(crate) static PROVIDER: Provider = Provider {
     slug: "azure_monitor",
@@ -21,6 +21,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |_, _| None,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 const SCHEMA: &str = "azureMonitorCommonAlertSchema";

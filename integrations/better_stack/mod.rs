@@ -6,7 +6,7 @@ use domain::{Severity, Signal, SignalState};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Inbound, ParseError, Provider, Settings, plain_secret, reading, set};
+use crate::{Inbound, ParseError, Provider, Quirks, Settings, plain_secret, reading, set};
 
 pub(crate) static PROVIDER: Provider = Provider {
     slug: "better_stack",
@@ -19,6 +19,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |_, _| None,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    Inbound, ParseError, Provider, Settings, limits, reading, set,
+    Inbound, ParseError, Provider, Quirks, Settings, limits, reading, set,
     signature::{self, Scheme},
 };
 
@@ -25,6 +25,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |inbound, _| inbound.header("x-request-uuid").or_else(|| inbound.header("x-request-id")).map(str::to_owned),
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 /// The header that carries SHA-1 elsewhere carries SHA-256 here.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    Credentials, Inbound, ParseError, Provider, Settings, VerifyError, limits, plain_secret, reading, set,
+    Credentials, Inbound, ParseError, Provider, Quirks, Settings, VerifyError, limits, plain_secret, reading, set,
     signature::{self, Scheme},
 };
 
@@ -24,6 +24,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 static SCHEME: LazyLock<Scheme> = LazyLock::new(|| {

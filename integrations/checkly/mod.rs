@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Inbound, ParseError, Provider, Settings, reading, set,
+    Inbound, ParseError, Provider, Quirks, Settings, reading, set,
     signature::{self, Scheme},
 };
 
@@ -27,6 +27,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 /// Its timestamp header is not signed and so proves nothing.

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::{
-    Credentials, Inbound, ParseError, Provider, Settings, SettingsError, VerifyError,
+    Credentials, Inbound, ParseError, Provider, Quirks, Settings, SettingsError, VerifyError,
     limits::Room,
     mapping::{Mapping, MappingSettings},
     plain_secret,
@@ -36,6 +36,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id,
     parse,
     poll: None,
+    quirks: Quirks { asks_leave: true, ..Quirks::NONE },
 };
 
 struct Prepared {

@@ -5,7 +5,7 @@
 use domain::{Severity, Signal, SignalState};
 use serde::{Deserialize, Deserializer};
 
-use crate::{Inbound, MAX_LABELS, ParseError, Provider, Settings, form, limits, plain_secret, reading, set};
+use crate::{Inbound, MAX_LABELS, ParseError, Provider, Quirks, Settings, form, limits, plain_secret, reading, set};
 
 pub(crate) static PROVIDER: Provider = Provider {
     slug: "datadog",
@@ -19,6 +19,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 /// A retry repeats the event's id. The transition beside it costs nothing and survives a template that fills in the wrong id.

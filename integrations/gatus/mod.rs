@@ -5,7 +5,7 @@
 use domain::{Severity, Signal, SignalState};
 use serde::Deserialize;
 
-use crate::{Inbound, ParseError, Provider, Settings, limits, plain_secret, reading, set};
+use crate::{Inbound, ParseError, Provider, Quirks, Settings, limits, plain_secret, reading, set};
 
 pub(crate) static PROVIDER: Provider = Provider {
     slug: "gatus",
@@ -18,6 +18,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |_, _| None,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {

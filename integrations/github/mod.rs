@@ -8,7 +8,7 @@ use domain::{Severity, Signal, SignalState};
 use serde_json::json;
 
 use crate::{
-    Inbound, ParseError, Provider, Settings, form, limits, reading, set,
+    Inbound, ParseError, Provider, Quirks, Settings, form, limits, reading, set,
     signature::{self, Scheme},
 };
 
@@ -28,6 +28,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |inbound, _| inbound.header("x-github-delivery").map(str::to_owned),
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 /// GitHub also sends a SHA-1 signature beside it, which proves too little.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    Credentials, Inbound, ParseError, Provider, Settings, SettingsError, VerifyError, limits, reading, set,
+    Credentials, Inbound, ParseError, Provider, Quirks, Settings, SettingsError, VerifyError, limits, reading, set,
     signature::{self, Scheme},
     standard_webhooks,
 };
@@ -25,6 +25,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |inbound, _| inbound.header("idempotency-key").map(str::to_owned),
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 const TOKEN_HEADER: &str = "x-gitlab-token";

@@ -8,7 +8,7 @@ use domain::{Signal, SignalState};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Inbound, ParseError, Provider, Settings, limits, plain_secret, reading, set};
+use crate::{Inbound, ParseError, Provider, Quirks, Settings, limits, plain_secret, reading, set};
 
 pub(crate) static PROVIDER: Provider = Provider {
     slug: "google_cloud_monitoring",
@@ -21,6 +21,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |_, _| None,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {

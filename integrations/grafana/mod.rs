@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Credentials, Inbound, ParseError, Provider, Settings, SettingsError, VerifyError,
+    Credentials, Inbound, ParseError, Provider, Quirks, Settings, SettingsError, VerifyError,
     alert_group::{self, Alert, Dialect},
     limits, plain_secret, reading,
     signature::{self, Scheme},
@@ -27,6 +27,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 const DIALECT: Dialect = Dialect { version: "1", limit: "Max Alerts", finish };

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde_json::json;
 
 use crate::{
-    Credentials, Inbound, Provider, VerifyError, plain_secret, reading,
+    Credentials, Inbound, Provider, Quirks, VerifyError, plain_secret, reading,
     signature::{self, Scheme},
     vendor_page,
 };
@@ -23,6 +23,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |_, _| None,
     parse: |inbound, _| vendor_page::parse(inbound),
     poll: None,
+    quirks: Quirks { redact: vendor_page::LINKS_THAT_ACT, ..Quirks::NONE },
 };
 
 static SCHEME: LazyLock<Scheme> = LazyLock::new(|| {

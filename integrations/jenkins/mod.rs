@@ -5,7 +5,7 @@
 use domain::{Severity, Signal, SignalState, Span, Timestamp};
 use serde::Deserialize;
 
-use crate::{Inbound, ParseError, Provider, Settings, limits, plain_secret, reading, set};
+use crate::{Inbound, ParseError, Provider, Quirks, Settings, limits, plain_secret, reading, set};
 
 pub(crate) static PROVIDER: Provider = Provider {
     slug: "jenkins",
@@ -19,6 +19,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 /// The time beside the number: a job that is made anew counts from one again.

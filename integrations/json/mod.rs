@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::{
-    Credentials, Inbound, ParseError, Provider, Settings, SettingsError, VerifyError,
+    Credentials, Inbound, ParseError, Provider, Quirks, Settings, SettingsError, VerifyError,
     field::Field,
     form,
     mapping::{Mapping, MappingSettings},
@@ -23,6 +23,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 struct Prepared {

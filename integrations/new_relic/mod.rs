@@ -6,7 +6,7 @@ use domain::{Signal, SignalState};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Inbound, ParseError, Provider, Settings, limits, plain_secret, reading, set};
+use crate::{Inbound, ParseError, Provider, Quirks, Settings, limits, plain_secret, reading, set};
 
 pub(crate) static PROVIDER: Provider = Provider {
     slug: "new_relic",
@@ -19,6 +19,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |_, _| None,
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 /// The issue that every test notification shows, in an account that is nobody's.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Inbound, ParseError, Provider, Settings, limits, reading, set,
+    Inbound, ParseError, Provider, Quirks, Settings, limits, reading, set,
     signature::{self, Scheme},
 };
 
@@ -25,6 +25,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |inbound, _| Some(inbound.document().ok()?.pointer("/event/id")?.as_str()?.to_owned()),
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 static SCHEME: LazyLock<Scheme> = LazyLock::new(|| {

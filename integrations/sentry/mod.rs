@@ -8,7 +8,7 @@ use domain::{Severity, Signal, SignalState};
 use serde_json::json;
 
 use crate::{
-    Inbound, ParseError, Provider, Settings, limits, reading, set,
+    Inbound, ParseError, Provider, Quirks, Settings, limits, reading, set,
     signature::{self, Scheme},
 };
 
@@ -27,6 +27,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |inbound, _| inbound.header("request-id").map(str::to_owned),
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 /// `Sentry-Hook-Timestamp` is not part of what is signed.

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::{
-    Credentials, Inbound, ParseError, Provider, Settings, SettingsError, VerifyError,
+    Credentials, Inbound, ParseError, Provider, Quirks, Settings, SettingsError, VerifyError,
     mapping::{Mapping, MappingSettings},
     signature::{self, Scheme},
 };
@@ -25,6 +25,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |inbound, _| inbound.header(&format!("{}-id", prefix(inbound))).map(str::to_owned),
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 /// Marks a public key; every other secret is a shared one.

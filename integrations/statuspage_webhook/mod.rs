@@ -2,7 +2,7 @@
 //!
 //! <https://support.atlassian.com/statuspage/docs/enable-webhook-notifications/>
 
-use crate::{Provider, plain_secret, reading, vendor_page};
+use crate::{Provider, Quirks, plain_secret, reading, vendor_page};
 
 pub(crate) static PROVIDER: Provider = Provider {
     slug: "statuspage_webhook",
@@ -15,4 +15,5 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |_, _| None,
     parse: |inbound, _| vendor_page::parse(inbound),
     poll: None,
+    quirks: Quirks { redact: vendor_page::LINKS_THAT_ACT, ..Quirks::NONE },
 };

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Inbound, ParseError, Provider, Settings, limits, reading, set,
+    Inbound, ParseError, Provider, Quirks, Settings, limits, reading, set,
     signature::{self, Scheme},
 };
 
@@ -24,6 +24,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     delivery_id: |inbound, _| Some(inbound.document().ok()?.get("id")?.as_str()?.to_owned()),
     parse,
     poll: None,
+    quirks: Quirks::NONE,
 };
 
 /// Vercel has nothing better than SHA-1, which as an HMAC still holds.

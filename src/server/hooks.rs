@@ -1,12 +1,16 @@
 //! `POST /hooks/{integration}`: takes a webhook in and answers before anything is interpreted.
+//!
+//! `OPTIONS` gives leave to senders that ask for it, see
+//! <https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md#4-abuse-protection>.
 
 use std::sync::Arc;
 
+use domain::NewDelivery;
 use integrations::{Credentials, Inbound, Refusal};
 use metrics::counter;
 use poem::{
     Body, IntoResponse, Request, Response, Route, handler,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     post,
     web::{Data, Json, Path},
 };
@@ -15,7 +19,10 @@ use storage::StorageError;
 use tokio::io::AsyncReadExt;
 use tracing::{error, info};
 
-use crate::hub::Hub;
+use crate::{
+    confirm::call_back,
+    hub::{Hub, Integration},
+};
 
 /// The largest body of a webhook, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -24,7 +31,36 @@ const RETRY_AFTER_SECS: &str = "5";
 
 /// The hooks, under `/hooks`.
 pub(crate) fn routes() -> Route {
-    Route::new().at("/:integration", post(receive)).at("/:integration/:token", post(receive_with_token))
+    Route::new()
+        .at("/:integration", post(receive).options(give_leave))
+        .at("/:integration/:token", post(receive_with_token).options(give_leave_with_token))
+}
+
+#[handler]
+async fn give_leave(Path(key): Path<String>, request: &Request, Data(hub): Data<&Arc<Hub>>) -> Response {
+    leave(hub, &key, request.headers()).await
+}
+
+#[handler]
+async fn give_leave_with_token(Path((key, _)): Path<(String, String)>, request: &Request, Data(hub): Data<&Arc<Hub>>) -> Response {
+    leave(hub, &key, request.headers()).await
+}
+
+/// Lets whoever asks send, at any rate: what it sends must still prove itself. An address to call back is never called.
+async fn leave(hub: &Hub, key: &str, headers: &HeaderMap) -> Response {
+    let provider = match hub.find(key).await {
+        Ok(Some(integration)) => integrations::find(&integration.provider),
+        Ok(None) => return unknown(),
+        Err(_) => return come_again(),
+    };
+    let asks_leave = provider.is_some_and(|provider| provider.quirks.asks_leave);
+    let answer = Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, "OPTIONS, POST");
+    match headers.get("webhook-request-origin") {
+        Some(origin) if asks_leave => {
+            answer.header("webhook-allowed-origin", origin.clone()).header("webhook-allowed-rate", "*").status(StatusCode::OK).finish()
+        }
+        _ => answer.finish(),
+    }
 }
 
 #[handler]
@@ -62,7 +98,7 @@ async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &Header
     let (found, body) = (hub.find(key).await, read(body).await);
     let integration = match found {
         Ok(Some(integration)) => integration,
-        Ok(None) => return problem(StatusCode::NOT_FOUND, "unknown_integration", "There is no such integration."),
+        Ok(None) => return unknown(),
         Err(_) => return come_again(),
     };
     let body = match body {
@@ -75,19 +111,23 @@ async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &Header
     };
     let headers = to_domain(headers);
     let inbound = Inbound { headers: &headers, path_token: token, body: &body, received_at: hub.clock.now() };
-    let credentials = Credentials { secrets: &integration.secrets, settings: &integration.settings };
-    let delivery = match integrations::accept(&integration.provider, integration.id, &credentials, &inbound) {
+    let delivery = match verify(hub, &integration, &inbound).await {
         Ok(delivery) => delivery,
-        Err(refusal) => {
+        Err(NotTaken::Later) => return come_again(),
+        Err(NotTaken::Refused(refusal)) => {
             info!(integration = key, reason = refusal.code(), "Turned a webhook away");
             counter!("fanal_hooks_total", "provider" => integration.provider.clone(), "result" => refusal.code()).increment(1);
             hub.reject(integration.id, refusal.code(), &refusal.to_string());
-            return refused(&refusal);
+            return refused(&refusal, &integration);
         }
     };
     match hub.inbox.insert(delivery).await {
         Ok(()) => {
             counter!("fanal_hooks_total", "provider" => integration.provider.clone(), "result" => "accepted").increment(1);
+            let confirm = integrations::find(&integration.provider).and_then(|provider| provider.quirks.confirm);
+            if let Some(url) = confirm.and_then(|confirm| confirm(&inbound, &integration.settings)) {
+                call_back(&hub.egress, key, &url);
+            }
             StatusCode::ACCEPTED.into_response()
         }
         Err(failed) => {
@@ -99,15 +139,47 @@ async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &Header
     }
 }
 
+/// Why a request becomes no delivery.
+enum NotTaken {
+    Refused(Refusal),
+    /// What it takes to verify it cannot be had now.
+    Later,
+}
+
+async fn verify(hub: &Hub, integration: &Integration, inbound: &Inbound<'_>) -> Result<NewDelivery, NotTaken> {
+    let settings = &integration.settings;
+    let needs = integrations::find(&integration.provider).and_then(|provider| provider.quirks.document);
+    let document = match needs {
+        None => None,
+        Some(needs) => {
+            let url = needs(inbound, settings).map_err(|reason| NotTaken::Refused(reason.into()))?;
+            Some(hub.documents.get(&url).await.map_err(|_| NotTaken::Later)?)
+        }
+    };
+    let document = document.as_ref().map(|document| document.as_slice());
+    let credentials = Credentials { secrets: &integration.secrets, settings, document };
+    integrations::accept(&integration.provider, integration.id, &credentials, inbound).map_err(NotTaken::Refused)
+}
+
+fn unknown() -> Response {
+    problem(StatusCode::NOT_FOUND, "unknown_integration", "There is no such integration.")
+}
+
 fn come_again() -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Not stored; please send it again.")
         .with_header(header::RETRY_AFTER, RETRY_AFTER_SECS)
         .into_response()
 }
 
-fn refused(refusal: &Refusal) -> Response {
+fn refused(refusal: &Refusal, integration: &Integration) -> Response {
     match refusal {
-        Refusal::Unauthorized { reason } => problem(StatusCode::UNAUTHORIZED, refusal.code(), &reason.to_string()),
+        Refusal::Unauthorized { reason } => {
+            let mut response = problem(StatusCode::UNAUTHORIZED, refusal.code(), &reason.to_string());
+            for challenge in integrations::challenges(&integration.provider, &integration.settings) {
+                response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            response
+        }
         Refusal::UnsupportedMediaType(_) => problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal.code(), &refusal.to_string()),
         Refusal::UnknownProvider(_) => problem(StatusCode::NOT_FOUND, refusal.code(), &refusal.to_string()),
     }

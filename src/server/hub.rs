@@ -9,11 +9,13 @@ use std::{
 use arc_swap::ArcSwap;
 use domain::{IntegrationId, Timestamp};
 use integrations::Settings;
-use jobs::Clock;
+use jobs::{Clock, egress::Egress};
 use secrecy::SecretString;
 use storage::{Db, Inbox, SecretBox, StorageError, Topic, Wake, deliveries, hub, ledger};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+
+use crate::documents::Documents;
 
 /// How often to look for a new configuration without being woken.
 const TICK: Duration = Duration::from_secs(1);
@@ -44,6 +46,10 @@ pub struct Hub {
     pub inbox: Inbox,
     /// What time it is.
     pub clock: Clock,
+    /// What goes out on behalf of senders.
+    pub(crate) egress: Egress,
+    /// What some requests are verified with.
+    pub(crate) documents: Documents,
     known: ArcSwap<Known>,
     reading: tokio::sync::Mutex<()>,
     rejections: Mutex<HashMap<(IntegrationId, &'static str), Counted>>,
@@ -68,8 +74,18 @@ impl Hub {
     ///
     /// # Errors
     /// What the database said, or a secret that does not open.
-    pub async fn open(db: Db, secrets: SecretBox, inbox: Inbox, clock: Clock) -> Result<Arc<Self>, StorageError> {
-        let hub = Self { db, secrets, inbox, clock, known: ArcSwap::default(), reading: Default::default(), rejections: Mutex::default() };
+    pub async fn open(db: Db, secrets: SecretBox, inbox: Inbox, egress: Egress, clock: Clock) -> Result<Arc<Self>, StorageError> {
+        let hub = Self {
+            db,
+            secrets,
+            inbox,
+            clock,
+            documents: Documents::new(egress.clone()),
+            egress,
+            known: ArcSwap::default(),
+            reading: Default::default(),
+            rejections: Mutex::default(),
+        };
         hub.read().await?;
         Ok(Arc::new(hub))
     }

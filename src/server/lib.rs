@@ -1,6 +1,8 @@
 //! The server: webhooks in, the status page and its feeds out.
 
 pub mod admin;
+mod confirm;
+mod documents;
 pub mod feed;
 mod hooks;
 mod hub;

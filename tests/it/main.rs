@@ -5,6 +5,7 @@ mod durability;
 mod fairness;
 mod faults;
 mod history;
+mod hooks;
 mod mail;
 mod mapping;
 mod outages;

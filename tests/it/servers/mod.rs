@@ -11,6 +11,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod smtp;
+pub(crate) mod sns;
 pub(crate) mod webhooks;
 
 use std::{future::Future, net::TcpListener, sync::Once, time::Duration};
