@@ -274,11 +274,7 @@ enum Unusable {
 }
 
 /// The addresses of a name, if all of them may be called.
-async fn checked(
-    host: String,
-    found: impl Future<Output = io::Result<Vec<IpAddr>>>,
-    allow_private: bool,
-) -> Result<Vec<IpAddr>, Unusable> {
+async fn checked(host: String, found: impl Future<Output = io::Result<Vec<IpAddr>>>, allow_private: bool) -> Result<Vec<IpAddr>, Unusable> {
     let addresses = tokio::time::timeout(DNS_TIMEOUT, found).await.map_err(|_| Unusable::Failed)?.map_err(|_| Unusable::Failed)?;
     // One bad address among good ones is refused as well: whoever answers so wants us to try.
     if let Some(why) = addresses.iter().find_map(|&ip| address::refusal(ip, allow_private)) {

@@ -105,7 +105,9 @@ struct Own {
 pub fn times(settings: &Value) -> Result<Times, SettingsError> {
     let Own { period, grace, max_runtime } = reading::settings("", settings)?;
     let max_runtime = max_runtime.unwrap_or(grace);
-    for (path, span, least) in [("period", period, MIN_PERIOD), ("grace", grace, Span::secs(1)), ("max_runtime", max_runtime, Span::secs(1))] {
+    for (path, span, least) in
+        [("period", period, MIN_PERIOD), ("grace", grace, Span::secs(1)), ("max_runtime", max_runtime, Span::secs(1))]
+    {
         if span < least || span > MAX_PERIOD {
             return Err(SettingsError::new(path, format!("must be between {least} and {MAX_PERIOD}")));
         }

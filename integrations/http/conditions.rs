@@ -128,7 +128,10 @@ fn range(given: Scalar) -> Result<RangeInclusive<u16>, SettingsError> {
     let status = |text: &str| text.trim().parse().ok().filter(|status| (100..=599).contains(status));
     match (status(first), status(last)) {
         (Some(first), Some(last)) if first <= last => Ok(first..=last),
-        _ => Err(SettingsError::new("expect.status", format!("`{}` is neither a status such as 204 nor a range such as 200-299", quoted(&text)))),
+        _ => Err(SettingsError::new(
+            "expect.status",
+            format!("`{}` is neither a status such as 204 nor a range such as 200-299", quoted(&text)),
+        )),
     }
 }
 

@@ -41,9 +41,10 @@ pub(super) async fn run(attempt: &mut Attempt<'_>, probe: &HttpProbe) -> Result<
                     (method, with_body) = (if method == "HEAD" { "HEAD" } else { "GET" }, false);
                 }
                 // Where it leads is the server's doing, so that we do not go there is a finding.
-                url = attempt.egress.check_url(without_fragment(next).as_str()).map_err(|error| {
-                    Failure::new(FailureKind::Redirect, format!("redirected to where Fanal does not go: {error}"))
-                })?;
+                url = attempt
+                    .egress
+                    .check_url(without_fragment(next).as_str())
+                    .map_err(|error| Failure::new(FailureKind::Redirect, format!("redirected to where Fanal does not go: {error}")))?;
             }
         }
     }
@@ -151,7 +152,9 @@ fn request(probe: &HttpProbe, method: &str, with_body: bool, url: &Url, known: b
     let body = probe.request.body.clone().filter(|_| with_body && known).unwrap_or_default();
     let mut request = Request::builder().method(method).uri(path).body(Full::new(Bytes::from(body))).map_err(|_| bad())?;
     let headers = request.headers_mut();
-    let host = url.port().map_or_else(|| url.host_str().unwrap_or_default().to_owned(), |port| format!("{}:{port}", url.host_str().unwrap_or_default()));
+    let host = url
+        .port()
+        .map_or_else(|| url.host_str().unwrap_or_default().to_owned(), |port| format!("{}:{port}", url.host_str().unwrap_or_default()));
     headers.insert(HOST, HeaderValue::try_from(host).map_err(|_| bad())?);
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("fanal/", env!("CARGO_PKG_VERSION"))));
     for (name, value) in probe.request.headers.iter().filter(|(name, _)| known || name == "accept") {

@@ -49,7 +49,13 @@ pub(crate) fn routes() -> impl poem::Endpoint<Output = Response> {
 }
 
 #[handler]
-async fn take(Path(key): Path<String>, request: &Request, body: Body, Data(hub): Data<&Arc<Hub>>, Data(limits): Data<&Arc<Limits>>) -> Response {
+async fn take(
+    Path(key): Path<String>,
+    request: &Request,
+    body: Body,
+    Data(hub): Data<&Arc<Hub>>,
+    Data(limits): Data<&Arc<Limits>>,
+) -> Response {
     accept(hub, limits, &key, None, client(request), body).await
 }
 

@@ -41,7 +41,9 @@ pub struct Pinged {
 /// # Errors
 /// What the database said.
 pub async fn all(conn: &mut Connection) -> Result<Vec<Heartbeat>, StorageError> {
-    Ok(sql!(conn, c => sqlx::query_as("select integration_id, source, ping_id, pinged_at, due_at, overdue from heartbeat").fetch_all(&mut *c).await)?)
+    Ok(
+        sql!(conn, c => sqlx::query_as("select integration_id, source, ping_id, pinged_at, due_at, overdue from heartbeat").fetch_all(&mut *c).await)?,
+    )
 }
 
 /// The heartbeats that are switched on, with their settings as text and the id of the newest delivery that does not begin with `except`.
