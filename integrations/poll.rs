@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub use crate::request::Request;
 pub(crate) use crate::request::{is_address, join, secret};
-use crate::{Inbound, ParseError, Provider, Settings, SettingsError, accept, limits, reading};
+use crate::{Inbound, ParseError, Provider, Settings, SettingsError, accept, check::Check, limits, reading};
 
 /// The longest answer read, in bytes. The largest public status feeds have a few hundred kilobytes.
 pub const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -30,6 +30,27 @@ const UNREADABLE: &str = "fanal-unreadable";
 const STATUS: &str = "fanal-status";
 /// The group of all signals of an answer.
 const GROUP: &str = "poll";
+
+/// How Fanal finds out by itself.
+pub enum Ask {
+    /// A source that knows, and can be read or not.
+    Source(Poll),
+    /// A check of our own: that nothing comes back is what it finds out.
+    Check(Check),
+}
+
+impl Ask {
+    /// How often this integration is asked.
+    #[must_use]
+    pub fn interval(&self, settings: &Settings) -> Span {
+        let (every, at_least) = match self {
+            Self::Source(poll) => (poll.every, poll.at_least),
+            Self::Check(check) => (check.every, check.at_least),
+        };
+        let given = settings.json().get(EVERY).and_then(Value::as_str).and_then(|text| text.parse().ok());
+        given.unwrap_or(every).clamp(at_least, MAX_INTERVAL)
+    }
+}
 
 /// How a provider is asked.
 pub struct Poll {
@@ -52,13 +73,6 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
     /// When it was complete, on our clock.
     pub at: Timestamp,
-}
-
-/// How often this integration is asked.
-#[must_use]
-pub fn interval(poll: &Poll, settings: &Settings) -> Span {
-    let given = settings.json().get(EVERY).and_then(Value::as_str).and_then(|text| text.parse().ok());
-    given.unwrap_or(poll.every).clamp(poll.at_least, MAX_INTERVAL)
 }
 
 /// Reads a polled provider's own settings, without those that all have.
@@ -228,8 +242,8 @@ mod tests {
         for wrong in ["29s", "25h"] {
             assert_eq!(check(wrong).unwrap_err().to_string(), "`every`: must be between 30s and 1d");
         }
-        let poll = provider.poll.as_ref().unwrap();
-        assert_eq!(interval(poll, &Settings::new(json!({"every": "90s"}))), Span::secs(90));
-        assert_eq!(interval(poll, &Settings::new(json!({}))), poll.every);
+        let ask = provider.poll.as_ref().unwrap();
+        assert_eq!(ask.interval(&Settings::new(json!({"every": "90s"}))), Span::secs(90));
+        assert_eq!(ask.interval(&Settings::new(json!({}))), Span::secs(60));
     }
 }

@@ -4,8 +4,10 @@ use domain::Signal;
 use secrecy::SecretString;
 
 use crate::{
-    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError, limits,
-    poll::{self, Poll},
+    Credentials, Inbound, ParseError, Settings, SettingsError, VerifyError,
+    check::Check,
+    limits,
+    poll::{self, Ask, Poll},
     signature::{self, Scheme},
 };
 
@@ -30,7 +32,7 @@ pub struct Provider {
     /// What a verified delivery says. Call [`parse`] instead, which holds the result to the limits.
     pub parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
     /// How it is asked, if it is asked instead of sending anything.
-    pub poll: Option<Poll>,
+    pub poll: Option<Ask>,
     /// What only a few senders need.
     pub quirks: Quirks,
 }
@@ -67,6 +69,16 @@ pub(crate) struct Polled {
     pub(crate) parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
 }
 
+/// What a check of our own consists of; see [`Provider`] for the fields.
+pub(crate) struct Checked {
+    pub(crate) slug: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) setup: &'static str,
+    pub(crate) check_settings: fn(&serde_json::Value) -> Result<(), SettingsError>,
+    pub(crate) check: Check,
+    pub(crate) parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
+}
+
 impl Provider {
     /// Why a thing of this provider may not expire by itself, if it may not.
     #[must_use]
@@ -76,17 +88,41 @@ impl Provider {
 
     /// A provider that is asked. Nobody can prove to be it, so its hook lets nobody in.
     pub(crate) const fn polled(polled: Polled) -> Self {
+        let Polled { slug, name, setup, check_settings, poll, parse } = polled;
+        Self::asked(slug, name, setup, check_settings, Ask::Source(poll), parse)
+    }
+
+    /// A check of our own.
+    pub(crate) const fn checked(checked: Checked) -> Self {
+        let Checked { slug, name, setup, check_settings, check, parse } = checked;
+        Self::asked(slug, name, setup, check_settings, Ask::Check(check), parse)
+    }
+
+    /// Whether most of what it says is that all is as it was, so that what changed nothing need not be kept for long.
+    #[must_use]
+    pub fn says_much(&self) -> bool {
+        matches!(self.poll, Some(Ask::Check(_))) || self.slug == crate::heartbeat::SLUG
+    }
+
+    const fn asked(
+        slug: &'static str,
+        name: &'static str,
+        setup: &'static str,
+        check_settings: fn(&serde_json::Value) -> Result<(), SettingsError>,
+        ask: Ask,
+        parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
+    ) -> Self {
         Self {
-            slug: polled.slug,
-            name: polled.name,
-            setup: polled.setup,
+            slug,
+            name,
+            setup,
             content_types: &[],
-            check_settings: polled.check_settings,
+            check_settings,
             check_secret: |secret, _| signature::check_secret(&Scheme::Bearer, secret),
             verify: |_, _| Err(VerifyError::Malformed("this provider is asked by Fanal and sends nothing".to_owned())),
             delivery_id: |_, _| None,
-            parse: polled.parse,
-            poll: Some(polled.poll),
+            parse,
+            poll: Some(ask),
             quirks: Quirks::NONE,
         }
     }
@@ -112,6 +148,7 @@ pub static PROVIDERS: &[&Provider] = &[
     &crate::cloudevents::PROVIDER,
     &crate::datadog::PROVIDER,
     &crate::datadog_monitors::PROVIDER,
+    &crate::dns::PROVIDER,
     &crate::gatus::PROVIDER,
     &crate::gatus_api::PROVIDER,
     &crate::github::PROVIDER,
@@ -123,8 +160,10 @@ pub static PROVIDERS: &[&Provider] = &[
     &crate::grafana::PROVIDER,
     &crate::healthchecks::PROVIDER,
     &crate::healthchecks_api::PROVIDER,
+    &crate::heartbeat::PROVIDER,
     &crate::heroku_status::PROVIDER,
     &crate::honeycomb::PROVIDER,
+    &crate::http::PROVIDER,
     &crate::icinga::PROVIDER,
     &crate::instatus::PROVIDER,
     &crate::instatus_webhook::PROVIDER,
@@ -149,6 +188,8 @@ pub static PROVIDERS: &[&Provider] = &[
     &crate::statusio::PROVIDER,
     &crate::statuspage::PROVIDER,
     &crate::statuspage_webhook::PROVIDER,
+    &crate::tcp::PROVIDER,
+    &crate::tls::PROVIDER,
     &crate::uptime_kuma::PROVIDER,
     &crate::uptime_kuma_page::PROVIDER,
     &crate::uptimerobot::PROVIDER,

@@ -1,9 +1,11 @@
 //! What a polled source is asked with.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{SettingsError, form};
+use crate::{SettingsError, accept::holds_credential, form};
 
 /// One request, to be sent through the guard on outgoing requests.
 #[derive(Debug)]
@@ -67,6 +69,29 @@ pub(crate) fn join(path: &str, base: &str, rest: &str) -> Result<String, Setting
 /// Whether it could be asked at all: the guard on outgoing requests judges where it leads.
 pub(crate) fn is_address(url: &str) -> bool {
     (url.starts_with("https://") || url.starts_with("http://")) && !url.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+/// Names of one connection are its own matter.
+pub(crate) fn is_header_name(name: &str) -> bool {
+    const OURS: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.bytes().all(fits) && !OURS.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Refuses headers of the settings that cannot be sent, or that belong among the secrets.
+pub(crate) fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), SettingsError> {
+    for (name, value) in headers {
+        let refuse = |problem: &str| Err(SettingsError::new(format!("headers.{name}"), problem));
+        match () {
+            () if !is_header_name(name) => return refuse("is not a name of a header"),
+            () if holds_credential(&name.to_ascii_lowercase()) => {
+                return refuse("is a secret: name it in `secret_header` and put its value into `secrets`");
+            }
+            () if value.chars().any(char::is_control) => return refuse("holds control characters"),
+            () => {}
+        }
+    }
+    Ok(())
 }
 
 /// The newest secret, for a source that answers nobody without one.

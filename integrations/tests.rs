@@ -16,7 +16,7 @@ use proptest::{prelude::*, sample::Index};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::{Inbound, PROVIDERS, Provider, Settings, parse};
+use crate::{Inbound, PROVIDERS, Provider, Settings, parse, poll::Ask};
 
 /// When every fixture arrives.
 const RECEIVED_AT: &str = "2026-03-01T12:00:00Z";
@@ -105,6 +105,13 @@ fn polled_providers_ask_for_what_is_expected() {
         let files = if files.is_empty() { BTreeSet::from([&default]) } else { files };
         for path in files {
             let settings = Settings::new(fs::read(path).map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap()));
+            let poll = match poll {
+                Ask::Source(poll) => poll,
+                Ask::Check(done) => {
+                    check(&path.with_extension("request"), &format!("{:#?}\n", (done.probe)(&settings, &one).unwrap()));
+                    continue;
+                }
+            };
             let request = (poll.request)(&settings, &one).or_else(|_| (poll.request)(&settings, &two)).unwrap();
             let verb = if request.body.is_some() { "POST" } else { "GET" };
             let mut text = format!("{verb} {}\n", request.url);
@@ -156,6 +163,7 @@ const BREAKS_AND_HEALS: &[(&str, &str, &str)] = &[
     ("gatus", "triggered", "resolved"),
     ("google_cloud_monitoring", "open", "closed"),
     ("healthchecks", "down", "up"),
+    ("heartbeat", "missed", "success_late"),
     ("honeycomb", "triggered", "ok"),
     ("icinga", "service_critical", "service_recovery"),
     ("instatus_webhook", "component_majoroutage", "component_operational"),

@@ -5,6 +5,7 @@
 //! Redirects are not followed and proxies from the environment are not used, since both would lead around the check.
 
 mod address;
+mod dial;
 
 use std::{error::Error as _, fmt, io, net::IpAddr, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,7 +16,10 @@ use reqwest::{
     header::HeaderValue,
 };
 pub use reqwest::{Method, header::HeaderMap};
+use rustls::RootCertStore;
 use url::{Host, Url};
+
+pub(crate) use dial::{Dialed, Trouble, datagrams};
 
 /// How long a connection may take to stand, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,10 +113,18 @@ pub struct Response {
 type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
 /// The HTTP client that calls only what it may. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Egress {
     client: Client,
     policy: EgressPolicy,
+    lookup: Lookup,
+    roots: Arc<RootCertStore>,
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress").field("policy", &self.policy).finish_non_exhaustive()
+    }
 }
 
 impl Egress {
@@ -130,7 +142,7 @@ impl Egress {
         let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|root| reqwest::Certificate::from_der(root).ok());
         let client = Client::builder()
             .tls_certs_merge(roots)
-            .dns_resolver(CheckedResolver { lookup, allow_private: policy.allow_private })
+            .dns_resolver(CheckedResolver { lookup: lookup.clone(), allow_private: policy.allow_private })
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .referer(false)
@@ -141,7 +153,12 @@ impl Egress {
             .user_agent(concat!("fanal/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(EgressError::Setup)?;
-        Ok(Self { client, policy })
+        Ok(Self { client, policy, lookup, roots: Arc::new(trusted()) })
+    }
+
+    /// Whose certificates are believed where a connection is looked at instead of a client being used: the same as the client's.
+    pub(crate) fn roots(&self) -> &RootCertStore {
+        &self.roots
     }
 
     /// Reads a URL as it is about to be saved. What is refused here is refused again at every call; what is fine here may still
@@ -176,7 +193,7 @@ impl Egress {
             Some(port) if port == 80 || port == 443 || (port >= 1024 && !FOREIGN_PORTS.contains(&port)) => {}
             _ => return bad("the URL's port must be 80, 443 or above 1023, and not one where something other than HTTP listens"),
         }
-        check_host(url, self.policy.allow_private)
+        check_host(url.host(), self.policy.allow_private)
     }
 
     /// Sends one request and reads the answer, whatever its status.
@@ -204,10 +221,17 @@ impl Egress {
     }
 }
 
-fn check_host(url: &Url, allow_private: bool) -> Result<(), EgressError> {
+fn trusted() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+fn check_host(host: Option<Host<&str>>, allow_private: bool) -> Result<(), EgressError> {
     let refused = |host: &dyn fmt::Display, why| Err(EgressError::Refused(Refused { host: host.to_string(), why }));
     let refused_address = |ip: IpAddr| address::refusal(ip, allow_private).map_or(Ok(()), |why| refused(&ip, why));
-    match url.host() {
+    match host {
         Some(Host::Ipv4(ip)) => refused_address(ip.into()),
         Some(Host::Ipv6(ip)) => refused_address(ip.into()),
         Some(Host::Domain(name)) if allow_private && !name.is_empty() => Ok(()),
@@ -234,17 +258,29 @@ impl Resolve for CheckedResolver {
         let (host, allow_private) = (name.as_str().to_owned(), self.allow_private);
         let found = (self.lookup)(host.clone());
         Box::pin(async move {
-            let addresses = tokio::time::timeout(DNS_TIMEOUT, found).await.map_err(|_| DnsFailed)?.map_err(|_| DnsFailed)?;
-            // One bad address among good ones is refused as well: whoever answers so wants us to try.
-            if let Some(why) = addresses.iter().find_map(|&ip| address::refusal(ip, allow_private)) {
-                return Err(Refused { host, why }.into());
+            match checked(host, found, allow_private).await {
+                Ok(addresses) => Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs),
+                Err(Unusable::Refused(refused)) => Err(refused.into()),
+                Err(Unusable::Failed) => Err(DnsFailed.into()),
             }
-            if addresses.is_empty() {
-                return Err(DnsFailed.into());
-            }
-            Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
         })
     }
+}
+
+/// Why a name leads nowhere.
+enum Unusable {
+    Refused(Refused),
+    Failed,
+}
+
+/// The addresses of a name, if all of them may be called.
+async fn checked(host: String, found: impl Future<Output = io::Result<Vec<IpAddr>>>, allow_private: bool) -> Result<Vec<IpAddr>, Unusable> {
+    let addresses = tokio::time::timeout(DNS_TIMEOUT, found).await.map_err(|_| Unusable::Failed)?.map_err(|_| Unusable::Failed)?;
+    // One bad address among good ones is refused as well: whoever answers so wants us to try.
+    if let Some(why) = addresses.iter().find_map(|&ip| address::refusal(ip, allow_private)) {
+        return Err(Unusable::Refused(Refused { host, why }));
+    }
+    if addresses.is_empty() { Err(Unusable::Failed) } else { Ok(addresses) }
 }
 
 async fn system_lookup(name: String) -> io::Result<Vec<IpAddr>> {

@@ -13,6 +13,8 @@ use crate::{Clock, evaluator::Health};
 const EVERY: Duration = Duration::from_secs(600);
 /// Rows removed in one transaction, so that other writers need not wait long.
 const AT_ONCE: i64 = 500;
+/// How long what a check or a heartbeat said is kept if it changed nothing: most of it says that all is as it was.
+const IDLE_RETENTION: Span = Span::mins(24 * 60);
 
 /// Removes what is too old. Only the process that evaluates does so.
 pub struct Housekeeping {
@@ -48,10 +50,14 @@ impl Housekeeping {
     /// What the database said.
     pub async fn prune(&self) -> Result<u64, StorageError> {
         let before = Timestamp(self.clock.now().0 - self.delivery_retention.0);
+        let idle_before = Timestamp(self.clock.now().0 - IDLE_RETENTION.0);
+        let measuring = integrations::PROVIDERS.iter().filter(|provider| provider.says_much()).map(|provider| provider.slug);
+        let measuring: Vec<&str> = measuring.collect();
         let mut total = 0;
         loop {
             let mut tx = self.db.begin().await?;
-            let n = deliveries::prune(&mut tx, before, AT_ONCE).await?;
+            let mut n = deliveries::prune(&mut tx, before, AT_ONCE).await?;
+            n += deliveries::prune_idle(&mut tx, &measuring, idle_before, AT_ONCE).await?;
             tx.commit().await?;
             total += n;
             if n == 0 {

@@ -1,10 +1,13 @@
 //! Work done away from requests: delivering notifications, and the queue that carries them.
 
+mod certificate;
 pub mod channels;
+mod check;
 mod clock;
 pub mod egress;
 pub mod evaluator;
 mod fairness;
+pub mod heartbeats;
 pub mod housekeeping;
 pub mod notify;
 pub mod poll;

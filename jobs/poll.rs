@@ -5,6 +5,7 @@
 
 mod hosts;
 mod next;
+mod round;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,7 +16,7 @@ use std::{
 use domain::{IntegrationId, Span, Timestamp};
 use integrations::{
     Provider, Settings,
-    poll::{self, Answer, MAX_ANSWER_BYTES, Poll},
+    poll::{self, Answer, Ask, MAX_ANSWER_BYTES},
 };
 use metrics::{counter, histogram};
 use reqwest::{
@@ -209,80 +210,96 @@ impl Poller {
 
     async fn round(&self, due: Due) -> Result<(), StorageError> {
         let mut conn = self.db.read().await?;
-        let Some(memory) = polls::open(&mut conn, due).await? else { return Ok(()) };
+        let Some(mut memory) = polls::open(&mut conn, due).await? else { return Ok(()) };
         let Some(found) = hub::find(&mut conn, &self.secrets, due.integration).await? else { return Ok(()) };
         drop(conn);
-        let Some((provider, poll)) = integrations::find(&found.provider).and_then(|found| Some((found, found.poll.as_ref()?))) else {
+        let Some((provider, ask)) = integrations::find(&found.provider).and_then(|found| Some((found, found.poll.as_ref()?))) else {
             return Ok(());
         };
         let settings = Settings::new(found.settings);
         #[expect(clippy::cast_precision_loss, reason = "a delay in milliseconds")]
         histogram!("fanal_poll_lateness_seconds").record(self.clock.now().since(Timestamp(memory.next_at)).0.max(0) as f64 / 1000.0);
-        let asked = match (poll.request)(&settings, &found.secrets) {
-            Ok(request) => self.ask(request, &memory).await,
-            Err(error) => Asked::Failed { why: format!("the settings are invalid: {error}"), wait: None },
+        let every = ask.interval(&settings);
+        let invalid = |error| format!("the settings are invalid: {error}");
+        let (result, failure, wait) = match ask {
+            Ask::Source(poll) => {
+                let asked = match (poll.request)(&settings, &found.secrets) {
+                    Ok(request) => self.ask(request, &memory).await,
+                    Err(error) => Asked::Failed { why: invalid(error), wait: None },
+                };
+                self.take(due.integration, provider, &settings, &mut memory, asked).await?
+            }
+            Ask::Check(check) => match (check.probe)(&settings, &found.secrets) {
+                Ok(probe) => {
+                    self.hosts.wait_for(&probe).await;
+                    let (result, failure) = self.try_check(due.integration, provider, check, &settings, &probe, &mut memory).await?;
+                    (result, failure, None)
+                }
+                Err(error) => ("failed", Some(invalid(error)), None),
+            },
         };
-        let (memory, result) = self.take(due.integration, provider, poll, &settings, memory, asked).await?;
+        self.conclude(due.integration, provider, &mut memory, failure).await?;
+        memory.next_at = next::round(self.clock.now(), every, memory.failures, wait, rand::random()).0;
         counter!("fanal_polls_total", "provider" => provider.slug, "result" => result).increment(1);
         let mut tx = self.db.begin().await?;
         polls::record(&mut tx, due, &memory).await?;
         tx.commit().await
     }
 
-    /// Stores what is new and works out when to ask again.
+    /// Stores what is new; tells how that went, in a word, why the source could not be read, if so, and how long it asks to be left alone.
     async fn take(
         &self,
         integration: IntegrationId,
         provider: &'static Provider,
-        poll: &Poll,
         settings: &Settings,
-        mut memory: Memory,
+        memory: &mut Memory,
         asked: Asked,
-    ) -> Result<(Memory, &'static str), StorageError> {
-        let now = self.clock.now();
-        let every = poll::interval(poll, settings);
-        let (failure, wait, result) = match asked {
-            Asked::Unchanged => (None, None, "unchanged"),
-            Asked::Failed { why, wait } => (Some(why), wait, "failed"),
-            Asked::Answer(response) => {
-                let hash = hex::encode(Sha256::digest(&response.body));
-                let headers = to_domain(&response.headers);
-                let answer = Answer { status: response.status, headers: &headers, body: &response.body, at: now };
-                let (delivery, read) = poll::answered(provider, integration, settings, answer);
-                let wait = next::retry_after(response.headers.get(RETRY_AFTER));
-                // The first readable answer after a failure is always stored: it ends what the failure said.
-                let is_new = memory.body_hash.as_ref() != Some(&hash) || (memory.failures > 0 && read.is_ok());
-                if is_new {
-                    self.inbox.insert(delivery).await?;
-                    memory.body_hash = Some(hash);
-                }
-                let kept =
-                    |name| response.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|_| read.is_ok());
-                (memory.etag, memory.last_modified) = (kept(ETAG), kept(LAST_MODIFIED));
-                let result = if read.is_err() {
-                    "unreadable"
-                } else if is_new {
-                    "new"
-                } else {
-                    "unchanged"
-                };
-                (read.err(), wait.filter(|_| result == "unreadable"), result)
-            }
+    ) -> Result<(&'static str, Option<String>, Option<Span>), StorageError> {
+        let response = match asked {
+            Asked::Unchanged => return Ok(("unchanged", None, None)),
+            Asked::Failed { why, wait } => return Ok(("failed", Some(why), wait)),
+            Asked::Answer(response) => response,
         };
-        match failure {
-            None => (memory.failures, memory.last_error, memory.lost, memory.answered_at) = (0, None, false, Some(now.0)),
-            Some(why) => {
-                memory.failures = memory.failures.saturating_add(1);
-                if memory.failures >= ROUNDS_TO_LOSE && !memory.lost {
-                    warn!(%integration, provider = provider.slug, why, "A source cannot be read");
-                    self.inbox.insert(poll::unreadable(integration, &why, now)).await?;
-                    memory.lost = true;
-                }
-                memory.last_error = Some(why);
-            }
+        let hash = hex::encode(Sha256::digest(&response.body));
+        let headers = to_domain(&response.headers);
+        let answer = Answer { status: response.status, headers: &headers, body: &response.body, at: self.clock.now() };
+        let (delivery, read) = poll::answered(provider, integration, settings, answer);
+        // The first readable answer after a failure is always stored: it ends what the failure said.
+        let is_new = memory.body_hash.as_ref() != Some(&hash) || (memory.failures > 0 && read.is_ok());
+        if is_new {
+            self.inbox.insert(delivery).await?;
+            memory.body_hash = Some(hash);
         }
-        memory.next_at = next::round(now, every, memory.failures, wait, rand::random()).0;
-        Ok((memory, result))
+        let kept = |name| response.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|_| read.is_ok());
+        (memory.etag, memory.last_modified) = (kept(ETAG), kept(LAST_MODIFIED));
+        Ok(match read {
+            Err(why) => ("unreadable", Some(why), next::retry_after(response.headers.get(RETRY_AFTER))),
+            Ok(()) if is_new => ("new", None, None),
+            Ok(()) => ("unchanged", None, None),
+        })
+    }
+
+    /// Counts rounds without an answer, and tells the evaluator, once, when they are too many.
+    async fn conclude(
+        &self,
+        integration: IntegrationId,
+        provider: &'static Provider,
+        memory: &mut Memory,
+        failure: Option<String>,
+    ) -> Result<(), StorageError> {
+        let now = self.clock.now();
+        let Some(why) = failure else {
+            (memory.failures, memory.last_error, memory.lost, memory.answered_at) = (0, None, false, Some(now.0));
+            return Ok(());
+        };
+        memory.failures = memory.failures.saturating_add(1);
+        if memory.failures >= ROUNDS_TO_LOSE && !memory.lost {
+            warn!(%integration, provider = provider.slug, why, "A source cannot be read");
+            self.inbox.insert(poll::unreadable(integration, &why, now)).await?;
+            memory.lost = true;
+        }
+        memory.last_error = Some(why);
+        Ok(())
     }
 
     async fn ask(&self, request: poll::Request, memory: &Memory) -> Asked {

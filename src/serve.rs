@@ -12,6 +12,7 @@ use jobs::{
     },
     egress::{Egress, EgressPolicy},
     evaluator::Evaluator,
+    heartbeats::Heartbeats,
     housekeeping::Housekeeping,
     notify::{self, Courier},
     poll::{Poller, Rounds},
@@ -105,6 +106,8 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     let (inbox, _) = Inbox::open(db.clone(), wake.clone());
     let rounds = Rounds { db: db.clone(), queue: queue.clone(), clock: clock.clone(), wake: wake.clone(), health: health.clone() };
     tasks.spawn(rounds.run(shutdown.clone()));
+    let heartbeats = Heartbeats { db: db.clone(), inbox: inbox.clone(), clock: clock.clone(), health: health.clone() };
+    tasks.spawn(heartbeats.run(shutdown.clone()));
     let poller = Poller::new(db.clone(), secrets.clone(), egress.clone(), inbox.clone(), clock.clone());
     let handler: Handler = Arc::new(move |job| {
         let (courier, poller) = (courier.clone(), poller.clone());

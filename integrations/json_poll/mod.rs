@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     Inbound, ParseError, Provider, Settings, SettingsError,
-    accept::holds_credential,
     mapping::{Mapping, MappingSettings},
     poll::{self, Poll, Request},
     provider::Polled,
     reading,
+    request::{check_headers, is_header_name},
 };
 
 pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
@@ -67,17 +67,7 @@ impl Asking {
         if self.bytes().is_some_and(|bytes| bytes.len() > MAX_BODY_BYTES) {
             return refuse("body", "is longer than 64 KiB");
         }
-        for (name, value) in &self.headers {
-            let path = format!("headers.{name}");
-            match () {
-                () if !is_header_name(name) => return refuse(&path, "is not a name of a header"),
-                () if holds_credential(&name.to_ascii_lowercase()) => {
-                    return refuse(&path, "is a secret: name it in `secret_header` and put its value into `secrets`");
-                }
-                () if value.chars().any(char::is_control) => return refuse(&path, "holds control characters"),
-                () => {}
-            }
-        }
+        check_headers(&self.headers)?;
         match &self.secret_header {
             Some(name) if !is_header_name(name) => refuse("secret_header", "is not a name of a header"),
             _ => Ok(()),
@@ -90,13 +80,6 @@ impl Asking {
             json => json.to_string().into_bytes(),
         })
     }
-}
-
-/// Names of one connection are its own matter.
-fn is_header_name(name: &str) -> bool {
-    const OURS: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    !name.is_empty() && name.bytes().all(fits) && !OURS.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// Takes the settings apart into how to ask and how to read.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use integrations::check::{Probe, What};
 use tokio::time::Instant;
 use url::Url;
 
@@ -19,13 +20,30 @@ const MAX_HOSTS: usize = 4096;
 pub(super) struct Hosts(Mutex<HashMap<String, Instant>>);
 
 impl Hosts {
+    /// Waits for a check's turn.
+    pub(super) async fn wait_for(&self, probe: &Probe) {
+        let host = match &probe.what {
+            What::Http(http) => Url::parse(&http.request.url).ok().and_then(|url| url.host_str().map(str::to_owned)),
+            What::Tcp(tcp) => Some(tcp.host.clone()),
+            What::Tls(tls) => Some(tls.host.clone()),
+            What::Dns(dns) => dns.resolver.clone(),
+        };
+        if let Some(wait) = self.turn(host.unwrap_or_default(), Instant::now()) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
     /// Takes the next turn at a URL's host; tells how long to wait for it.
     pub(super) fn take(&self, url: &Url, now: Instant) -> Option<Duration> {
+        self.turn(url.host_str().unwrap_or_default().to_owned(), now)
+    }
+
+    fn turn(&self, host: String, now: Instant) -> Option<Duration> {
         let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if next.len() >= MAX_HOSTS {
             next.retain(|_, at| *at > now);
         }
-        let turn = next.entry(url.host_str().unwrap_or_default().to_owned()).or_insert(now);
+        let turn = next.entry(host).or_insert(now);
         let at = (*turn).max(now);
         *turn = at + SPACING;
         Some(at - now).filter(|wait| !wait.is_zero())

@@ -8,9 +8,10 @@ use std::{
 
 use arc_swap::ArcSwap;
 use domain::{IntegrationId, Timestamp};
-use integrations::Settings;
+use integrations::{Settings, heartbeat::SLUG};
 use jobs::{Clock, egress::Egress};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 use storage::{Db, Inbox, SecretBox, StorageError, Topic, Wake, deliveries, hub, ledger};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -40,7 +41,7 @@ pub struct Integration {
 
 /// What hooks need.
 pub struct Hub {
-    db: Db,
+    pub(crate) db: Db,
     secrets: SecretBox,
     /// Where deliveries become durable.
     pub inbox: Inbox,
@@ -60,6 +61,8 @@ struct Known {
     version: i64,
     stored: hub::Stored,
     by_key: HashMap<String, Arc<Integration>>,
+    /// By the hash of each of their keys, which gives away nothing by how long a look takes.
+    heartbeats: HashMap<[u8; 32], Arc<Integration>>,
     read_at: Option<Instant>,
 }
 
@@ -95,8 +98,21 @@ impl Hub {
     /// # Errors
     /// It is not known, and whether there is one cannot be found out now.
     pub async fn find(&self, key: &str) -> Result<Option<Arc<Integration>>, StorageError> {
-        if let Some(found) = self.known.load().by_key.get(key) {
-            return Ok(Some(found.clone()));
+        self.look_for(|known| known.by_key.get(key).cloned()).await
+    }
+
+    /// The heartbeat whose secret this is.
+    ///
+    /// # Errors
+    /// As [`Hub::find`].
+    pub async fn find_heartbeat(&self, secret: &str) -> Result<Option<Arc<Integration>>, StorageError> {
+        let hash = hash(secret);
+        self.look_for(|known| known.heartbeats.get(&hash).cloned()).await
+    }
+
+    async fn look_for(&self, find: impl Fn(&Known) -> Option<Arc<Integration>>) -> Result<Option<Arc<Integration>>, StorageError> {
+        if let Some(found) = find(&self.known.load()) {
+            return Ok(Some(found));
         }
         let look = async {
             // One at a time, and at most once a tick: strangers must not make us read.
@@ -104,7 +120,7 @@ impl Hub {
             if self.known.load().read_at.is_none_or(|at| at.elapsed() >= TICK) {
                 self.read().await?;
             }
-            Ok(self.known.load().by_key.get(key).cloned())
+            Ok(find(&self.known.load()))
         };
         tokio::time::timeout(PATIENCE, look).await.unwrap_or(Err(StorageError::Overloaded))
     }
@@ -117,7 +133,13 @@ impl Hub {
         let known = self.known.load();
         // Most versions change no integration, and what is compiled stays so.
         if known.read_at.is_some() && known.stored == stored {
-            self.known.store(Arc::new(Known { version, stored, by_key: known.by_key.clone(), read_at: Some(Instant::now()) }));
+            self.known.store(Arc::new(Known {
+                version,
+                stored,
+                by_key: known.by_key.clone(),
+                heartbeats: known.heartbeats.clone(),
+                read_at: Some(Instant::now()),
+            }));
             return Ok(());
         }
         let integrations = stored.open(&self.secrets)?;
@@ -125,8 +147,12 @@ impl Hub {
             let settings = Settings::new(i.settings);
             (i.key, Arc::new(Integration { id: i.id, provider: i.provider, settings, secrets: i.secrets }))
         };
-        let by_key = integrations.into_iter().map(ready).collect();
-        self.known.store(Arc::new(Known { version, stored, by_key, read_at: Some(Instant::now()) }));
+        let by_key: HashMap<String, Arc<Integration>> = integrations.into_iter().map(ready).collect();
+        let mut heartbeats = HashMap::new();
+        for integration in by_key.values().filter(|integration| integration.provider == SLUG) {
+            heartbeats.extend(integration.secrets.iter().map(|secret| (hash(secret.expose_secret()), integration.clone())));
+        }
+        self.known.store(Arc::new(Known { version, stored, by_key, heartbeats, read_at: Some(Instant::now()) }));
         Ok(())
     }
 
@@ -172,4 +198,8 @@ impl Hub {
         }
         tx.commit().await
     }
+}
+
+fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret).into()
 }

@@ -10,6 +10,7 @@ mod limits;
 pub mod listener;
 pub mod ops;
 pub mod page;
+mod pings;
 mod proxies;
 mod subscriptions;
 
@@ -37,6 +38,7 @@ pub fn app(
     let broken = page.clone();
     subscriptions::add_to(page::routes(page))
         .nest("/hooks", hooks::routes())
+        .nest("/ping", pings::routes())
         .nest("/api/admin", admin::routes(admin))
         .data(hub)
         .data(subscriptions)

@@ -376,6 +376,34 @@ pub async fn prune(conn: &mut Connection, before: Timestamp, limit: i64) -> Resu
     )?)
 }
 
+/// Removes deliveries of these providers that arrived before `before` and changed nothing, at most `limit`; returns how many. What an alert or
+/// a cause still refers to stays.
+///
+/// # Errors
+/// What the database said.
+pub async fn prune_idle(conn: &mut Connection, providers: &[&str], before: Timestamp, limit: i64) -> Result<u64, StorageError> {
+    Ok(sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new(
+            "delete from delivery where delivery_id in (
+             select d.delivery_id from integration i join delivery d on d.integration_id = i.integration_id where i.provider in (",
+        );
+        let mut names = query.separated(", ");
+        for provider in providers {
+            names.push_bind((*provider).to_owned());
+        }
+        query.push(") and d.received_at < ").push_bind(before.0);
+        query.push(
+            " and d.state in ('processed', 'ignored')
+             and not exists (select 1 from change c where c.delivery_id = d.delivery_id)
+             and not exists (select 1 from alert a where a.integration_id = d.integration_id and a.delivery_id = d.delivery_id)
+             and not exists (select 1 from cause u where u.integration_id = d.integration_id and u.delivery_id = d.delivery_id)
+             order by d.received_at limit ",
+        );
+        query.push_bind(limit).push(")");
+        query.build().execute(&mut *c).await?.rows_affected()
+    }))
+}
+
 /// Counts a request that was not let in.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ mod db;
 pub mod deliveries;
 mod error;
 pub mod groups;
+pub mod heartbeats;
 pub mod history;
 pub mod hub;
 pub mod idempotency;

@@ -35,6 +35,10 @@ pub struct Memory {
     pub last_error: Option<String>,
     /// Whether the evaluator was told that it cannot be read.
     pub lost: bool,
+    /// Of a check: the verdicts of its last rounds.
+    pub verdicts: String,
+    /// Of a check: when a round was last stored.
+    pub stored_at: Option<i64>,
 }
 
 /// A source that ought to be asked.
@@ -76,7 +80,8 @@ pub async fn begin(conn: &mut Connection, source: &Source) -> Result<(), Storage
         sqlx::query(
             "insert into poll (integration_id, source, next_at) values ($1, $2, $3)
              on conflict (integration_id) do update set source = excluded.source, next_at = excluded.next_at, round = poll.round + 1,
-               body_hash = null, etag = null, last_modified = null, failures = 0, last_error = null"
+               body_hash = null, etag = null, last_modified = null, failures = 0, last_error = null, verdicts = '',
+               stored_at = null"
         )
         .bind(source.integration.0)
         .bind(source.source.as_str())
@@ -120,7 +125,8 @@ pub async fn next_due(conn: &mut Connection) -> Result<Option<Timestamp>, Storag
 
 macro_rules! columns {
     () => {
-        "select next_at, body_hash, etag, last_modified, answered_at, failures, last_error, lost from poll where integration_id = $1"
+        "select next_at, body_hash, etag, last_modified, answered_at, failures, last_error, lost, verdicts, stored_at from poll
+         where integration_id = $1"
     };
 }
 
@@ -153,7 +159,7 @@ pub async fn record(conn: &mut Connection, due: Due, memory: &Memory) -> Result<
         conn,
         sqlx::query(
             "update poll set round = round + 1, next_at = $3, body_hash = $4, etag = $5, last_modified = $6, answered_at = $7, failures = $8,
-               last_error = $9, lost = $10
+               last_error = $9, lost = $10, verdicts = $11, stored_at = $12
              where integration_id = $1 and round = $2"
         )
         .bind(due.integration.0)
@@ -166,6 +172,22 @@ pub async fn record(conn: &mut Connection, due: Due, memory: &Memory) -> Result<
         .bind(memory.failures)
         .bind(memory.last_error.as_deref())
         .bind(memory.lost)
+        .bind(memory.verdicts.as_str())
+        .bind(memory.stored_at)
     )?;
     Ok(n > 0)
+}
+
+/// Whether an integration feeds a metric.
+///
+/// # Errors
+/// What the database said.
+pub async fn feeds_metric(conn: &mut Connection, integration: IntegrationId) -> Result<bool, StorageError> {
+    let found: Option<i64> = sql!(conn, c => sqlx::query_scalar(
+        "select route_id from route where integration_id = $1 and metric_id is not null limit 1",
+    )
+    .bind(integration.0)
+    .fetch_optional(&mut *c)
+    .await)?;
+    Ok(found.is_some())
 }

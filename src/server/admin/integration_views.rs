@@ -1,5 +1,6 @@
 //! How integrations are shown: what may be known of their secrets, and what came in lately.
 
+use ::integrations::heartbeat::SLUG;
 use domain::{IntegrationId, Timestamp};
 use poem_openapi::{Object, types::ToJSON};
 use serde_json::Value;
@@ -146,7 +147,7 @@ pub(super) async fn load(conn: &mut Connection, id: IntegrationId, base_url: &Ur
 pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url) -> IntegrationView {
     IntegrationView {
         id: integration.id.0,
-        hook_url: format!("{}/hooks/{}", base_url.as_str().trim_end_matches('/'), integration.key),
+        hook_url: hook_url(&integration, base_url),
         key: integration.key,
         provider: integration.provider,
         name: integration.edit.name,
@@ -159,6 +160,12 @@ pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url)
         rejections: activity.rejections,
         poll: activity.poll,
     }
+}
+
+/// Where it sends to. A heartbeat adds its secret, which is not shown.
+fn hook_url(integration: &Integration, base_url: &Url) -> String {
+    let base = base_url.as_str().trim_end_matches('/');
+    if integration.provider == SLUG { format!("{base}/ping") } else { format!("{base}/hooks/{}", integration.key) }
 }
 
 pub(super) fn secret_view(secret: KnownSecret) -> SecretView {
