@@ -214,11 +214,6 @@ impl App {
         told::every_change_makes_one_notification_for_each_subscriber(self).await
     }
 
-    /// Ends a scenario in which something stays owed on purpose, to endpoints that are dead.
-    pub(crate) fn leave(&self) {
-        self.finished.store(true, Ordering::Relaxed);
-    }
-
     /// The component's status in the public API.
     pub(crate) async fn status_of(&self, name: &str) -> Result<String> {
         let summary: Value = self.http.get(format!("{}/api/v2/summary.json", self.base)).send().await?.json().await?;
