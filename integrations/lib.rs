@@ -57,6 +57,7 @@ mod jws;
 mod labels;
 mod limits;
 mod mapping;
+mod multipart;
 mod netlify;
 mod new_relic;
 mod opsgenie;
