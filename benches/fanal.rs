@@ -41,7 +41,7 @@ pub(crate) struct Servers {
     redis: Redis,
 }
 
-/// What a cluster has that is meant to be used: fsync, full_page_writes and synchronous_commit are on by default.
+/// What a cluster has that is meant to be used: fsync, `full_page_writes` and `synchronous_commit` are on by default.
 const POSTGRES_SETTINGS: &[&str] = &["max_connections=200", "log_min_messages=warning"];
 
 impl Servers {

@@ -39,7 +39,7 @@ pub(crate) fn configuration(n_components: usize, subscriber: Option<&str>) -> St
     }
     text.push_str("integrations:\n");
     for first in (0..n_components).step_by(N_ROUTES) {
-        let _ = write!(text, "  - key: {INTEGRATION}-{}{SETTINGS}    routes:\n", first / N_ROUTES);
+        let _ = writeln!(text, "  - key: {INTEGRATION}-{}{SETTINGS}    routes:", first / N_ROUTES);
         for n in first..n_components.min(first + N_ROUTES) {
             let _ = writeln!(
                 text,

@@ -227,6 +227,21 @@ fn what_is_stored_is_what_was_verified() {
 }
 
 #[test]
+fn links_that_act_are_not_stored() {
+    for provider in ["statuspage_webhook", "instatus_webhook"] {
+        let request = Request::new(provider, "lamp-oil", &[]).with(|request| {
+            request.path_token = Some("lamp-oil");
+            request.body = br#"{"meta": {"unsubscribe": "https://harbour.example/?unsubscribe=zjcd", "documentation": "https://help.example"}, "page": 1.0}"#.to_vec();
+        });
+        let stored = String::from_utf8(request.send().unwrap().body).unwrap();
+        assert_eq!(
+            stored, r#"{"meta": {"unsubscribe": "[redacted]", "documentation": "https://help.example"}, "page": 1.0}"#,
+            "{provider}"
+        );
+    }
+}
+
+#[test]
 fn an_equal_body_without_an_id_is_another_delivery() {
     let (one, two) = (bearer().send().unwrap(), bearer().send().unwrap());
     assert_ne!(one.external_id, two.external_id);

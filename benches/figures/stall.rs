@@ -113,7 +113,7 @@ async fn keep_changing(port: u16) -> Result<()> {
     let mut tick = interval(CHANGE_EVERY);
     for n in 1.. {
         tick.tick().await;
-        send(&mut connection, n, n % N_COMPONENTS, (n / N_COMPONENTS % 2 == 0).then_some("error")).await?;
+        send(&mut connection, n, n % N_COMPONENTS, (n / N_COMPONENTS).is_multiple_of(2).then_some("error")).await?;
     }
     Ok(())
 }

@@ -92,8 +92,11 @@ async fn repeat(fanal: &Fanal, inbox: &Inbox, repetition: usize) -> Result<Vec<f
     Ok(delays)
 }
 
+/// Whether a message is about a component's status (else about its incident), and which component.
+type About = (bool, usize);
+
 /// The messages about each component's status, and about its incident: their numbers, which follow the history, and when they came.
-fn by_component(received: &[Received]) -> Result<HashMap<(bool, usize), Vec<(u64, Instant)>>> {
+fn by_component(received: &[Received]) -> Result<HashMap<About, Vec<(u64, Instant)>>> {
     let (mut told, mut known): (HashMap<_, Vec<_>>, _) = (HashMap::new(), HashSet::new());
     for Received { at, headers, body } in received {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).with_context(|| format!("no {name}"));

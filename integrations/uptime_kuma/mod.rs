@@ -5,13 +5,13 @@
 use domain::{Severity, Signal, SignalState};
 use serde::Deserialize;
 
-use crate::{Inbound, ParseError, Provider, Quirks, Settings, plain_secret, reading, set};
+use crate::{Inbound, ParseError, Provider, Quirks, Settings, multipart, plain_secret, reading, set};
 
 pub(crate) static PROVIDER: Provider = Provider {
     slug: "uptime_kuma",
     name: "Uptime Kuma",
     setup: include_str!("setup.md"),
-    content_types: &["application/json"],
+    content_types: &["application/json", multipart::MEDIA_TYPE],
     check_settings: reading::no_settings,
     check_secret: plain_secret::check_secret,
     verify: plain_secret::verify,
@@ -22,7 +22,9 @@ pub(crate) static PROVIDER: Provider = Provider {
 };
 
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
-    let message: Message = inbound.json()?;
+    // Its older preset puts the same document into a form.
+    let in_form = inbound.media_type().as_deref() == Some(multipart::MEDIA_TYPE);
+    let message: Message = reading::object(if in_form { multipart::read(inbound, "data")? } else { inbound.document()? })?;
     // Tests, and notices about certificates and domains that will expire, bring neither.
     let (Some(heartbeat), Some(monitor)) = (message.heartbeat, message.monitor) else { return Ok(Vec::new()) };
     let (state, severity) = match heartbeat.status {

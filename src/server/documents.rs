@@ -107,3 +107,81 @@ impl Documents {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use jobs::egress::EgressPolicy;
+    use poem::{
+        EndpointExt, Request as Asked, Server, endpoint,
+        http::StatusCode,
+        listener::{Acceptor, Listener, TcpListener},
+    };
+
+    use super::*;
+
+    /// A sender's place, and how often it was asked. What begins with `/no` is not there.
+    async fn place() -> (String, Arc<AtomicUsize>) {
+        let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
+        let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let app = endpoint::make(move |request: Asked| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                match request.uri().path() {
+                    path if path.starts_with("/no") => Err(poem::Error::from_status(StatusCode::NOT_FOUND)),
+                    "/long" => Ok("x".repeat(MAX_BYTES)),
+                    path => Ok(path.to_owned()),
+                }
+            }
+        });
+        tokio::spawn(Server::new_with_acceptor(acceptor).run(app.map_to_response()));
+        (format!("http://{address}"), asked)
+    }
+
+    fn documents() -> Documents {
+        Documents::new(Egress::new(EgressPolicy { allow_private: true, require_tls: false }).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_document_is_fetched_once_however_many_ask() {
+        let ((base, asked), documents) = (place().await, documents());
+        let url = format!("{base}/a.pem");
+        for found in futures::future::join_all((0..20).map(|_| documents.get(&url))).await {
+            assert_eq!(found.unwrap().as_slice(), b"/a.pem");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_not_asked_for_again_at_once_and_takes_no_room_from_what_is() {
+        let ((base, asked), documents) = (place().await, documents());
+        let kept = format!("{base}/a.pem");
+        documents.get(&kept).await.unwrap();
+        for _ in 0..3 {
+            assert!(documents.get(&format!("{base}/no")).await.is_err());
+        }
+        assert!(documents.get(&format!("{base}/long")).await.is_err(), "cut, it would be another document");
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
+        for number in 0..MAX_DOCUMENTS * 2 {
+            assert!(documents.get(&format!("{base}/no{number}")).await.is_err());
+        }
+        assert!(documents.known.lock().unwrap().len() <= MAX_DOCUMENTS);
+        let before = asked.load(Ordering::SeqCst);
+        documents.get(&kept).await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), before, "it is still there");
+    }
+
+    #[tokio::test]
+    async fn only_so_many_are_fetched_at_once() {
+        let ((base, asked), documents) = (place().await, documents());
+        let urls: Vec<String> = (0..MAX_FETCHES * 3).map(|number| format!("{base}/{number}.pem")).collect();
+        let found = futures::future::join_all(urls.iter().map(|url| documents.get(url))).await;
+        assert_eq!(found.iter().filter(|found| found.is_ok()).count(), MAX_FETCHES);
+        assert_eq!(asked.load(Ordering::SeqCst), MAX_FETCHES);
+        assert!(documents.get(&urls[MAX_FETCHES]).await.is_ok(), "who was not let through may come again at once");
+    }
+}
