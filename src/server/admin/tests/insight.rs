@@ -220,7 +220,8 @@ async fn a_new_sender_has_no_habit() {
 #[tokio::test]
 async fn one_back_test_runs_at_a_time() {
     let fixture = Fixture::new().await;
-    let sent: Vec<(Timestamp, String)> = (1..50).rev().map(|i| (ago(Span::mins(i)), alert("api", "critical", ago(Span::mins(i)), None))).collect();
+    let sent: Vec<(Timestamp, String)> =
+        (1..50).rev().map(|i| (ago(Span::mins(i)), alert("api", "critical", ago(Span::mins(i)), None))).collect();
     let (id, _) = captured(&fixture, &sent).await;
     let path = format!("/integrations/{id}/back-test");
     let answers = futures::future::join_all((0..8).map(|_| fixture.post(&path, json!({})))).await;
