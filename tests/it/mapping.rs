@@ -54,27 +54,27 @@ async fn a_captured_delivery_becomes_a_route(stack: Stack) -> Result<()> {
     let mut route = suggested["items"][0]["route"].clone();
     ensure!(route["when"] == "signal.labels.service == \"api\"" && route["components"] == json!(["api"]), "{suggested}");
     let trial = json!({ "delivery": captured, "routes": [route] });
-    let tried = app.admin_send(Method::POST, &format!("{integration}/dry-run"), &trial).await?;
+    let tried = app.admin_post(&format!("{integration}/dry-run"), &trial).await?;
     ensure!(tried["signals"][0]["routes"][0]["status"] == "major_outage", "{tried}");
     route["publish"] = json!("auto");
     let routes = json!({ "routes": [route] });
-    let tested = app.admin_send(Method::POST, &format!("{integration}/back-test"), &routes).await?;
+    let tested = app.admin_post(&format!("{integration}/back-test"), &routes).await?;
     ensure!(tested["n_incidents"] == 1 && tested["incidents"][0]["overlaps"] == json!([]) && tested["cut"].is_null(), "{tested}");
     ensure!(tested["deliveries"] == 2 && tested["quarantined"] == 1, "{tested}");
     ensure!(app.status_of("API").await? == "operational" && published_incidents(&app).await?.is_empty(), "nothing has changed yet");
 
     app.admin_send(Method::PATCH, &integration, &routes).await?;
-    app.admin_send(Method::POST, &format!("/deliveries/{captured}/replay"), &Value::Null).await?;
+    app.admin_post(&format!("/deliveries/{captured}/replay"), &Value::Null).await?;
     app.wait_for_status("API", "major_outage").await?;
-    let again = app.admin_send(Method::POST, &format!("{integration}/back-test"), &json!({})).await?;
+    let again = app.admin_post(&format!("{integration}/back-test"), &json!({})).await?;
     let published = published_incidents(&app).await?;
     ensure!(published.len() == 1 && again["published"][0]["id"] == published[0]["id"], "{again}");
     ensure!(again["incidents"][0]["overlaps"] == json!([published[0]["id"]]), "{again}");
 
-    let whole = app.admin_send(Method::POST, "/deliveries/replay", &json!({ "dry_run": true })).await?;
+    let whole = app.admin_post("/deliveries/replay", &json!({ "dry_run": true })).await?;
     ensure!(whole["replayed"] == 1 && whole["dry_run"] == true, "{whole}");
     let range = json!({ "integration": "prod-alerts", "state": "quarantined", "from": "2026-01-01T00:00:00Z" });
-    ensure!(app.admin_send(Method::POST, "/deliveries/replay", &range).await?["replayed"] == 1);
+    ensure!(app.admin_post("/deliveries/replay", &range).await?["replayed"] == 1);
     deliveries(&app, "quarantined", 1).await?;
 
     let health = app.admin(&format!("{integration}/health")).await?;
