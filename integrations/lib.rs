@@ -61,11 +61,8 @@ mod jws;
 mod labels;
 mod limits;
 mod mapping;
-<<<<<<< HEAD
 mod measured;
-=======
 mod multipart;
->>>>>>> sns
 mod netlify;
 mod new_relic;
 mod opsgenie;
