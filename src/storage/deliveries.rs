@@ -8,6 +8,7 @@ use sqlx::QueryBuilder;
 use crate::{
     Connection, StorageError,
     db::{execute, sql},
+    insight,
     rows::{json, named, to_json},
 };
 
@@ -315,11 +316,12 @@ pub async fn replayable(
     after: DeliveryId,
     limit: i64,
 ) -> Result<(Option<DeliveryId>, i64), StorageError> {
+    let (first, last) = insight::ids_between(conn, filter.from, filter.to).await?;
     let (last, n): (Option<i64>, i64) = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "select max(delivery_id), count(*) from (select delivery_id from delivery where state <> 'pending' and delivery_id > ",
         );
-        query.push_bind(after.0);
+        query.push_bind(after.0.max(first)).push(" and delivery_id <= ").push_bind(last);
         narrow!(query, filter);
         query.push(" order by delivery_id limit ").push_bind(limit).push(") as oldest");
         query.build_query_as().fetch_one(&mut *c).await?
@@ -332,11 +334,12 @@ pub async fn replayable(
 /// # Errors
 /// What the database said.
 pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, after: DeliveryId, last: DeliveryId) -> Result<u64, StorageError> {
+    let (first, _) = insight::ids_between(conn, filter.from, None).await?;
     Ok(sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "update delivery set state = 'pending', reason = null, signals = null where state <> 'pending' and delivery_id > ",
         );
-        query.push_bind(after.0).push(" and delivery_id <= ").push_bind(last.0);
+        query.push_bind(after.0.max(first)).push(" and delivery_id <= ").push_bind(last.0);
         narrow!(query, filter);
         query.build().execute(&mut *c).await?.rows_affected()
     }))

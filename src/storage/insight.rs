@@ -31,9 +31,22 @@ pub struct Stretch {
 /// # Errors
 /// What the database said.
 pub async fn stretch(conn: &mut Connection, integration: IntegrationId, from: Timestamp, to: Timestamp) -> Result<Stretch, StorageError> {
-    let first = first_since(conn, Timestamp(from.0.saturating_sub(DISORDER.0))).await?;
-    let beyond = first_since(conn, to.plus(DISORDER)).await?;
-    Ok(Stretch { integration, from, to, after: first.map_or(i64::MAX, |id| id - 1), last: beyond.unwrap_or(i64::MAX) })
+    let (after, last) = ids_between(conn, Some(from), Some(to)).await?;
+    Ok(Stretch { integration, from, to, after, last })
+}
+
+/// The bounds of the ids of what arrived between `from` and `to`: above the one, up to the other. Roughly, so `received_at` is still to be
+/// compared.
+pub(crate) async fn ids_between(conn: &mut Connection, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<(i64, i64), StorageError> {
+    let after = match from {
+        Some(from) => first_since(conn, Timestamp(from.0.saturating_sub(DISORDER.0))).await?.map_or(i64::MAX, |id| id - 1),
+        None => i64::MIN,
+    };
+    let last = match to {
+        Some(to) => first_since(conn, to.plus(DISORDER)).await?,
+        None => None,
+    };
+    Ok((after, last.unwrap_or(i64::MAX)))
 }
 
 async fn first_since(conn: &mut Connection, at: Timestamp) -> Result<Option<i64>, StorageError> {
@@ -153,16 +166,16 @@ pub async fn tally(
     recent: Timestamp,
     limit: i64,
 ) -> Result<Vec<Tally>, StorageError> {
-    let first = first_since(conn, Timestamp(since.0.saturating_sub(DISORDER.0))).await?.unwrap_or(i64::MAX);
+    let (after, _) = ids_between(conn, Some(since), None).await?;
     let rows: Vec<(String, i64, i64, i64)> = sql!(conn, c => sqlx::query_as(
         "select state, cast(sum(case when received_at >= $2 then 1 else 0 end) as bigint), count(*), min(received_at) from (
              select state, received_at from delivery
-             where integration_id = $1 and delivery_id >= $3 and received_at >= $4 order by delivery_id desc limit $5
+             where integration_id = $1 and delivery_id > $3 and received_at >= $4 order by delivery_id desc limit $5
          ) as newest group by state order by state",
     )
     .bind(integration.0)
     .bind(recent.0)
-    .bind(first)
+    .bind(after)
     .bind(since.0)
     .bind(limit)
     .fetch_all(&mut *c)

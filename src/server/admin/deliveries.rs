@@ -156,22 +156,20 @@ impl DeliveriesApi {
     /// Lets all deliveries of a kind be looked at again, oldest first.
     #[oai(path = "/deliveries/replay", method = "post")]
     async fn replay_many(&self, body: Body<ReplayMany>) -> Result<Accepted<Replayed>, Problem> {
-        let after = DeliveryId(body.0.after.unwrap_or(i64::MIN));
-        if body.0.dry_run == Some(true) {
-            let mut conn = self.0.db.read().await?;
-            let filter = filter(&mut conn, body.0).await?;
-            let (last, n) = deliveries::replayable(&mut conn, filter, after, MAX_REPLAYED).await?;
-            return Ok(Accepted(replayed(n, last, true)));
+        let (after, dry_run) = (DeliveryId(body.0.after.unwrap_or(i64::MIN)), body.0.dry_run == Some(true));
+        // Looked for on a connection that only reads, so that the evaluator need not wait for it.
+        let mut conn = self.0.db.read().await?;
+        let filter = filter(&mut conn, body.0).await?;
+        let (last, n) = deliveries::replayable(&mut conn, filter, after, MAX_REPLAYED).await?;
+        drop(conn);
+        let mut replayed = u64::try_from(n).unwrap_or(0);
+        if let Some(last) = last.filter(|_| !dry_run) {
+            let mut tx = self.0.db.begin().await?;
+            replayed = deliveries::replay_many(&mut tx, filter, after, last).await?;
+            tx.commit().await?;
+            self.0.wake.wake(Topic::Deliveries).await;
         }
-        let mut tx = self.0.db.begin().await?;
-        let filter = filter(&mut tx, body.0).await?;
-        let (last, n) = deliveries::replayable(&mut tx, filter, after, MAX_REPLAYED).await?;
-        if let Some(last) = last {
-            deliveries::replay_many(&mut tx, filter, after, last).await?;
-        }
-        tx.commit().await?;
-        self.0.wake.wake(Topic::Deliveries).await;
-        Ok(Accepted(replayed(n, last, false)))
+        Ok(Accepted(Replayed { replayed, more: n >= MAX_REPLAYED, last: last.map(|id| id.0), dry_run }))
     }
 }
 
@@ -187,10 +185,6 @@ async fn filter(conn: &mut Connection, wanted: ReplayMany) -> Result<DeliveryFil
     fields.window(from, to);
     fields.done()?;
     Ok(DeliveryFilter { integration, state: Some(state), from, to })
-}
-
-fn replayed(n: i64, last: Option<DeliveryId>, dry_run: bool) -> Replayed {
-    Replayed { replayed: u64::try_from(n).unwrap_or(0), more: n >= MAX_REPLAYED, last: last.map(|id| id.0), dry_run }
 }
 
 impl DeliveriesApi {

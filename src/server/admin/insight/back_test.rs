@@ -2,13 +2,14 @@
 //!
 //! The deliveries are read in portions on connections that only read, and folded on a thread of their own, in a state of their own.
 
+mod view;
+
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use domain::{BackTest, ComponentId, Findings, Impact, Incident, IntegrationId, Signal, Span, Status, StatusSpan, Timestamp};
+use domain::{BackTest, Findings, Incident, IntegrationId, Signal, Span, Timestamp};
 use integrations::Settings;
 use jiff::tz::TimeZone;
 use jobs::evaluator;
@@ -17,11 +18,11 @@ use poem_openapi::Object;
 use storage::{deliveries::Delivery, insight, rows};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(super) use view::BackTestView;
+use view::{Keys, component_spans, published_view, would_be};
+
 use super::{
-    super::{
-        fields::Fields,
-        types::{Name, Time},
-    },
+    super::{fields::Fields, types::Time},
     Admin, Problem, RouteBody, configured, off_thread, routes_to_try,
 };
 
@@ -50,99 +51,6 @@ pub(super) struct BackTestBody {
     from: Option<Time>,
     /// Now if it is left out.
     to: Option<Time>,
-}
-
-/// What would have happened.
-#[derive(Object)]
-#[oai(rename = "BackTestResult")]
-pub(super) struct BackTestView {
-    from: Time,
-    to: Time,
-    /// Up to when it was worked out: `to`, unless it was cut.
-    until: Time,
-    /// Why it was cut: `deliveries` after 50,000 of them, `seconds` after 10 of them.
-    #[oai(nullable)]
-    cut: Option<String>,
-    /// How many deliveries were folded.
-    deliveries: u64,
-    /// How many of them could not be read with the settings of now.
-    quarantined: u64,
-    /// How many signals they had.
-    signals: u64,
-    /// How many notices would have been made, each for all subscribers whom it concerns.
-    notices: u64,
-    /// How many incidents would have been opened.
-    n_incidents: u64,
-    /// Those, oldest first, at most 200.
-    incidents: Vec<WouldBe>,
-    /// When components would not have been well.
-    components: Vec<ComponentSpans>,
-    /// How many spans were left out of `components`: it has at most 200 for each.
-    spans_left_out: u64,
-    /// What really was published: incidents of that time that the present routes of this integration opened, newest first, at most 200.
-    published: Vec<Published>,
-}
-
-/// An incident that would have been opened.
-#[derive(Object)]
-struct WouldBe {
-    title: String,
-    impact: Name<Impact>,
-    /// False for a draft.
-    published: bool,
-    started_at: Time,
-    /// Null if it would still be open at the end.
-    #[oai(nullable)]
-    resolved_at: Option<Time>,
-    components: Vec<Affected>,
-    /// The ids of the published incidents that were open at the same time about one of the same components.
-    overlaps: Vec<i64>,
-}
-
-/// A component of an incident.
-#[derive(Object)]
-#[oai(rename = "BackTestComponent")]
-struct Affected {
-    /// Its key.
-    component: String,
-    /// At its worst.
-    status: Name<Status>,
-}
-
-/// When a component would not have been well.
-#[derive(Object)]
-struct ComponentSpans {
-    /// Its key.
-    component: String,
-    /// Oldest first.
-    spans: Vec<SpanView>,
-}
-
-/// A time in which the status of a component would not have changed.
-#[derive(Object)]
-#[oai(rename = "StatusSpan")]
-struct SpanView {
-    /// What readers would have seen.
-    status: Name<Status>,
-    /// What the signals say, published or not.
-    internal_status: Name<Status>,
-    from: Time,
-    /// Null if it would still be so at the end.
-    #[oai(nullable)]
-    to: Option<Time>,
-}
-
-/// An incident that was published.
-#[derive(Object)]
-#[oai(rename = "BackTestPublished")]
-struct Published {
-    id: i64,
-    title: String,
-    impact: Name<Impact>,
-    started_at: Time,
-    #[oai(nullable)]
-    resolved_at: Option<Time>,
-    components: Vec<Affected>,
 }
 
 pub(super) async fn run(admin: &Admin, places: &Arc<Semaphore>, id: IntegrationId, body: BackTestBody) -> Result<BackTestView, Problem> {
@@ -262,8 +170,6 @@ impl Run {
     }
 }
 
-type Keys = HashMap<ComponentId, String>;
-
 fn view(run: Run, (from, to): (Timestamp, Timestamp), keys: &Keys, published: Vec<Incident>) -> BackTestView {
     let Findings { incidents, n_incidents, spans, n_left_out, n_notices, until } = run.test.finish();
     BackTestView {
@@ -281,53 +187,6 @@ fn view(run: Run, (from, to): (Timestamp, Timestamp), keys: &Keys, published: Ve
         spans_left_out: n_left_out as u64,
         published: published.into_iter().map(|incident| published_view(incident, keys)).collect(),
     }
-}
-
-fn would_be(incident: Incident, published: &[Incident], keys: &Keys) -> WouldBe {
-    let overlaps = published.iter().filter(|other| overlap(&incident, other)).map(|other| other.id.0).collect();
-    WouldBe {
-        overlaps,
-        components: affected(&incident, keys),
-        title: incident.title,
-        impact: Name(incident.impact),
-        published: incident.published,
-        started_at: Time(incident.started_at),
-        resolved_at: incident.resolved_at.map(Time),
-    }
-}
-
-fn published_view(incident: Incident, keys: &Keys) -> Published {
-    Published {
-        id: incident.id.0,
-        components: affected(&incident, keys),
-        title: incident.title,
-        impact: Name(incident.impact),
-        started_at: Time(incident.started_at),
-        resolved_at: incident.resolved_at.map(Time),
-    }
-}
-
-fn overlap(a: &Incident, b: &Incident) -> bool {
-    let begins_before_end = |a: &Incident, b: &Incident| b.resolved_at.is_none_or(|end| a.started_at <= end);
-    begins_before_end(a, b) && begins_before_end(b, a) && a.components.keys().any(|id| b.components.contains_key(id))
-}
-
-fn affected(incident: &Incident, keys: &Keys) -> Vec<Affected> {
-    incident.components.iter().map(|(id, status)| Affected { component: key_of(*id, keys), status: Name(*status) }).collect()
-}
-
-fn component_spans(id: ComponentId, spans: Vec<StatusSpan>, keys: &Keys) -> ComponentSpans {
-    let span = |span: StatusSpan| SpanView {
-        status: Name(span.status),
-        internal_status: Name(span.internal_status),
-        from: Time(span.from),
-        to: span.until.map(Time),
-    };
-    ComponentSpans { component: key_of(id, keys), spans: spans.into_iter().map(span).collect() }
-}
-
-fn key_of(id: ComponentId, keys: &Keys) -> String {
-    keys.get(&id).cloned().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -378,32 +237,5 @@ mod tests {
         let mut long = run(7, MAX_TIME);
         long.take(&delivery(5_000));
         assert_eq!((long.n_deliveries, long.cut), (7, Some("seconds")));
-    }
-
-    #[test]
-    fn incidents_overlap_if_they_share_a_time_and_a_component() {
-        let incident = |from: i64, to: Option<i64>, component: i64| Incident {
-            id: domain::IncidentId(1),
-            title: String::new(),
-            status: domain::IncidentStatus::Resolved,
-            impact: Impact::Major,
-            published: true,
-            opened_by: None,
-            scoped: true,
-            components: [(ComponentId(component), Status::MajorOutage)].into_iter().collect(),
-            started_at: Timestamp(from),
-            resolved_at: to.map(Timestamp),
-            updated_at: Timestamp(from),
-        };
-        let first = incident(100, Some(200), 1);
-        for (other, expected) in [
-            (incident(150, None, 1), true),
-            (incident(50, Some(100), 1), true),
-            (incident(50, Some(99), 1), false),
-            (incident(201, None, 1), false),
-            (incident(150, None, 2), false),
-        ] {
-            assert_eq!((overlap(&first, &other), overlap(&other, &first)), (expected, expected), "{other:?}");
-        }
     }
 }

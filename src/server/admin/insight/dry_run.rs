@@ -8,7 +8,10 @@ use std::{
 use domain::{ComponentId, DeliveryId, IntegrationId, Publish, Route, Signal, Status, Trial, try_route};
 use poem_openapi::Object;
 use serde_json::Value;
-use storage::rows;
+use storage::{
+    deliveries::DeliveryState::{self, Ignored, Processed, Quarantined},
+    rows,
+};
 
 use super::{
     super::{fields::Fields, problem::FieldError, types::Name},
@@ -37,7 +40,7 @@ pub(super) struct DryRunBody {
 #[oai(rename = "DryRunResult")]
 pub(super) struct DryRunView {
     /// What would become of it: `processed`, `ignored` or `quarantined`.
-    state: Name<storage::deliveries::DeliveryState>,
+    state: Name<DeliveryState>,
     /// Why it would be quarantined.
     #[oai(nullable)]
     reason: Option<String>,
@@ -99,7 +102,6 @@ pub(super) async fn run(admin: &Admin, id: IntegrationId, body: DryRunBody) -> R
     let routes = routes_to_try(&mut fields, &integration, &targets, body.routes);
     fields.done()?;
     let settings = body.settings.unwrap_or(integration.edit.settings);
-    use storage::deliveries::DeliveryState::{Ignored, Processed, Quarantined};
     let (state, reason, signals) = match read(integration.provider, settings, delivery).await? {
         Ok(signals) if signals.is_empty() => (Ignored, None, signals),
         Ok(signals) => (Processed, None, signals),
