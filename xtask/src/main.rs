@@ -22,6 +22,9 @@ Usage: cargo xtask <command>
   check    the fast part: format, and clippy and tests of the crates that do no I/O
   bench    Fanal's figures beside those of other programs, in about eight minutes; or only some: page, stall, intake, shown, told, idle";
 
+/// Tests at once: most of the end-to-end ones wait for timeouts, retries and take-overs and need no processor meanwhile.
+const TEST_THREADS: &str = "4";
+
 /// The crates without network, database and clock: they build in seconds.
 const PURE_CRATES: [&str; 3] = ["domain", "integrations", "configuration"];
 
@@ -60,7 +63,7 @@ fn test() -> Result<()> {
     steps.step("unused dependencies", dependencies::check_unused)?;
     steps.step("clippy", || run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])))?;
     steps.step("docs", || run(cargo().args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings")))?;
-    steps.step("tests", || run(cargo().args(["test", "--workspace", "--locked"])))?;
+    steps.step("tests", || run(cargo().args(["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", TEST_THREADS)))?;
     steps.step("browser tests", browser::test)?;
     steps.summary();
     Ok(())
