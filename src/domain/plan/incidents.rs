@@ -265,12 +265,13 @@ impl Planner<'_> {
     /// Returns of which components its last entry has told readers.
     pub(super) fn resolve_incident(&mut self, id: IncidentId, ending: Ending, why: &Why) -> Vec<ComponentId> {
         let Some(before) = self.state.incidents.get(&id).cloned() else { return Vec::new() };
-        let told = if before.published { before.components.keys().copied().collect() } else { Vec::new() };
         let now = |id: &ComponentId| self.state.components.get(id).map(|component| component.status);
         let changes: Vec<StatusChange> = (before.components.iter())
             .filter_map(|(id, worst)| Some(StatusChange { component: *id, from: *worst, to: now(id)? }))
             .filter(|change| change.from != change.to)
             .collect();
+        // One that is now as it was at its worst is not named, so somebody else has to tell of it.
+        let told = if before.published { changes.iter().map(|change| change.component).collect() } else { Vec::new() };
         let shown: Vec<ComponentId> = before.components.keys().copied().filter(|id| self.shows(*id)).collect();
         let well = shown.iter().all(|id| now(id) == Some(Status::Operational));
         let names = self.names(&shown);
