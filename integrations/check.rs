@@ -257,6 +257,9 @@ pub(crate) fn signals(provider: &Provider, inbound: &Inbound<'_>, settings: &Set
         Level::Healthy if state == SignalState::Firing => {
             format!("{}; but {n_bad} of the last {} rounds were bad", verdict.text, verdicts.len())
         }
+        level if level != Level::Healthy && state != SignalState::Firing => {
+            format!("{}; but only {n_bad} of the last {} rounds were bad", verdict.text, verdicts.len())
+        }
         _ => verdict.text,
     };
     signal.labels = verdict.labels;

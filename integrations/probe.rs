@@ -126,3 +126,8 @@ pub(crate) fn is_host(host: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     !host.is_empty() && host.len() <= 253 && host.chars().all(fits)
 }
+
+/// A host with a port, as people write it.
+pub(crate) fn place(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}

@@ -83,7 +83,8 @@ impl Provider {
     /// Why a thing of this provider may not expire by itself, if it may not.
     #[must_use]
     pub fn refuses_expiry(&self) -> Option<&'static str> {
-        self.poll.is_some().then_some("a source that is asked does not repeat what stays the same; what it no longer names is over anyway")
+        let repeats = self.poll.is_none() && self.slug != crate::heartbeat::SLUG;
+        (!repeats).then_some("a source that is asked does not repeat what stays the same; what it no longer names is over anyway")
     }
 
     /// A provider that is asked. Nobody can prove to be it, so its hook lets nobody in.

@@ -111,3 +111,6 @@ fn add(sum: &mut Option<f64>, took: Duration) {
 fn millis(took: Duration) -> f64 {
     (took.as_secs_f64() * 10_000.0).round() / 10.0
 }
+
+#[cfg(test)]
+mod tests;

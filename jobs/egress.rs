@@ -161,6 +161,15 @@ impl Egress {
         &self.roots
     }
 
+    /// Believes one more authority, where a connection is looked at.
+    #[cfg(test)]
+    pub(crate) fn trusting(mut self, authority: rustls::pki_types::CertificateDer<'static>) -> Self {
+        let mut roots = RootCertStore::clone(&self.roots);
+        roots.add_parsable_certificates([authority]);
+        self.roots = Arc::new(roots);
+        self
+    }
+
     /// Reads a URL as it is about to be saved. What is refused here is refused again at every call; what is fine here may still
     /// resolve to an address that is not called.
     ///

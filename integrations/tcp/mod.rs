@@ -9,7 +9,7 @@ use crate::{
     Inbound, ParseError, Provider, Settings, SettingsError,
     check::{self, AT_LEAST, Check, EVERY, Level, Measured, Probe, TcpProbe, Verdict, What},
     error::quoted,
-    probe::is_host,
+    probe::{is_host, place},
     provider::Checked,
 };
 
@@ -61,7 +61,7 @@ fn probe(settings: &Settings, _: &[SecretString]) -> Result<Probe, SettingsError
 
 fn judge(measured: &Measured, settings: &Settings) -> Result<Verdict, ParseError> {
     let (common, own) = check::settings::<Own>(settings.json())?;
-    let connected = Verdict::healthy(format!("{}:{}", own.host, own.port), "connected", measured.timings.total);
+    let connected = Verdict::healthy(place(&own.host, own.port), "connected", measured.timings.total);
     if let Some(failure) = &measured.failure {
         return Ok(connected.failed(failure));
     }

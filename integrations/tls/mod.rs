@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     Inbound, ParseError, Provider, Settings, SettingsError,
     check::{self, AT_LEAST, Check, Common, Level, Measured, Probe, TlsProbe, Verdict, What},
-    probe::is_host,
+    probe::{is_host, place},
     provider::Checked,
 };
 
@@ -80,7 +80,7 @@ fn probe(settings: &Settings, _: &[SecretString]) -> Result<Probe, SettingsError
 
 fn judge(measured: &Measured, settings: &Settings) -> Result<Verdict, ParseError> {
     let (common, own) = check::settings::<Own>(settings.json())?;
-    let subject = format!("{}:{}", own.host, own.port);
+    let subject = place(&own.host, own.port);
     // What is wrong with the certificate is told before what is wrong with the connection: some servers break off.
     let Some(certificate) = &measured.certificate else {
         let answered = Verdict::healthy(subject, "answered", None);
