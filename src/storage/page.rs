@@ -1,4 +1,4 @@
-//! Reads what readers of the page may see: what [`Incident::for_readers`] and its like in `domain` let through, and nothing else.
+//! Reads what readers of the page may see: what `Incident::for_readers` and its like in `domain` let through, and nothing else.
 
 mod visible;
 
