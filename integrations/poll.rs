@@ -4,7 +4,7 @@
 //! stand here:
 //!
 //! - **An answer is complete**: what it no longer names is over. All its signals are one group, ended by a signal that resolves every thing of
-//!   the group that this answer did not name. A history or a list that was cut is not complete: its provider says so with [`partial`].
+//!   the group that this answer did not name. A history or a list that was cut is not complete: its provider says so with `partial`.
 //! - **Answers are ordered by our clock.** The source's times order its own events and say nothing about when we looked.
 //! - **A source that cannot be read is unknown, not healthy.** Whoever asks stores that fact as a delivery of its own, made by [`unreadable`].
 
