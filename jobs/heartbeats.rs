@@ -74,15 +74,16 @@ impl Heartbeats {
             let before = known.remove(&integration.0);
             let Some(times) = serde_json::from_str(&settings).ok().and_then(|json| heartbeat::times(&json).ok()) else { continue };
             let mut heartbeat = before.clone().unwrap_or_else(|| unknown(integration, &settings));
-            if let (Some(down), Some(deadline)) = (down, deadline(&heartbeat)) {
-                set(&mut heartbeat, Some(times.put_off(deadline, down, now)));
-            }
             if newest.map(|id| id.0) > heartbeat.ping_id
                 && let Some(pinged) = heartbeats::newest(&mut conn, integration, OVERDUE_PREFIX).await?
             {
                 heartbeat.ping_id = Some(pinged.id.0);
                 heartbeat.pinged_at = Some(pinged.at.0);
                 set(&mut heartbeat, heartbeat::ping_of(&pinged.headers).and_then(|ping| times.after(ping, pinged.at)));
+            }
+            // After the pings: the newest may have come just before Fanal went down.
+            if let (Some(down), Some(deadline)) = (down, deadline(&heartbeat)) {
+                set(&mut heartbeat, Some(times.put_off(deadline, down, now)));
             }
             if heartbeat.source != settings {
                 heartbeat.source = settings;

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use domain::{
     ALERT_MEMORY, Act, ComponentSpec, DeliveryId, Desired, GroupSpec, IncidentEdit, IncidentId, IncidentStatus, IntegrationId,
-    IntegrationSpec, MaintenanceEdit, PageData, PageSettings, Publish, Recorded, RouteSpec, Severity, Signal, SignalState, Span, State,
-    Status, Timestamp, plan_signal, plan_timers,
+    IntegrationSpec, MaintenanceEdit, NewDelivery, PageData, PageSettings, Publish, Recorded, RouteSpec, Severity, Signal, SignalState,
+    Span, State, Status, Timestamp, plan_signal, plan_timers,
 };
 
 use crate::{
-    Db, SecretBox, changes, history, ledger, page,
+    Db, Inbox, SecretBox, Wake, changes,
+    deliveries::{self, DeliveryFilter, DeliveryState, Fate},
+    history, ledger, page,
     state::{self, Causes},
 };
 
@@ -216,4 +218,43 @@ async fn readers_see_no_trace_of_what_is_hidden_or_gone() {
     gone.integrations[0].routes.clear();
     fixture.configure(&gone).await;
     assert_eq!(seen(&fixture.page().await), (text(&["About nothing in particular"]), vec![], 0, 0));
+}
+
+/// Only of those providers, only once it is old, and never what something still hangs on.
+#[tokio::test]
+async fn what_changed_nothing_is_removed_before_the_rest() {
+    let fixture = Fixture::new().await;
+    let (inbox, _writer) = Inbox::open(fixture.db.clone(), Wake::new(fixture.db.clone()));
+    let store = async |id: &str, at: i64| {
+        let (external_id, received_at) = (id.to_owned(), Timestamp(NOW.0 + at));
+        let delivery = NewDelivery { integration: IntegrationId(1), external_id, headers: Vec::new(), body: b"{}".to_vec(), received_at };
+        inbox.insert(delivery).await.unwrap();
+    };
+    for (id, at) in [("idle", 0), ("of an alert", 1), ("pending", 2), ("young", 1000)] {
+        store(id, at).await;
+    }
+    let ids = async || {
+        let all = deliveries::list(&mut fixture.db.read().await.unwrap(), DeliveryFilter::default(), i64::MAX, 10).await.unwrap();
+        all.into_iter().rev().map(|delivery| (delivery.external_id, delivery.id)).collect::<Vec<_>>()
+    };
+    let stored = ids().await;
+    let mut tx = fixture.db.begin().await.unwrap();
+    for (position, (_, id)) in (1..).zip(&stored).filter(|(_, (external_id, _))| external_id != "pending") {
+        let (state, evaluated_at) = (DeliveryState::Processed, NOW);
+        let fate = Fate { delivery: *id, state, reason: None, signals: Vec::new(), position, evaluated_at };
+        deliveries::settle(&mut tx, &[fate]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let of_an_alert = stored.iter().find(|(external_id, _)| external_id == "of an alert").unwrap().1;
+    let signal = Signal::new("f", SignalState::Firing, "F", NOW);
+    fixture.decide(|state| plan_signal(state, IntegrationId(1), of_an_alert, &signal, NOW)).await;
+    let prune = async |providers: &[&str]| {
+        let mut tx = fixture.db.begin().await.unwrap();
+        let n = deliveries::prune_idle(&mut tx, providers, Timestamp(NOW.0 + 500), 10).await.unwrap();
+        tx.commit().await.unwrap();
+        n
+    };
+    assert_eq!([prune(&["http", "heartbeat"]).await, prune(&["http", "alertmanager"]).await], [0, 1]);
+    let left: Vec<String> = ids().await.into_iter().map(|(external_id, _)| external_id).collect();
+    assert_eq!(left, ["of an alert", "pending", "young"]);
 }

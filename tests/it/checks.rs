@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long it may take until a change shows: a round each 5 s, of which two have to be bad or good.
-const SHOWS: Duration = Duration::from_secs(40);
+const SHOWS: Duration = Duration::from_secs(60);
 const KEY: &str = "nightly-backup-7f3c9a";
 
 async fn wait_for_status(app: &App, status: &str) -> Result<()> {
@@ -34,7 +34,7 @@ integrations:
     settings:
       url: {url}
       every: 5s
-      timeout: 4s
+      timeout: 20s
       expect: {{ json: 'body.status == "ok"' }}
     routes:
       - {{ components: [api], publish: auto }}
