@@ -164,3 +164,18 @@ fn a_deleted_incident_leaves_word_in_the_other_that_is_open() {
     world.acts(Act::DeleteIncident { incident: persons });
     assert_eq!(world.told_people(), ["incident.updated Problem with API: API now has degraded performance. [API degraded_performance]"]);
 }
+
+#[test]
+fn the_end_of_an_incident_does_not_swallow_a_change_that_it_does_not_name() {
+    let mut world = World::new([auto(&[API])]);
+    world.fires("x", Severity::Unknown);
+    world.acts(open([(API, Status::Unknown)]));
+    world.fires("y", Warning);
+    assert_eq!(world.status(API), DegradedPerformance);
+    // The machine's incident ends, as bad as it ever was; the person's goes on and tells.
+    world.configure(|state| state.routes.get_mut(&RouteId(1)).unwrap().publish = Publish::Shadow);
+    world.told();
+    world.reconfigured();
+    assert_eq!(world.status(API), Status::Unknown);
+    assert!(world.told().iter().any(|told| told.contains("[API unknown]")), "somebody tells of it");
+}
