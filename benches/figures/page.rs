@@ -90,7 +90,7 @@ async fn wrk(port: u16, seconds: u32) -> Result<u64> {
     count.with_context(|| format!("wrk: {text}"))
 }
 
-/// nginx as Debian sets it up, without its log, and with `more`.
+/// nginx as Debian sets it up, without its log, and with `more`. One process: workers would outlive a master that is killed.
 async fn start_nginx(folder: &Folder, page: &Answer, plain: &Answer, more: &str) -> Result<(Process, u16)> {
     let root = folder.path().join("www");
     std::fs::create_dir_all(&root)?;
@@ -107,7 +107,7 @@ async fn start_nginx(folder: &Folder, page: &Answer, plain: &Answer, more: &str)
     let at = folder.path().display();
     let user = if crate::servers::process::is_root() { "user root;" } else { "" };
     let text = format!(
-        "{user} daemon off; worker_processes auto; pid {at}/nginx.pid; error_log {at}/nginx.log;
+        "{user} daemon off; master_process off; pid {at}/nginx.pid; error_log {at}/nginx.log;
          events {{ worker_connections 1024; }}
          http {{
              types {{ text/html html; }}

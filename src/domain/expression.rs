@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashSet},
     fmt,
-    sync::LazyLock,
+    sync::{LazyLock, OnceLock},
     thread,
 };
 
@@ -45,10 +45,12 @@ pub enum ExpressionError {
     Unknown(String),
 }
 
-/// A compiled expression. Cheap to evaluate, bounded in time and memory.
+type Compiled = minijinja::Expression<'static, 'static>;
+
+/// An expression that is compiled at most once. Cheap to evaluate, bounded in time and memory.
 pub struct Expression {
     source: String,
-    compiled: minijinja::Expression<'static, 'static>,
+    compiled: OnceLock<Result<Compiled, ExpressionError>>,
 }
 
 impl Expression {
@@ -57,11 +59,15 @@ impl Expression {
     /// # Errors
     /// The source is too long or not an expression.
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
-        check_length(source)?;
-        let owned = source.to_owned();
-        let compiled = on_large_stack(move || ENVIRONMENT.compile_expression_owned(owned))
-            .map_err(|error| ExpressionError::Syntax(describe(&error)))?;
-        Ok(Self { source: source.to_owned(), compiled })
+        let compiled = compile(source)?;
+        Ok(Self { source: source.to_owned(), compiled: OnceLock::from(Ok(compiled)) })
+    }
+
+    /// The same, to be compiled again when it is first evaluated. Compiled it takes ten kilobytes and more, and of a thousand routes most
+    /// wait for days.
+    #[must_use]
+    pub fn put_by(self) -> Self {
+        Self { source: self.source, compiled: OnceLock::new() }
     }
 
     /// What it was compiled from.
@@ -75,7 +81,8 @@ impl Expression {
     /// # Errors
     /// A filter refused its input, or the fuel ran out.
     pub fn value(&self, context: &Value) -> Result<Value, ExpressionError> {
-        self.compiled.eval(context.clone()).map_err(|error| failed(&error))
+        let compiled = self.compiled.get_or_init(|| compile(&self.source)).as_ref().map_err(Clone::clone)?;
+        compiled.eval(context.clone()).map_err(|error| failed(&error))
     }
 
     /// What it reads, such as `signal.labels.service`: every name that must come from its context.
@@ -96,6 +103,12 @@ impl Expression {
     pub fn is_true(&self, context: &Value) -> Result<bool, ExpressionError> {
         Ok(self.value(context)?.is_true())
     }
+}
+
+fn compile(source: &str) -> Result<Compiled, ExpressionError> {
+    check_length(source)?;
+    let owned = source.to_owned();
+    on_large_stack(move || ENVIRONMENT.compile_expression_owned(owned)).map_err(|error| ExpressionError::Syntax(describe(&error)))
 }
 
 impl fmt::Debug for Expression {
@@ -189,6 +202,12 @@ mod tests {
         let expression = Expression::compile(r#"signal.labels.nothing.deeper == "api""#).unwrap();
         assert_eq!(expression.is_true(&context()), Ok(false));
         assert_eq!(Expression::compile(r#"signal.labels.service == "api" and signal.value > 3"#).unwrap().is_true(&context()), Ok(true));
+    }
+
+    #[test]
+    fn an_expression_that_was_put_by_is_the_same() {
+        let expression = Expression::compile("signal.value > 3").unwrap().put_by();
+        assert_eq!((expression.source(), expression.is_true(&context())), ("signal.value > 3", Ok(true)));
     }
 
     #[test]

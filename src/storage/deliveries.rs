@@ -3,12 +3,13 @@
 //! Rows are written once by the [`crate::Inbox`]; only their fate is added: state, reason, place in the order of decisions, signals.
 
 use domain::{DeliveryId, IntegrationId, Signal, Timestamp, UnknownName};
-use sqlx::QueryBuilder;
+use sqlx::{QueryBuilder, SqliteConnection};
 
 use crate::{
     Connection, StorageError,
-    db::{execute, sql},
+    db::{Raw, execute, sql},
     insight,
+    link::Link,
     rows::{json, named, to_json},
 };
 
@@ -166,7 +167,7 @@ pub struct Fate {
     pub evaluated_at: Timestamp,
 }
 
-/// Rows in one statement.
+/// Rows in one statement, on SQLite.
 const MAX_ROWS: usize = 64;
 
 /// Stores what became of deliveries.
@@ -174,27 +175,55 @@ const MAX_ROWS: usize = 64;
 /// # Errors
 /// What the database said.
 pub async fn settle(conn: &mut Connection, fates: &[Fate]) -> Result<(), StorageError> {
-    let mut rest = fates;
-    while !rest.is_empty() {
-        let n = MAX_ROWS.min(1 << rest.len().ilog2());
-        sql!(conn, c => {
-            let mut query = QueryBuilder::<DB>::new("with fate (id, state, reason, signals, position, at) as (");
-            query.push_values(&rest[..n], |mut row, fate| {
-                row.push("cast(").push_bind_unseparated(fate.delivery.0).push_unseparated(" as bigint)");
-                row.push("cast(").push_bind_unseparated(fate.state.as_str()).push_unseparated(" as text)");
-                row.push("cast(").push_bind_unseparated(fate.reason.as_deref()).push_unseparated(" as text)");
-                row.push("cast(").push_bind_unseparated(to_json(&fate.signals)).push_unseparated(" as text)");
-                row.push("cast(").push_bind_unseparated(fate.position).push_unseparated(" as bigint)");
-                row.push("cast(").push_bind_unseparated(fate.evaluated_at.0).push_unseparated(" as bigint)");
-            });
-            query.push(
-                ") update delivery set state = fate.state, reason = fate.reason, signals = fate.signals, position = fate.position,
-                   evaluated_at = fate.at from fate where delivery.delivery_id = fate.id",
-            );
-            query.build().execute(&mut *c).await?;
-        });
-        rest = &rest[n..];
+    match conn.raw() {
+        Raw::Sqlite(c) => {
+            let mut rest = fates;
+            while !rest.is_empty() {
+                let n = MAX_ROWS.min(1 << rest.len().ilog2());
+                settle_in_sqlite(c, &rest[..n]).await?;
+                rest = &rest[n..];
+            }
+            Ok(())
+        }
+        Raw::Postgres(c) if !fates.is_empty() => settle_in_postgres(c, fates).await,
+        Raw::Postgres(_) => Ok(()),
     }
+}
+
+async fn settle_in_sqlite(c: &mut SqliteConnection, fates: &[Fate]) -> Result<(), StorageError> {
+    let mut query = QueryBuilder::new("with fate (id, state, reason, signals, position, at) as (");
+    query.push_values(fates, |mut row, fate| {
+        row.push_bind(fate.delivery.0)
+            .push_bind(fate.state.as_str())
+            .push_bind(fate.reason.as_deref())
+            .push_bind(to_json(&fate.signals))
+            .push_bind(fate.position)
+            .push_bind(fate.evaluated_at.0);
+    });
+    query.push(
+        ") update delivery set state = fate.state, reason = fate.reason, signals = fate.signals, position = fate.position,
+           evaluated_at = fate.at from fate where delivery.delivery_id = fate.id",
+    );
+    query.build().execute(c).await?;
+    Ok(())
+}
+
+/// However many they are, the statement is the same, and is planned once.
+async fn settle_in_postgres(c: &mut Link, fates: &[Fate]) -> Result<(), StorageError> {
+    let settle = "update delivery set state = fate.state, reason = fate.reason, signals = fate.signals, position = fate.position,
+            evaluated_at = fate.at
+        from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+            as fate (id, state, reason, signals, position, at)
+        where delivery.delivery_id = fate.id";
+    sqlx::query(settle)
+        .bind(fates.iter().map(|fate| fate.delivery.0).collect::<Vec<_>>())
+        .bind(fates.iter().map(|fate| fate.state.as_str()).collect::<Vec<_>>())
+        .bind(fates.iter().map(|fate| fate.reason.as_deref()).collect::<Vec<_>>())
+        .bind(fates.iter().map(|fate| to_json(&fate.signals)).collect::<Vec<_>>())
+        .bind(fates.iter().map(|fate| fate.position).collect::<Vec<_>>())
+        .bind(fates.iter().map(|fate| fate.evaluated_at.0).collect::<Vec<_>>())
+        .execute(c)
+        .await?;
     Ok(())
 }
 

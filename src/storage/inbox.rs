@@ -5,11 +5,11 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::NewDelivery;
-use sqlx::QueryBuilder;
+use sqlx::{QueryBuilder, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::error;
 
-use crate::{Connection, Db, StorageError, Topic, Wake, db::sql};
+use crate::{Db, StorageError, Topic, Wake, db::Raw, link::Link};
 
 /// Deliveries that may wait for their commit at once; one more is turned away.
 pub const MAX_WAITING: usize = 4096;
@@ -17,7 +17,7 @@ pub const MAX_WAITING: usize = 4096;
 const MAX_BATCH: usize = 512;
 /// Body bytes in one commit.
 const MAX_BATCH_BYTES: usize = 8 << 20;
-/// Rows in one statement; powers of two below keep the number of prepared statements small.
+/// Rows in one statement, on SQLite; powers of two below keep the number of prepared statements small.
 const MAX_ROWS: usize = 64;
 /// Kibibytes of bodies that may wait at once.
 const MAX_WAITING_KIB: usize = 128 << 10;
@@ -60,18 +60,27 @@ impl Inbox {
 }
 
 async fn run(db: Db, wake: Wake, mut receiver: mpsc::Receiver<Waiting>) {
+    // The others gather while one waits for the disk; on PostgreSQL the next is on its way by then.
+    let n_at_once: u8 = if db.file().is_some() { 1 } else { 2 };
+    let places = Arc::new(Semaphore::new(usize::from(n_at_once)));
     let mut batch: Vec<Waiting> = Vec::with_capacity(MAX_BATCH);
-    while receiver.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        let mut rest = std::mem::take(&mut batch);
-        // Whoever was told to come again, or has hung up, comes again: stored now, it would be there twice.
-        rest.retain(|(_, done, _)| !done.is_closed());
-        while !rest.is_empty() {
-            let n = fitting(&rest);
-            let later = rest.split_off(n);
-            store(&db, rest, &wake).await;
-            rest = later;
-        }
+    while let Ok(place) = places.clone().acquire_owned().await
+        && receiver.recv_many(&mut batch, MAX_BATCH).await > 0
+    {
+        let (db, wake, mut rest) = (db.clone(), wake.clone(), std::mem::take(&mut batch));
+        tokio::spawn(async move {
+            let _place = place;
+            // Whoever was told to come again, or has hung up, comes again: stored now, it would be there twice.
+            rest.retain(|(_, done, _)| !done.is_closed());
+            while !rest.is_empty() {
+                let n = fitting(&rest);
+                let later = rest.split_off(n);
+                store(&db, rest, &wake).await;
+                rest = later;
+            }
+        });
     }
+    let _ = places.acquire_many(u32::from(n_at_once)).await;
 }
 
 /// How many of `waiting` go into one commit.
@@ -110,27 +119,49 @@ async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
 
 async fn insert_all(db: &Db, deliveries: Vec<&NewDelivery>) -> Result<(), StorageError> {
     let mut tx = db.begin().await?;
-    let mut rest = deliveries.as_slice();
-    while !rest.is_empty() {
-        let n = MAX_ROWS.min(1 << rest.len().ilog2());
-        insert_rows(&mut tx, &rest[..n]).await?;
-        rest = &rest[n..];
+    match tx.raw() {
+        Raw::Sqlite(c) => {
+            let mut rest = deliveries.as_slice();
+            while !rest.is_empty() {
+                let n = MAX_ROWS.min(1 << rest.len().ilog2());
+                insert_into_sqlite(c, &rest[..n]).await?;
+                rest = &rest[n..];
+            }
+        }
+        Raw::Postgres(c) => insert_into_postgres(c, &deliveries).await?,
     }
     tx.commit().await
 }
 
-async fn insert_rows(conn: &mut Connection, rows: &[&NewDelivery]) -> Result<(), StorageError> {
-    sql!(conn, c => {
-        let mut query = QueryBuilder::<DB>::new("insert into delivery (integration_id, external_id, received_at, headers, body) ");
-        query.push_values(rows, |mut row, delivery| {
-            row.push_bind(delivery.integration.0)
-                .push_bind(delivery.external_id.as_str())
-                .push_bind(delivery.received_at.0)
-                .push_bind(serde_json::to_string(&delivery.headers).unwrap_or_default())
-                .push_bind(delivery.body.as_slice());
-        });
-        query.push(" on conflict (integration_id, external_id) do nothing");
-        query.build().execute(&mut *c).await?;
+async fn insert_into_sqlite(c: &mut SqliteConnection, rows: &[&NewDelivery]) -> Result<(), StorageError> {
+    let mut query = QueryBuilder::new("insert into delivery (integration_id, external_id, received_at, headers, body) ");
+    query.push_values(rows, |mut row, delivery| {
+        row.push_bind(delivery.integration.0)
+            .push_bind(delivery.external_id.as_str())
+            .push_bind(delivery.received_at.0)
+            .push_bind(serde_json::to_string(&delivery.headers).unwrap_or_default())
+            .push_bind(delivery.body.as_slice());
     });
+    query.push(" on conflict (integration_id, external_id) do nothing");
+    query.build().execute(c).await?;
+    Ok(())
+}
+
+/// However many they are, the statement is the same, and is planned once.
+async fn insert_into_postgres(c: &mut Link, rows: &[&NewDelivery]) -> Result<(), StorageError> {
+    let headers = rows.iter().map(|delivery| serde_json::to_string(&delivery.headers).unwrap_or_default());
+    let insert = "insert into delivery (integration_id, external_id, received_at, headers, body)
+        select integration_id, external_id, received_at, headers, body
+        from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bytea[]) with ordinality
+            as arrived (integration_id, external_id, received_at, headers, body, n) order by n
+        on conflict (integration_id, external_id) do nothing";
+    sqlx::query(insert)
+        .bind(rows.iter().map(|delivery| delivery.integration.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|delivery| delivery.external_id.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|delivery| delivery.received_at.0).collect::<Vec<_>>())
+        .bind(headers.collect::<Vec<_>>())
+        .bind(rows.iter().map(|delivery| delivery.body.as_slice()).collect::<Vec<_>>())
+        .execute(c)
+        .await?;
     Ok(())
 }

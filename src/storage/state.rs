@@ -73,7 +73,7 @@ fn route(key: &str, row: RouteRow, components: Vec<ComponentId>) -> Result<Route
         id: RouteId(row.route_id),
         integration: IntegrationId(row.integration_id),
         label: format!("{key}[{}]", row.position),
-        condition: compile(&row.condition, "condition")?,
+        condition: compile(&row.condition, "condition")?.put_by(),
         status: row.status()?,
         components,
         hold: Span(row.for_ms),
@@ -84,7 +84,7 @@ fn route(key: &str, row: RouteRow, components: Vec<ComponentId>) -> Result<Route
         title: row.title,
         body: row.body,
         metric: row.metric_id.map(MetricId),
-        value: row.value.map(|source| compile(&source, "value")).transpose()?,
+        value: row.value.map(|source| compile(&source, "value").map(Expression::put_by)).transpose()?,
     })
 }
 

@@ -77,7 +77,8 @@ pub struct Snapshot {
     data: Arc<PageData>,
     base_url: Url,
     origin: String,
-    documents: HashMap<Resource, OnceLock<Document>>,
+    /// In boxes: most of thousands are never asked for.
+    documents: HashMap<Resource, OnceLock<Box<Document>>>,
 }
 
 impl Snapshot {
@@ -157,7 +158,7 @@ impl Snapshot {
         Some(slot.get_or_init(|| {
             let view = View::new(&self.site, &self.data);
             let (kind, body) = render(resource, &view);
-            Document::new(kind, body, self.site.https, self.site.stale.is_some())
+            Box::new(Document::new(kind, body, self.site.https, self.site.stale.is_some()))
         }))
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use domain::{Alert, Change, IntegrationId, Recorded, Signal};
-use sqlx::QueryBuilder;
+use sqlx::{QueryBuilder, SqliteConnection};
 
-use super::MAX_ROWS;
+use super::portions;
 use crate::{
     Connection, StorageError,
-    db::{execute, sql},
+    db::{Raw, execute, sql},
+    link::Link,
     rows::to_json,
 };
 
@@ -62,29 +63,52 @@ fn outcomes(recorded: &[Recorded]) -> HashMap<Key<'_>, Outcome<'_>> {
     outcomes
 }
 
+const ON_CONFLICT: &str = " on conflict (integration_id, fingerprint) do update set firing = excluded.firing, signal = excluded.signal,
+    since = excluded.since, seen_at = excluded.seen_at, delivery_id = excluded.delivery_id";
+
 async fn upsert(conn: &mut Connection, rows: &[(Key<'_>, (&Alert, &Signal))]) -> Result<(), StorageError> {
-    let mut rest = rows;
-    while !rest.is_empty() {
-        let n = MAX_ROWS.min(1 << rest.len().ilog2());
-        sql!(conn, c => {
-            let mut query = QueryBuilder::<DB>::new("insert into alert (integration_id, fingerprint, firing, signal, since, seen_at, delivery_id) ");
-            query.push_values(&rest[..n], |mut row, ((integration, fingerprint), (alert, signal))| {
-                row.push_bind(integration.0)
-                    .push_bind(*fingerprint)
-                    .push_bind(alert.firing)
-                    .push_bind(to_json(signal))
-                    .push_bind(alert.since.0)
-                    .push_bind(alert.seen_at.0)
-                    .push_bind(alert.delivery.map(|id| id.0));
-            });
-            query.push(
-                " on conflict (integration_id, fingerprint) do update set firing = excluded.firing, signal = excluded.signal,
-                  since = excluded.since, seen_at = excluded.seen_at, delivery_id = excluded.delivery_id",
-            );
-            query.build().execute(&mut *c).await?;
-        });
-        rest = &rest[n..];
+    match conn.raw() {
+        Raw::Sqlite(c) => {
+            for portion in portions(rows) {
+                upsert_in_sqlite(c, portion).await?;
+            }
+            Ok(())
+        }
+        Raw::Postgres(c) if !rows.is_empty() => upsert_in_postgres(c, rows).await,
+        Raw::Postgres(_) => Ok(()),
     }
+}
+
+async fn upsert_in_sqlite(c: &mut SqliteConnection, rows: &[(Key<'_>, (&Alert, &Signal))]) -> Result<(), StorageError> {
+    let mut query = QueryBuilder::new("insert into alert (integration_id, fingerprint, firing, signal, since, seen_at, delivery_id) ");
+    query.push_values(rows, |mut row, ((integration, fingerprint), (alert, signal))| {
+        row.push_bind(integration.0)
+            .push_bind(*fingerprint)
+            .push_bind(alert.firing)
+            .push_bind(to_json(signal))
+            .push_bind(alert.since.0)
+            .push_bind(alert.seen_at.0)
+            .push_bind(alert.delivery.map(|id| id.0));
+    });
+    query.push(ON_CONFLICT);
+    query.build().execute(c).await?;
+    Ok(())
+}
+
+/// However many they are, the statement is the same, and is planned once.
+async fn upsert_in_postgres(c: &mut Link, rows: &[(Key<'_>, (&Alert, &Signal))]) -> Result<(), StorageError> {
+    let insert = "insert into alert (integration_id, fingerprint, firing, signal, since, seen_at, delivery_id)
+        select * from unnest($1::bigint[], $2::text[], $3::boolean[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])";
+    sqlx::query(sqlx::AssertSqlSafe(format!("{insert}{ON_CONFLICT}")))
+        .bind(rows.iter().map(|((integration, _), _)| integration.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|((_, fingerprint), _)| *fingerprint).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, (alert, _))| alert.firing).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, (_, signal))| to_json(signal)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, (alert, _))| alert.since.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, (alert, _))| alert.seen_at.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, (alert, _))| alert.delivery.map(|id| id.0)).collect::<Vec<_>>())
+        .execute(c)
+        .await?;
     Ok(())
 }
 
