@@ -18,7 +18,8 @@ use integrations::{Inbound, Settings};
 use metrics::{counter, gauge, histogram};
 use storage::{
     Db, Entry, Lease, Office, SecretBox, StorageError, Topic, Wake, changes,
-    deliveries::{self, Delivery, DeliveryState, Fate},
+    deliveries::{Delivery, DeliveryState},
+    fates::{self, Fate},
     hub, ledger, state,
 };
 use tokio::time::Instant;
@@ -31,7 +32,9 @@ use crate::Clock;
 const MAX_BATCH: i64 = 256;
 /// Bytes of their bodies, likewise: PostgreSQL undoes a transaction whose process does not get on for some seconds.
 const MAX_BATCH_BYTES: usize = 4 << 20;
-/// How often the lease is renewed and the inbox looked at without being woken.
+/// How far below the oldest of the last batch the next look begins: ids do not commit in order.
+const DISORDER: i64 = 4096;
+/// How often the lease is renewed and the whole inbox looked at, woken or not.
 const TICK: Duration = Duration::from_secs(1);
 /// How often a process that does not evaluate asks whether it should.
 const ASK: Duration = Duration::from_millis(500);
@@ -46,6 +49,12 @@ pub struct Evaluator {
     clock: Clock,
     office: Office,
     known: Option<Known>,
+    /// Where the last look at the inbox began, and when the whole of it was looked at: the beginning of its index is slow to read while
+    /// many rows come and go.
+    from: DeliveryId,
+    looked_at: Option<Instant>,
+    /// Whether the last batch was a full one.
+    more: bool,
     health: Arc<Health>,
 }
 
@@ -84,7 +93,7 @@ impl Evaluator {
     #[must_use]
     pub fn new(db: Db, wake: Wake, secrets: SecretBox, clock: Clock, holder: String) -> Self {
         let office = Office::new(db.clone(), holder);
-        Self { db, wake, secrets, clock, office, known: None, health: Arc::default() }
+        Self { db, wake, secrets, clock, office, known: None, from: DeliveryId(0), looked_at: None, more: false, health: Arc::default() }
     }
 
     /// What other tasks may know of it.
@@ -162,13 +171,17 @@ impl Evaluator {
 
     /// Evaluates one batch; tells whether there may be more.
     async fn step(&mut self, lease: &Lease) -> Result<bool, StorageError> {
-        if !self.has_work().await? {
+        if self.looked_at.is_none_or(|at| at.elapsed() >= TICK) {
+            self.looked_at = Some(Instant::now());
+            self.from = DeliveryId(0);
+        }
+        if !std::mem::take(&mut self.more) && !self.has_work().await? {
             return Ok(false);
         }
         let began = Instant::now();
         let mut entry = ledger::begin(&self.db, Some(lease)).await?;
         let mut known = self.known(&mut entry).await?;
-        let batch = deliveries::pending(&mut entry.tx, MAX_BATCH, MAX_BATCH_BYTES as i64).await?;
+        let batch = fates::pending(&mut entry.tx, self.from, MAX_BATCH, MAX_BATCH_BYTES as i64).await?;
         let mut recorded = Vec::new();
         let mut fates = Vec::with_capacity(batch.len());
         for delivery in &batch {
@@ -176,14 +189,18 @@ impl Evaluator {
             entry.position += 1;
         }
         recorded.extend(plan_timers(&mut known.state, self.clock.now()));
-        deliveries::settle(&mut entry.tx, &fates).await?;
+        fates::settle(&mut entry.tx, &fates).await?;
         changes::apply(&mut entry, &mut known.state, &recorded).await?;
         known.version = entry.version;
         entry.commit(&known.state).await?;
         self.known = Some(known);
+        if let Some(oldest) = batch.first() {
+            self.from = DeliveryId(oldest.id.0 - DISORDER);
+        }
         self.tell(&recorded, &fates, began);
         let n_bytes: usize = batch.iter().map(|delivery| delivery.body.len()).sum();
-        Ok(batch.len() as i64 == MAX_BATCH || n_bytes >= MAX_BATCH_BYTES)
+        self.more = batch.len() as i64 == MAX_BATCH || n_bytes >= MAX_BATCH_BYTES;
+        Ok(self.more)
     }
 
     /// Whether a batch would do anything: nothing is written while nothing happens.
@@ -196,7 +213,7 @@ impl Evaluator {
         if ledger::read(&mut conn).await?.version != known.version {
             return Ok(true);
         }
-        Ok(deliveries::n_pending(&mut conn, 1).await? > 0)
+        fates::is_any_pending(&mut conn, self.from).await
     }
 
     /// The state in memory if nobody else has made history since, else the state as stored. Kept again once the batch is committed.

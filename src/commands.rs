@@ -11,7 +11,7 @@ use jobs::{
     evaluator,
 };
 use secrecy::{ExposeSecret, SecretString};
-use storage::{Db, SecretBox, Topic, Wake, deliveries, history, hub, ledger, notifications, rows, state, tokens};
+use storage::{Db, SecretBox, Topic, Wake, fates, history, hub, ledger, notifications, rows, state, tokens};
 
 use crate::config::Config;
 
@@ -212,7 +212,7 @@ async fn fold_again(db: &Db, secrets: &SecretBox) -> anyhow::Result<Folded> {
         .collect();
     let (mut after, mut n_deliveries) = (0, 0);
     loop {
-        let batch = deliveries::evaluated(&mut entry.tx, after, AT_ONCE).await?;
+        let batch = fates::evaluated(&mut entry.tx, after, AT_ONCE).await?;
         let Some((last, _)) = batch.last() else { break };
         after = *last;
         n_deliveries += batch.len();

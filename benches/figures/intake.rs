@@ -93,7 +93,7 @@ fn signed(repetition: usize, connection: usize, n: usize) -> Result<Vec<u8>> {
 
 /// Whatever was acknowledged is in the database, and was decided.
 async fn check_stored(fanal: &Fanal, servers: &Servers) -> Result<()> {
-    let stored = fanal.query(servers, "select external_id from delivery where state = 'processed'").await?;
+    let stored = fanal.query(servers, "select external_id from delivery join fate using (delivery_id) where state = 'processed'").await?;
     let stored: HashSet<String> = stored.into_iter().collect();
     let sent = (0..REPETITIONS).flat_map(|r| (0..N_CONNECTIONS).flat_map(move |c| (0..N_EACH).map(move |n| name(r, c, n))));
     let n_missing = sent.filter(|id| !stored.contains(id)).count();

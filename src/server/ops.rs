@@ -10,7 +10,7 @@ use poem::{
     web::{Data, Json},
 };
 use serde_json::json;
-use storage::{Db, StorageError, deliveries, ledger, notifications};
+use storage::{Db, StorageError, fates, ledger, notifications};
 use tokio::time::timeout;
 
 /// An evaluator that has not gone round for this long does not work.
@@ -75,7 +75,7 @@ async fn metrics(Data(ops): Data<&Ops>) -> Response {
 
 async fn count(db: &Db) -> Result<(), StorageError> {
     let mut conn = db.read().await?;
-    let (owed, pending) = (notifications::n_open(&mut conn).await?, deliveries::n_pending(&mut conn, 100_000).await?);
+    let (owed, pending) = (notifications::n_open(&mut conn).await?, fates::n_pending(&mut conn, 100_000).await?);
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     {
         ::metrics::gauge!("fanal_notifications_open").set(owed as f64);

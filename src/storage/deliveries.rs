@@ -1,17 +1,18 @@
 //! Deliveries: every request a sender made, exactly as it came, and what became of it.
 //!
-//! Rows are written once by the [`crate::Inbox`]; only their fate is added: state, reason, place in the order of decisions, signals.
+//! Rows are written once by the [`crate::Inbox`] and never changed; what becomes of them stands beside them, in [`crate::fates`].
 
 use domain::{DeliveryId, IntegrationId, Signal, Timestamp, UnknownName};
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::QueryBuilder;
 
 use crate::{
     Connection, StorageError,
-    db::{Raw, execute, sql},
-    insight,
-    link::Link,
-    rows::{json, named, to_json},
+    db::{execute, sql},
+    rows::{json, named},
 };
+
+/// Ids in one statement.
+pub(crate) const MAX_IDS: usize = 500;
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub struct Delivery {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     delivery_id: i64,
     integration_id: i64,
     external_id: String,
@@ -111,121 +112,15 @@ impl TryFrom<Row> for Delivery {
     }
 }
 
+/// Deliveries with what became of them, to add conditions to.
 macro_rules! columns {
     () => {
-        "select delivery_id, integration_id, external_id, received_at, headers, body, state, reason, evaluated_at, signals from delivery "
+        "select d.delivery_id, d.integration_id, d.external_id, d.received_at, d.headers, d.body, coalesce(f.state, 'pending') as state,
+                f.reason, f.evaluated_at, f.signals
+         from delivery d left join fate f on f.delivery_id = d.delivery_id "
     };
 }
-
-/// The oldest deliveries that nobody has looked at, at most `limit`, and no more once they have `max_bytes` of body.
-///
-/// # Errors
-/// What the database said.
-pub async fn pending(conn: &mut Connection, limit: i64, max_bytes: i64) -> Result<Vec<Delivery>, StorageError> {
-    let rows: Vec<Row> = sql!(conn, c => sqlx::query_as(concat!(
-        columns!(),
-        "where delivery_id in (
-             select delivery_id from (
-                 select delivery_id, sum(length(body)) over (order by delivery_id) - length(body) as bytes_before from (
-                     select delivery_id, body from delivery where state = 'pending' order by delivery_id limit $1
-                 ) as oldest
-             ) as counted where bytes_before < $2
-         ) order by delivery_id",
-    ))
-    .bind(limit)
-    .bind(max_bytes)
-    .fetch_all(&mut *c)
-    .await)?;
-    rows.into_iter().map(Delivery::try_from).collect()
-}
-
-/// How many deliveries nobody has looked at yet, counted up to `at_most`.
-///
-/// # Errors
-/// What the database said.
-pub async fn n_pending(conn: &mut Connection, at_most: i64) -> Result<i64, StorageError> {
-    Ok(sql!(conn, c => sqlx::query_scalar("select count(*) from (select 1 from delivery where state = 'pending' limit $1) as waiting")
-        .bind(at_most)
-        .fetch_one(&mut *c)
-        .await)?)
-}
-
-/// What became of one delivery.
-#[derive(Clone, Debug)]
-pub struct Fate {
-    /// Which.
-    pub delivery: DeliveryId,
-    /// What became of it.
-    pub state: DeliveryState,
-    /// Why.
-    pub reason: Option<String>,
-    /// What it said.
-    pub signals: Vec<Signal>,
-    /// Its place in the order of decisions.
-    pub position: i64,
-    /// The evaluator's time then.
-    pub evaluated_at: Timestamp,
-}
-
-/// Rows in one statement, on SQLite.
-const MAX_ROWS: usize = 64;
-
-/// Stores what became of deliveries.
-///
-/// # Errors
-/// What the database said.
-pub async fn settle(conn: &mut Connection, fates: &[Fate]) -> Result<(), StorageError> {
-    match conn.raw() {
-        Raw::Sqlite(c) => {
-            let mut rest = fates;
-            while !rest.is_empty() {
-                let n = MAX_ROWS.min(1 << rest.len().ilog2());
-                settle_in_sqlite(c, &rest[..n]).await?;
-                rest = &rest[n..];
-            }
-            Ok(())
-        }
-        Raw::Postgres(c) if !fates.is_empty() => settle_in_postgres(c, fates).await,
-        Raw::Postgres(_) => Ok(()),
-    }
-}
-
-async fn settle_in_sqlite(c: &mut SqliteConnection, fates: &[Fate]) -> Result<(), StorageError> {
-    let mut query = QueryBuilder::new("with fate (id, state, reason, signals, position, at) as (");
-    query.push_values(fates, |mut row, fate| {
-        row.push_bind(fate.delivery.0)
-            .push_bind(fate.state.as_str())
-            .push_bind(fate.reason.as_deref())
-            .push_bind(to_json(&fate.signals))
-            .push_bind(fate.position)
-            .push_bind(fate.evaluated_at.0);
-    });
-    query.push(
-        ") update delivery set state = fate.state, reason = fate.reason, signals = fate.signals, position = fate.position,
-           evaluated_at = fate.at from fate where delivery.delivery_id = fate.id",
-    );
-    query.build().execute(c).await?;
-    Ok(())
-}
-
-/// However many they are, the statement is the same, and is planned once.
-async fn settle_in_postgres(c: &mut Link, fates: &[Fate]) -> Result<(), StorageError> {
-    let settle = "update delivery set state = fate.state, reason = fate.reason, signals = fate.signals, position = fate.position,
-            evaluated_at = fate.at
-        from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
-            as fate (id, state, reason, signals, position, at)
-        where delivery.delivery_id = fate.id";
-    sqlx::query(settle)
-        .bind(fates.iter().map(|fate| fate.delivery.0).collect::<Vec<_>>())
-        .bind(fates.iter().map(|fate| fate.state.as_str()).collect::<Vec<_>>())
-        .bind(fates.iter().map(|fate| fate.reason.as_deref()).collect::<Vec<_>>())
-        .bind(fates.iter().map(|fate| to_json(&fate.signals)).collect::<Vec<_>>())
-        .bind(fates.iter().map(|fate| fate.position).collect::<Vec<_>>())
-        .bind(fates.iter().map(|fate| fate.evaluated_at.0).collect::<Vec<_>>())
-        .execute(c)
-        .await?;
-    Ok(())
-}
+pub(crate) use columns;
 
 /// One delivery with everything.
 ///
@@ -233,7 +128,7 @@ async fn settle_in_postgres(c: &mut Link, fates: &[Fate]) -> Result<(), StorageE
 /// What the database said.
 pub async fn find(conn: &mut Connection, id: DeliveryId) -> Result<Option<Delivery>, StorageError> {
     let row: Option<Row> =
-        sql!(conn, c => sqlx::query_as(concat!(columns!(), "where delivery_id = $1")).bind(id.0).fetch_optional(&mut *c).await)?;
+        sql!(conn, c => sqlx::query_as(concat!(columns!(), "where d.delivery_id = $1")).bind(id.0).fetch_optional(&mut *c).await)?;
     row.map(Delivery::try_from).transpose()
 }
 
@@ -254,19 +149,27 @@ pub struct DeliveryFilter {
 macro_rules! narrow {
     ($query:ident, $filter:expr) => {
         if let Some(integration) = $filter.integration {
-            $query.push(" and integration_id = ").push_bind(integration.0);
+            $query.push(" and d.integration_id = ").push_bind(integration.0);
         }
-        if let Some(state) = $filter.state {
-            $query.push(" and state = ").push_bind(state.as_str());
+        match $filter.state {
+            None => {}
+            Some(DeliveryState::Pending) => {
+                $query.push(" and d.delivery_id in (select delivery_id from pending)");
+            }
+            // Spelled out, not bound, so that the indexes of the rare ones are of use.
+            Some(state) => {
+                $query.push(" and f.state = '").push(state.as_str()).push("'");
+            }
         }
         if let Some(from) = $filter.from {
-            $query.push(" and received_at >= ").push_bind(from.0);
+            $query.push(" and d.received_at >= ").push_bind(from.0);
         }
         if let Some(to) = $filter.to {
-            $query.push(" and received_at < ").push_bind(to.0);
+            $query.push(" and d.received_at < ").push_bind(to.0);
         }
     };
 }
+pub(crate) use narrow;
 
 /// A delivery in a list: without what may be large.
 #[derive(Clone, Debug)]
@@ -298,12 +201,13 @@ type SummaryRow = (i64, i64, String, i64, String, Option<String>, Option<i64>, i
 pub async fn list(conn: &mut Connection, filter: DeliveryFilter, before: i64, limit: i64) -> Result<Vec<Summary>, StorageError> {
     let rows: Vec<SummaryRow> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
-            "select delivery_id, integration_id, external_id, received_at, state, reason, evaluated_at, cast(length(body) as bigint)
-             from delivery where delivery_id < ",
+            "select d.delivery_id, d.integration_id, d.external_id, d.received_at, coalesce(f.state, 'pending'), f.reason, f.evaluated_at,
+                    cast(length(d.body) as bigint)
+             from delivery d left join fate f on f.delivery_id = d.delivery_id where d.delivery_id < ",
         );
         query.push_bind(before);
         narrow!(query, filter);
-        query.push(" order by delivery_id desc limit ").push_bind(limit);
+        query.push(" order by d.delivery_id desc limit ").push_bind(limit);
         query.build_query_as().fetch_all(&mut *c).await?
     });
     let summary = |(id, integration, external_id, received_at, state, reason, evaluated_at, body_bytes): SummaryRow| {
@@ -321,91 +225,20 @@ pub async fn list(conn: &mut Connection, filter: DeliveryFilter, before: i64, li
     rows.into_iter().map(summary).collect()
 }
 
-/// Lets the evaluator look at a delivery again, as one that has just arrived; tells whether there is such a delivery that it is done with.
-///
-/// # Errors
-/// What the database said.
-pub async fn replay(conn: &mut Connection, id: DeliveryId) -> Result<bool, StorageError> {
-    let n = execute!(
-        conn,
-        sqlx::query("update delivery set state = 'pending', reason = null, signals = null where delivery_id = $1 and state <> 'pending'",)
-            .bind(id.0)
-    )?;
-    Ok(n > 0)
-}
-
-/// The oldest deliveries of a kind above the id `after` that could be looked at again, at most `limit`: the id of the last of them, and how
-/// many they are.
-///
-/// # Errors
-/// What the database said.
-pub async fn replayable(
-    conn: &mut Connection,
-    filter: DeliveryFilter,
-    after: DeliveryId,
-    limit: i64,
-) -> Result<(Option<DeliveryId>, i64), StorageError> {
-    let (first, last) = insight::ids_between(conn, filter.from, filter.to).await?;
-    let (last, n): (Option<i64>, i64) = sql!(conn, c => {
-        let mut query = QueryBuilder::<DB>::new(
-            "select max(delivery_id), count(*) from (select delivery_id from delivery where state <> 'pending' and delivery_id > ",
-        );
-        query.push_bind(after.0.max(first)).push(" and delivery_id <= ").push_bind(last);
-        narrow!(query, filter);
-        query.push(" order by delivery_id limit ").push_bind(limit).push(") as oldest");
-        query.build_query_as().fetch_one(&mut *c).await?
-    });
-    Ok((last.map(DeliveryId), n))
-}
-
-/// Lets the evaluator look again at the deliveries of a kind above the id `after`, up to `last`; returns how many.
-///
-/// # Errors
-/// What the database said.
-pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, after: DeliveryId, last: DeliveryId) -> Result<u64, StorageError> {
-    let (first, _) = insight::ids_between(conn, filter.from, None).await?;
-    Ok(sql!(conn, c => {
-        let mut query = QueryBuilder::<DB>::new(
-            "update delivery set state = 'pending', reason = null, signals = null where state <> 'pending' and delivery_id > ",
-        );
-        query.push_bind(after.0.max(first)).push(" and delivery_id <= ").push_bind(last.0);
-        narrow!(query, filter);
-        query.build().execute(&mut *c).await?.rows_affected()
-    }))
-}
-
-/// The deliveries that were evaluated, in the order in which that was done: positions above `after`, at most `limit`.
-///
-/// # Errors
-/// What the database said.
-pub async fn evaluated(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<(i64, Delivery)>, StorageError> {
-    let rows: Vec<Row> = sql!(conn, c => sqlx::query_as(concat!(columns!(), "where position > $1 order by position limit $2"))
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&mut *c)
-        .await)?;
-    let positions: Vec<i64> = sql!(conn, c => sqlx::query_scalar("select position from delivery where position > $1 order by position limit $2")
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&mut *c)
-        .await)?;
-    positions.into_iter().zip(rows).map(|(position, row)| Ok((position, Delivery::try_from(row)?))).collect()
-}
-
 /// Removes settled deliveries that arrived before `before`, at most `limit`; returns how many.
 ///
 /// # Errors
 /// What the database said.
 pub async fn prune(conn: &mut Connection, before: Timestamp, limit: i64) -> Result<u64, StorageError> {
-    Ok(execute!(
-        conn,
-        sqlx::query(
-            "delete from delivery where delivery_id in (
-             select delivery_id from delivery where received_at < $1 and state <> 'pending' order by received_at limit $2)",
-        )
-        .bind(before.0)
-        .bind(limit)
-    )?)
+    let ids: Vec<i64> = sql!(conn, c => sqlx::query_scalar(
+        "select delivery_id from delivery d where received_at < $1
+         and not exists (select 1 from pending p where p.delivery_id = d.delivery_id) order by received_at limit $2",
+    )
+    .bind(before.0)
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    remove(conn, &ids).await
 }
 
 /// Removes deliveries of these providers that arrived before `before` and changed nothing, at most `limit`; returns how many. What an alert or
@@ -414,10 +247,10 @@ pub async fn prune(conn: &mut Connection, before: Timestamp, limit: i64) -> Resu
 /// # Errors
 /// What the database said.
 pub async fn prune_idle(conn: &mut Connection, providers: &[&str], before: Timestamp, limit: i64) -> Result<u64, StorageError> {
-    Ok(sql!(conn, c => {
+    let ids: Vec<i64> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
-            "delete from delivery where delivery_id in (
-             select d.delivery_id from integration i join delivery d on d.integration_id = i.integration_id where i.provider in (",
+            "select d.delivery_id from integration i join delivery d on d.integration_id = i.integration_id
+             join fate f on f.delivery_id = d.delivery_id where i.provider in (",
         );
         let mut names = query.separated(", ");
         for provider in providers {
@@ -425,15 +258,56 @@ pub async fn prune_idle(conn: &mut Connection, providers: &[&str], before: Times
         }
         query.push(") and d.received_at < ").push_bind(before.0);
         query.push(
-            " and d.state in ('processed', 'ignored')
+            " and f.state in ('processed', 'ignored')
              and not exists (select 1 from change c where c.delivery_id = d.delivery_id)
              and not exists (select 1 from alert a where a.integration_id = d.integration_id and a.delivery_id = d.delivery_id)
              and not exists (select 1 from cause u where u.integration_id = d.integration_id and u.delivery_id = d.delivery_id)
              order by d.received_at limit ",
         );
-        query.push_bind(limit).push(")");
-        query.build().execute(&mut *c).await?.rows_affected()
-    }))
+        query.push_bind(limit);
+        query.build_query_scalar().fetch_all(&mut *c).await?
+    });
+    remove(conn, &ids).await
+}
+
+/// Removes deliveries with what became of them.
+async fn remove(conn: &mut Connection, ids: &[i64]) -> Result<u64, StorageError> {
+    for some in ids.chunks(MAX_IDS) {
+        for table in ["fate", "pending", "delivery"] {
+            delete_from(conn, table, some).await?;
+        }
+    }
+    Ok(ids.len() as u64)
+}
+
+/// Removes rows of one of the tables that are about deliveries; at most [`MAX_IDS`].
+pub(crate) async fn delete_from(conn: &mut Connection, table: &'static str, ids: &[i64]) -> Result<(), StorageError> {
+    sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new("delete from ");
+        query.push(table).push(" where delivery_id in (");
+        let mut listed = query.separated(", ");
+        for id in ids {
+            listed.push_bind(*id);
+        }
+        query.push(")");
+        query.build().execute(&mut *c).await?;
+    });
+    Ok(())
+}
+
+/// Removes everything an integration ever sent.
+///
+/// # Errors
+/// What the database said.
+pub(crate) async fn remove_all(conn: &mut Connection, integration: i64) -> Result<(), StorageError> {
+    for statement in [
+        "delete from fate where delivery_id in (select delivery_id from delivery where integration_id = $1)",
+        "delete from pending where delivery_id in (select delivery_id from delivery where integration_id = $1)",
+        "delete from delivery where integration_id = $1",
+    ] {
+        execute!(conn, sqlx::query(statement).bind(integration))?;
+    }
+    Ok(())
 }
 
 /// Counts a request that was not let in.

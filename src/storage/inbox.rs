@@ -133,8 +133,9 @@ async fn insert_all(db: &Db, deliveries: Vec<&NewDelivery>) -> Result<(), Storag
     tx.commit().await
 }
 
+/// The integration may be gone since we verified against it; its deliveries are gone with it.
 async fn insert_into_sqlite(c: &mut SqliteConnection, rows: &[&NewDelivery]) -> Result<(), StorageError> {
-    let mut query = QueryBuilder::new("insert into delivery (integration_id, external_id, received_at, headers, body) ");
+    let mut query = QueryBuilder::new("insert into delivery (integration_id, external_id, received_at, headers, body) select * from (");
     query.push_values(rows, |mut row, delivery| {
         row.push_bind(delivery.integration.0)
             .push_bind(delivery.external_id.as_str())
@@ -142,7 +143,18 @@ async fn insert_into_sqlite(c: &mut SqliteConnection, rows: &[&NewDelivery]) -> 
             .push_bind(serde_json::to_string(&delivery.headers).unwrap_or_default())
             .push_bind(delivery.body.as_slice());
     });
-    query.push(" on conflict (integration_id, external_id) do nothing");
+    query.push(
+        ") as arrived where column1 in (select integration_id from integration)
+         on conflict (integration_id, external_id) do nothing returning delivery_id",
+    );
+    let ids: Vec<i64> = query.build_query_scalar().fetch_all(&mut *c).await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::new("insert into pending (delivery_id) ");
+    query.push_values(ids, |mut row, id| {
+        row.push_bind(id);
+    });
     query.build().execute(c).await?;
     Ok(())
 }
@@ -150,11 +162,14 @@ async fn insert_into_sqlite(c: &mut SqliteConnection, rows: &[&NewDelivery]) -> 
 /// However many they are, the statement is the same, and is planned once.
 async fn insert_into_postgres(c: &mut Link, rows: &[&NewDelivery]) -> Result<(), StorageError> {
     let headers = rows.iter().map(|delivery| serde_json::to_string(&delivery.headers).unwrap_or_default());
-    let insert = "insert into delivery (integration_id, external_id, received_at, headers, body)
-        select integration_id, external_id, received_at, headers, body
-        from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bytea[]) with ordinality
-            as arrived (integration_id, external_id, received_at, headers, body, n) order by n
-        on conflict (integration_id, external_id) do nothing";
+    let insert = "with stored as (
+            insert into delivery (integration_id, external_id, received_at, headers, body)
+            select integration_id, external_id, received_at, headers, body
+            from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bytea[]) with ordinality
+                as arrived (integration_id, external_id, received_at, headers, body, n)
+            where integration_id in (select integration_id from integration)
+            order by n on conflict (integration_id, external_id) do nothing returning delivery_id
+        ) insert into pending (delivery_id) select delivery_id from stored";
     sqlx::query(insert)
         .bind(rows.iter().map(|delivery| delivery.integration.0).collect::<Vec<_>>())
         .bind(rows.iter().map(|delivery| delivery.external_id.as_str()).collect::<Vec<_>>())

@@ -128,9 +128,10 @@ pub async fn arrivals(conn: &mut Connection, integration: IntegrationId, limit: 
 /// What the database said.
 pub async fn said(conn: &mut Connection, integration: IntegrationId, limit: i64) -> Result<Vec<(Timestamp, Vec<Signal>)>, StorageError> {
     let rows: Vec<(i64, String)> = sql!(conn, c => sqlx::query_as(
-        "select received_at, signals from delivery where delivery_id in (
-             select delivery_id from delivery where integration_id = $1 order by delivery_id desc limit $2
-         ) and state = 'processed' and length(signals) <= $3 order by delivery_id desc limit $4",
+        "select newest.received_at, f.signals from (
+             select delivery_id, received_at from delivery where integration_id = $1 order by delivery_id desc limit $2
+         ) as newest join fate f on f.delivery_id = newest.delivery_id
+         where f.state = 'processed' and length(f.signals) <= $3 order by newest.delivery_id desc limit $4",
     )
     .bind(integration.0)
     .bind(MAX_LOOKED_AT)
@@ -169,8 +170,8 @@ pub async fn tally(
     let (after, _) = ids_between(conn, Some(since), None).await?;
     let rows: Vec<(String, i64, i64, i64)> = sql!(conn, c => sqlx::query_as(
         "select state, cast(sum(case when received_at >= $2 then 1 else 0 end) as bigint), count(*), min(received_at) from (
-             select state, received_at from delivery
-             where integration_id = $1 and delivery_id > $3 and received_at >= $4 order by delivery_id desc limit $5
+             select coalesce(f.state, 'pending') as state, d.received_at from delivery d left join fate f on f.delivery_id = d.delivery_id
+             where d.integration_id = $1 and d.delivery_id > $3 and d.received_at >= $4 order by d.delivery_id desc limit $5
          ) as newest group by state order by state",
     )
     .bind(integration.0)

@@ -9,7 +9,7 @@ use crate::{
     Connection, SecretBox, StorageError, components,
     configuration::{Ids, Keys, Row, Targets, load_routes, set_routes},
     db::{execute, sql},
-    deliveries::DeliveryState,
+    deliveries::{self, DeliveryState},
     hint,
     hub::secret_place,
     page,
@@ -259,6 +259,7 @@ pub async fn remove_secret(conn: &mut Connection, integration: IntegrationId, se
 /// # Errors
 /// What the database said.
 pub async fn delete(conn: &mut Connection, id: IntegrationId) -> Result<bool, StorageError> {
+    deliveries::remove_all(conn, id.0).await?;
     Ok(execute!(conn, sqlx::query("delete from integration where integration_id = $1").bind(id.0))? > 0)
 }
 
@@ -271,7 +272,8 @@ pub async fn last_delivery(
     id: IntegrationId,
 ) -> Result<Option<(DeliveryId, Timestamp, DeliveryState)>, StorageError> {
     let row: Option<(i64, i64, String)> = sql!(conn, c => sqlx::query_as(
-        "select delivery_id, received_at, state from delivery where integration_id = $1 order by delivery_id desc limit 1",
+        "select d.delivery_id, d.received_at, coalesce(f.state, 'pending') from delivery d left join fate f on f.delivery_id = d.delivery_id
+         where d.integration_id = $1 order by d.delivery_id desc limit 1",
     )
     .bind(id.0)
     .fetch_optional(&mut *c)

@@ -9,6 +9,7 @@ pub mod configuration;
 mod db;
 pub mod deliveries;
 mod error;
+pub mod fates;
 pub mod groups;
 pub mod heartbeats;
 pub mod history;

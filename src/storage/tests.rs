@@ -10,7 +10,8 @@ use domain::{
 
 use crate::{
     Db, Inbox, SecretBox, Wake, changes,
-    deliveries::{self, DeliveryFilter, DeliveryState, Fate},
+    deliveries::{self, DeliveryFilter, DeliveryState},
+    fates::{self, Fate},
     history, ledger, page,
     state::{self, Causes},
 };
@@ -242,7 +243,7 @@ async fn what_changed_nothing_is_removed_before_the_rest() {
     for (position, (_, id)) in (1..).zip(&stored).filter(|(_, (external_id, _))| external_id != "pending") {
         let (state, evaluated_at) = (DeliveryState::Processed, NOW);
         let fate = Fate { delivery: *id, state, reason: None, signals: Vec::new(), position, evaluated_at };
-        deliveries::settle(&mut tx, &[fate]).await.unwrap();
+        fates::settle(&mut tx, &[fate]).await.unwrap();
     }
     tx.commit().await.unwrap();
     let of_an_alert = stored.iter().find(|(external_id, _)| external_id == "of an alert").unwrap().1;

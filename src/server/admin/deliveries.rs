@@ -12,7 +12,7 @@ use poem_openapi::{
 use storage::{
     Connection, Topic,
     deliveries::{self, Delivery, DeliveryFilter, DeliveryState, Summary},
-    integrations,
+    fates, integrations,
 };
 
 use super::{
@@ -143,7 +143,7 @@ impl DeliveriesApi {
     async fn replay(&self, id: Path<i64>) -> Result<Accepted<DeliveryView>, Problem> {
         let id = DeliveryId(id.0);
         let mut tx = self.0.db.begin().await?;
-        if !deliveries::replay(&mut tx, id).await? {
+        if !fates::replay(&mut tx, id).await? {
             drop(tx);
             self.find(id).await?;
             return Err(Problem::conflict("this delivery still waits to be looked at"));
@@ -160,12 +160,12 @@ impl DeliveriesApi {
         // Looked for on a connection that only reads, so that the evaluator need not wait for it.
         let mut conn = self.0.db.read().await?;
         let filter = filter(&mut conn, body.0).await?;
-        let (last, n) = deliveries::replayable(&mut conn, filter, after, MAX_REPLAYED).await?;
+        let (last, n) = fates::replayable(&mut conn, filter, after, MAX_REPLAYED).await?;
         drop(conn);
         let mut replayed = u64::try_from(n).unwrap_or(0);
         if let Some(last) = last.filter(|_| !dry_run) {
             let mut tx = self.0.db.begin().await?;
-            replayed = deliveries::replay_many(&mut tx, filter, after, last).await?;
+            replayed = fates::replay_many(&mut tx, filter, after, last).await?;
             tx.commit().await?;
             self.0.wake.wake(Topic::Deliveries).await;
         }

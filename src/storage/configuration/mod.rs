@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use domain::{Desired, Timestamp};
 
-use crate::{Connection, SecretBox, StorageError, db::execute};
+use crate::{Connection, SecretBox, StorageError, db::execute, deliveries};
 
 pub(crate) use integrations::set_routes;
 use load::Stored;
@@ -94,6 +94,7 @@ async fn remove(conn: &mut Connection, stored: &Stored, desired: &Desired) -> Re
     let keep: BTreeSet<_> = desired.integrations.iter().map(|integration| integration.key.as_str()).collect();
     for (integration, row) in stored.desired.integrations.iter().zip(&stored.integrations) {
         if !keep.contains(integration.key.as_str()) {
+            deliveries::remove_all(conn, row.id).await?;
             execute!(conn, sqlx::query("delete from integration where integration_id = $1").bind(row.id))?;
         }
     }

@@ -4,7 +4,8 @@ use domain::{DeliveryId, IntegrationId, NewDelivery, NotificationId, Severity, S
 use serde_json::{Value, json};
 use storage::{
     Inbox,
-    deliveries::{self, DeliveryState, Fate},
+    deliveries::DeliveryState,
+    fates::{self, Fate},
     notifications::{self, Ended, Next},
 };
 
@@ -107,7 +108,7 @@ async fn quarantine(fixture: &Fixture, ids: &[i64]) {
     };
     let fates: Vec<Fate> = ids.iter().enumerate().map(fate).collect();
     let mut tx = fixture.admin.db.begin().await.unwrap();
-    deliveries::settle(&mut tx, &fates).await.unwrap();
+    fates::settle(&mut tx, &fates).await.unwrap();
     tx.commit().await.unwrap();
 }
 

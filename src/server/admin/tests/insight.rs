@@ -4,7 +4,8 @@ use domain::{DeliveryId, IntegrationId, NewDelivery, Span, Timestamp};
 use serde_json::{Value, json};
 use storage::{
     Inbox, deliveries,
-    deliveries::{DeliveryState, Fate},
+    deliveries::DeliveryState,
+    fates::{self, Fate},
     ledger,
 };
 
@@ -182,7 +183,7 @@ async fn evaluate(fixture: &Fixture, id: i64, at: Timestamp) {
     let mut recorded = Vec::new();
     jobs::evaluator::fold(&mut state, delivery.integration, delivery.id, &signals, at, &mut recorded);
     let fate = Fate { delivery: delivery.id, state: DeliveryState::Processed, reason: None, signals, position: 1, evaluated_at: at };
-    deliveries::settle(&mut entry.tx, &[fate]).await.unwrap();
+    fates::settle(&mut entry.tx, &[fate]).await.unwrap();
     storage::changes::apply(&mut entry, &mut state, &recorded).await.unwrap();
     entry.commit(&state).await.unwrap();
 }
