@@ -85,6 +85,15 @@ pub enum Change {
         /// The word.
         overridden: Option<Override>,
     },
+    /// The silence of a component goes on for a while after the trouble of what it depends on, or ends.
+    Quiet {
+        /// Which is silent.
+        component: ComponentId,
+        /// What it depends on.
+        upstream: ComponentId,
+        /// Until when; `None` if it ends.
+        until: Option<Timestamp>,
+    },
     /// An incident was opened or changed.
     Incident {
         /// After the change.

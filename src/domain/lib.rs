@@ -4,7 +4,9 @@
 
 mod alerts;
 mod change;
+mod combine;
 mod delivery;
+mod dependency;
 mod desired;
 mod expression;
 mod habit;
@@ -21,7 +23,11 @@ mod visibility;
 
 pub use alerts::{ALERT_MEMORY, Alert, AlertKey, Alerts, MAX_HELD_ALERTS, MAX_IDLE_ALERTS};
 pub use change::{Change, Recorded, Why};
+pub use combine::{Combine, DEFAULT_WEIGHT, MAX_QUORUM, MAX_THRESHOLD, MAX_WEIGHT, THRESHOLD_STATUSES, misordered};
 pub use delivery::NewDelivery;
+pub use dependency::{
+    ChainProblem, DEFAULT_SETTLE, Dependencies, Dependency, Effect, MAX_DEPENDENCIES, MAX_DEPENDENCY_DEPTH, MAX_SETTLE, check_chains,
+};
 pub use desired::*;
 pub use expression::{
     Expression, ExpressionError, MAX_EXPRESSION_BYTES, MAX_RENDERED_BYTES, check_template, render_template, template_names, to_value,

@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertKey, Alerts, Change, Component, ComponentId, DeliveryId, Incident, IncidentId, IntegrationId, MAX_COOL_OFF, Maintenance,
-    MaintenanceId, MaintenanceStatus, Route, RouteId, Signal, Status, Timestamp, UNREADABLE_FINGERPRINT, UnknownName, status::named,
+    Alert, AlertKey, Alerts, Change, Combine, Component, ComponentId, DeliveryId, Dependencies, Incident, IncidentId, IntegrationId,
+    MAX_COOL_OFF, Maintenance, MaintenanceId, MaintenanceStatus, Route, RouteId, Signal, Status, Timestamp, UNREADABLE_FINGERPRINT,
+    UnknownName, status::named,
 };
 
 /// Names an alert taken up by a route.
@@ -114,6 +115,10 @@ pub struct State {
     pub clock: Timestamp,
     /// Everything the page may show, hidden ones too.
     pub components: BTreeMap<ComponentId, Component>,
+    /// How the sources of components add up, where it is not the worst of them that decides.
+    pub combine: BTreeMap<ComponentId, Combine>,
+    /// What depends on what.
+    pub dependencies: Dependencies,
     /// All routes.
     pub routes: BTreeMap<RouteId, Route>,
     /// The routes of each integration, in order.
@@ -139,6 +144,8 @@ impl State {
             next_id: 1,
             clock: Timestamp(0),
             components: BTreeMap::new(),
+            combine: BTreeMap::new(),
+            dependencies: Dependencies::default(),
             routes: BTreeMap::new(),
             routes_of: HashMap::new(),
             alerts: Alerts::default(),
@@ -215,6 +222,7 @@ impl State {
                     component.overridden.clone_from(overridden);
                 }
             }
+            Change::Quiet { component, upstream, until } => self.dependencies.set_quiet(*component, *upstream, *until),
             Change::Incident { incident, .. } => {
                 let (id, oldest) = (incident.id, Timestamp(incident.updated_at.0.saturating_sub(MAX_COOL_OFF.0)));
                 self.incidents.insert(id, incident.clone());
@@ -250,7 +258,8 @@ impl State {
             MaintenanceStatus::InProgress => Some(maintenance.ends_at),
             MaintenanceStatus::Completed | MaintenanceStatus::Cancelled => None,
         });
-        causes.chain(overrides).chain(maintenances).min()
+        let silences = self.dependencies.quiet().map(|(_, _, until)| until);
+        causes.chain(overrides).chain(maintenances).chain(silences).min()
     }
 
     /// Whether `component` is under a running maintenance.

@@ -4,10 +4,12 @@
 //! from [`Db::read`].
 
 pub mod changes;
+pub mod combine;
 pub mod components;
 pub mod configuration;
 mod db;
 pub mod deliveries;
+pub mod dependencies;
 mod error;
 pub mod groups;
 pub mod heartbeats;

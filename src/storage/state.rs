@@ -13,8 +13,9 @@ use jiff::tz::TimeZone;
 use tracing::error;
 
 use crate::{
-    Connection, Entry, StorageError,
+    Connection, Entry, StorageError, combine,
     db::sql,
+    dependencies,
     rows::{self, Incidents, Maintenances, RouteRow, json, named},
 };
 
@@ -30,6 +31,8 @@ pub async fn load(entry: &mut Entry) -> Result<State, StorageError> {
     state.next_id = entry.next_id;
     state.clock = entry.clock;
     state.components = rows::components(conn).await?.into_iter().map(|component| (component.id, component)).collect();
+    state.combine = combine::all(conn).await?;
+    state.dependencies = dependencies::all(conn).await?;
     for route in routes(conn).await? {
         state.add_route(route);
     }

@@ -77,6 +77,8 @@ impl Drop for Fixture {
 fn desired() -> Desired {
     let text = str::to_owned;
     let component = |key: &str, group: &str, hidden| ComponentSpec {
+        combine: domain::Combine::Worst,
+        depends_on: Default::default(),
         key: text(key),
         name: key.to_uppercase(),
         description: String::new(),

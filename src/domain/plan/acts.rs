@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Planner, wording};
+use super::{Planner, incidents::Ending, wording};
 use crate::{
     Change, ComponentId, Incident, IncidentId, IncidentStatus, MaintenanceId, MaintenanceStatus, NoticeKind, Override, Status, Timestamp,
     Why,
@@ -237,7 +237,12 @@ impl Planner<'_> {
             wording::by_status(incident.status, (!incident.components.is_empty()).then_some(names.as_str()))
         });
         self.write(incident, body, changes, kind, by, why);
-        self.set_statuses(&ids, why);
+        self.attach_companions(&ids, None, why);
+        let changes = self.set_statuses(&ids, why);
+        let ended = self.resolve_idle(self.at_stake(&ids, None), Ending::Resolved, why);
+        // The new entry tells of what it speaks of; what depends on that has its own incidents.
+        ids.extend(ended);
+        self.follow_incidents(&changes, &ids, None, why);
     }
 
     fn delete_incident(&mut self, by: &str, id: IncidentId) -> Result<(), ActError> {
@@ -248,7 +253,8 @@ impl Planner<'_> {
         self.mute(id, by, "deleted");
         self.emit(Change::IncidentDeleted { incident: id }, &why);
         let changes = self.set_statuses(&ids, &why);
-        self.follow_incidents(&changes, &[], None, &why);
+        let told = self.resolve_idle(self.at_stake(&ids, None), Ending::Resolved, &why);
+        self.follow_incidents(&changes, &told, None, &why);
         Ok(())
     }
 

@@ -10,9 +10,11 @@ mod memory;
 mod mutes;
 mod reconfigured;
 mod signals;
+mod sources;
 mod statuses;
 mod timers;
 mod trial;
+mod upstreams;
 mod wording;
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 
 mod acts;
 mod causes;
+mod combined;
+mod dependencies;
 mod incidents;
 mod maintenance;
 mod memory;

@@ -1,7 +1,7 @@
 //! A small world: a state, its clock, and a mirror that sees the changes only.
 
 use super::*;
-use crate::{MAX_COOL_OFF, NoticeKind};
+use crate::{Combine, Dependency, Effect, MAX_COOL_OFF, NoticeKind};
 
 /// A state with its clock, and everything that was decided in it.
 pub(super) struct World {
@@ -40,6 +40,15 @@ impl World {
     pub(super) fn configure(&mut self, change: impl Fn(&mut State)) {
         change(&mut self.state);
         change(&mut self.mirror);
+    }
+
+    pub(super) fn combine(&mut self, id: ComponentId, combine: Combine) {
+        self.configure(|state| drop(state.combine.insert(id, combine.clone())));
+    }
+
+    pub(super) fn depends(&mut self, component: ComponentId, on: ComponentId, effect: Effect) {
+        let dependency = || Dependency { component: on, effect, settle: Span::mins(5) };
+        self.configure(|state| state.dependencies.add(component, dependency()));
     }
 
     pub(super) fn say(&mut self, signal: Signal) {
@@ -214,6 +223,7 @@ fn check_fold(state: &State, mirror: &State) {
     assert_eq!(state.causes, mirror.causes);
     assert_eq!(state.incidents, mirror.incidents);
     assert_eq!(state.maintenances, mirror.maintenances);
+    assert_eq!(state.dependencies, mirror.dependencies);
     assert_eq!(state.next_timer(), mirror.next_timer());
     let signals =
         |state: &State| state.signals.iter().map(|(key, signal)| (key.clone(), format!("{signal:?}"))).collect::<BTreeMap<_, _>>();
@@ -264,6 +274,8 @@ fn check_told(state: &State, changes: &[Recorded]) {
 fn read_back(state: &State) -> State {
     let mut read = State { zone: state.zone.clone(), next_id: state.next_id, clock: state.clock, ..State::empty() };
     read.components.clone_from(&state.components);
+    read.combine.clone_from(&state.combine);
+    read.dependencies.clone_from(&state.dependencies);
     for route in state.routes.values() {
         read.add_route(copy(route));
     }
