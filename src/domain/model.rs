@@ -377,6 +377,9 @@ pub struct PageComponent {
     pub component: Component,
     /// Days with trouble among the last [`BAR_DAYS`], oldest first, the running status counted up to `as_of`.
     pub days: Vec<Day>,
+    /// Where its trouble comes from, as far as readers may know.
+    #[serde(default)]
+    pub caused_by: Vec<ComponentId>,
 }
 
 /// An incident with its timeline.

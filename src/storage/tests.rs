@@ -1,11 +1,11 @@
 //! What is decided is stored whole: it reads back as it was, and readers see what the one predicate lets through.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    ALERT_MEMORY, Act, ComponentSpec, DeliveryId, Desired, GroupSpec, IncidentEdit, IncidentId, IncidentStatus, IntegrationId,
-    IntegrationSpec, MaintenanceEdit, NewDelivery, PageData, PageSettings, Publish, Recorded, RouteSpec, Severity, Signal, SignalState,
-    Span, State, Status, Timestamp, plan_signal, plan_timers,
+    ALERT_MEMORY, Act, Combine, ComponentId, ComponentSpec, DeliveryId, Dependency, Desired, Effect, GroupSpec, IncidentEdit, IncidentId,
+    IncidentStatus, IntegrationId, IntegrationSpec, MaintenanceEdit, NewDelivery, PageData, PageSettings, Publish, Recorded, RouteSpec,
+    Severity, Signal, SignalState, Span, State, Status, Timestamp, plan_signal, plan_timers,
 };
 
 use crate::{
@@ -120,6 +120,7 @@ fn assert_same(memory: &State, stored: &State) {
     assert_eq!(memory.causes, stored.causes);
     assert_eq!(memory.incidents, stored.incidents);
     assert_eq!(memory.components, stored.components);
+    assert_eq!((&memory.combine, &memory.dependencies), (&stored.combine, &stored.dependencies));
     assert_eq!(memory.maintenances, stored.maintenances);
     assert_eq!(memory.signals.keys().collect::<BTreeSet<_>>(), stored.signals.keys().collect::<BTreeSet<_>>());
 }
@@ -259,4 +260,84 @@ async fn what_changed_nothing_is_removed_before_the_rest() {
     assert_eq!([prune(&["http", "heartbeat"]).await, prune(&["http", "alertmanager"]).await], [0, 1]);
     let left: Vec<String> = ids().await.into_iter().map(|(external_id, _)| external_id).collect();
     assert_eq!(left, ["of an alert", "pending", "young"]);
+}
+
+/// `api` is what two sources agree on, and depends on `vendor` and on the hidden `vault`.
+fn with_sources() -> Desired {
+    let text = str::to_owned;
+    let mut desired = desired();
+    let on = |component: &str, effect| Dependency {
+        component: text(component),
+        effect,
+        settle: Span::mins(if effect == Effect::Silence { 5 } else { 0 }),
+    };
+    desired.components.push(ComponentSpec { key: text("vendor"), name: text("Vendor"), hidden: false, ..desired.components[0].clone() });
+    desired.components[0].combine = Combine::Weighted {
+        weights: BTreeMap::from([(text("prod"), 2), (text("other"), 1)]),
+        thresholds: BTreeMap::from([(Status::DegradedPerformance, 2)]),
+    };
+    desired.components[0].depends_on =
+        BTreeSet::from([on("vendor", Effect::Silence), on("vendor", Effect::Cap), on("vault", Effect::Label)]);
+    desired.components[1].combine = Combine::Quorum(2);
+    let mut other = desired.integrations[0].clone();
+    (other.key, other.routes[0].components) = (text("other"), BTreeSet::from([text("vendor")]));
+    desired.integrations.push(other);
+    desired
+}
+
+#[tokio::test]
+async fn sources_and_dependencies_read_back_and_live_on_through_a_configuration() {
+    let fixture = Fixture::new().await;
+    let mut desired = with_sources();
+    fixture.configure(&desired).await;
+    let read = crate::configuration::load(&mut fixture.db.read().await.unwrap()).await.unwrap();
+    assert_eq!(read.components, desired.components);
+    let state = fixture.load().await;
+    let ids: Vec<ComponentId> = state.components.keys().copied().collect();
+    let (api, vendor) = (ids[0], ids[2]);
+    let other = *state.routes_of.keys().max().unwrap();
+    let vendor_says = |state: &mut State, claim, at| {
+        let signal = Signal { severity: Severity::Critical, ..Signal::new("vendor", claim, "vendor", at) };
+        plan_signal(state, other, DeliveryId(1), &signal, at)
+    };
+    fixture.decide(|state| vendor_says(state, SignalState::Firing, NOW)).await;
+    let memory = fixture.decide(|state| vendor_says(state, SignalState::Resolved, NOW.plus(Span::mins(1)))).await;
+    assert_eq!(memory.dependencies.quiet_until(api, vendor), Some(NOW.plus(Span::mins(6))));
+    assert_same(&memory, &fixture.load().await);
+
+    desired.components[0].depends_on.retain(|one| one.effect != Effect::Cap);
+    desired.components[1].combine = Combine::Worst;
+    fixture.configure(&desired).await;
+    let state = fixture.load().await;
+    assert_eq!(state.dependencies.quiet_until(api, vendor), Some(NOW.plus(Span::mins(6))), "what stays goes on");
+    assert_eq!(state.dependencies.of(api).len(), 2);
+    let memory = fixture.decide(|state| plan_timers(state, NOW.plus(Span::mins(6)))).await;
+    assert_eq!(memory.dependencies.quiet().count(), 0);
+    assert_same(&memory, &fixture.load().await);
+
+    desired.components.retain(|component| component.key != "vendor");
+    desired.components[0].depends_on.clear();
+    desired.components[0].combine = Combine::Worst;
+    desired.integrations.pop();
+    fixture.configure(&desired).await;
+    let read = crate::configuration::load(&mut fixture.db.read().await.unwrap()).await.unwrap();
+    assert_eq!(read.components, desired.components);
+}
+
+#[tokio::test]
+async fn readers_learn_what_trouble_comes_from_unless_it_is_hidden() {
+    let fixture = Fixture::new().await;
+    let desired = with_sources();
+    fixture.configure(&desired).await;
+    let override_to =
+        |component, status| Act::Override { component, overridden: Some(domain::Override { status, until: None, by: String::new() }) };
+    let ids: Vec<ComponentId> = fixture.load().await.components.keys().copied().collect();
+    let of_api = async || fixture.page().await.components.into_iter().find(|shown| shown.component.key == "api").unwrap().caused_by;
+    fixture.act(override_to(ids[0], Status::MajorOutage)).await;
+    fixture.act(override_to(ids[1], Status::MajorOutage)).await;
+    assert_eq!(of_api().await, []);
+    fixture.act(override_to(ids[2], Status::DegradedPerformance)).await;
+    assert_eq!(of_api().await, [ids[2]]);
+    fixture.act(override_to(ids[0], Status::Operational)).await;
+    assert_eq!(of_api().await, []);
 }

@@ -28,6 +28,7 @@ pub(super) fn base_url() -> Url {
 
 pub(super) fn component(id: i64, name: &str, group: Option<i64>) -> PageComponent {
     PageComponent {
+        caused_by: Vec::new(),
         component: Component {
             id: ComponentId(id),
             key: format!("key-{id}"),
@@ -183,6 +184,7 @@ pub(super) fn troubled() -> PageData {
     {
         data.components[index].component.status = status;
         data.components[index].component.status_since = since;
+        data.components[index].caused_by = if index == 2 { vec![ComponentId(1)] } else { Vec::new() };
         data.components[index].days.push(day(0, status, 23));
     }
     data.incidents.insert(
