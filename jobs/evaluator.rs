@@ -46,6 +46,8 @@ pub struct Evaluator {
     clock: Clock,
     office: Office,
     known: Option<Known>,
+    /// When nothing was left to be looked at, the last time. What arrived before and is to be looked at has been looked at already.
+    caught_up: Option<Timestamp>,
     health: Arc<Health>,
 }
 
@@ -84,7 +86,7 @@ impl Evaluator {
     #[must_use]
     pub fn new(db: Db, wake: Wake, secrets: SecretBox, clock: Clock, holder: String) -> Self {
         let office = Office::new(db.clone(), holder);
-        Self { db, wake, secrets, clock, office, known: None, health: Arc::default() }
+        Self { db, wake, secrets, clock, office, known: None, caught_up: None, health: Arc::default() }
     }
 
     /// What other tasks may know of it.
@@ -148,6 +150,7 @@ impl Evaluator {
     fn tell_whether_leading(&mut self, leads: bool) {
         if !leads {
             self.known = None;
+            self.caught_up = None;
         }
         self.health.leads.store(i64::from(leads), Ordering::Relaxed);
         gauge!("fanal_evaluator_leads").set(if leads { 1.0 } else { 0.0 });
@@ -162,7 +165,9 @@ impl Evaluator {
 
     /// Evaluates one batch; tells whether there may be more.
     async fn step(&mut self, lease: &Lease) -> Result<bool, StorageError> {
+        let looked_at = self.clock.now();
         if !self.has_work().await? {
+            self.caught_up = Some(looked_at);
             return Ok(false);
         }
         let began = Instant::now();
@@ -172,6 +177,11 @@ impl Evaluator {
         let mut recorded = Vec::new();
         let mut fates = Vec::with_capacity(batch.len());
         for delivery in &batch {
+            if self.caught_up.is_some_and(|at| delivery.received_at < at) {
+                // Looked at again, so what it says is decided now.
+                recorded.extend(plan_timers(&mut known.state, self.clock.now()));
+                known.state.clock = known.state.clock.max(self.clock.now());
+            }
             fates.push(evaluate(&mut known, delivery, entry.position, &mut recorded));
             entry.position += 1;
         }

@@ -12,6 +12,7 @@ mod expression;
 mod habit;
 mod model;
 mod notice;
+mod past;
 mod plan;
 mod route;
 mod signal;
@@ -35,6 +36,7 @@ pub use expression::{
 pub use habit::{HABIT_DELIVERIES, MIN_HABIT_DELIVERIES, MIN_SILENCE, is_silent, silent_after};
 pub use model::*;
 pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
+pub use past::{MAX_PAST_SPANS, Past, PastSpan};
 pub use plan::*;
 pub use route::{Publish, Route, StatusMap};
 pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};

@@ -24,6 +24,7 @@ mod link;
 pub mod metrics;
 pub mod notifications;
 pub mod page;
+pub mod past;
 pub mod polls;
 mod presence;
 pub mod queue;

@@ -120,7 +120,7 @@ fn assert_same(memory: &State, stored: &State) {
     assert_eq!(memory.causes, stored.causes);
     assert_eq!(memory.incidents, stored.incidents);
     assert_eq!(memory.components, stored.components);
-    assert_eq!((&memory.combine, &memory.dependencies), (&stored.combine, &stored.dependencies));
+    assert_eq!((&memory.combine, &memory.dependencies, &memory.past), (&stored.combine, &stored.dependencies, &stored.past));
     assert_eq!(memory.maintenances, stored.maintenances);
     assert_eq!(memory.signals.keys().collect::<BTreeSet<_>>(), stored.signals.keys().collect::<BTreeSet<_>>());
 }
@@ -340,4 +340,36 @@ async fn readers_learn_what_trouble_comes_from_unless_it_is_hidden() {
     assert_eq!(of_api().await, [ids[2]]);
     fixture.act(override_to(ids[0], Status::Operational)).await;
     assert_eq!(of_api().await, []);
+}
+
+#[tokio::test]
+async fn facts_that_come_late_correct_days_and_add_an_incident_that_nobody_is_told_of() {
+    let fixture = Fixture::new().await;
+    let at = |minutes: i64| NOW.plus(Span::mins(minutes));
+    fixture.decide(|state| says(state, "disk", SignalState::Firing, at(0))).await;
+    fixture.decide(|state| says(state, "disk", SignalState::Resolved, at(10))).await;
+    let replays = |state: &mut State, what: &str, from: i64, to: i64| {
+        state.clock = at(60);
+        let integration = *state.routes_of.keys().next().unwrap();
+        let mut say = |claim, minutes| {
+            let signal = Signal { severity: Severity::Critical, ..Signal::new(what, claim, what, at(minutes)) };
+            plan_signal(state, integration, DeliveryId(1), &signal, at(minutes))
+        };
+        let fires = say(SignalState::Firing, from);
+        fires.into_iter().chain(say(SignalState::Resolved, to)).collect::<Vec<_>>()
+    };
+    let memory = fixture.decide(|state| replays(state, "cpu", 5, 30)).await;
+    assert_same(&memory, &fixture.load().await);
+    let memory = fixture.decide(|state| replays(state, "memory", 28, 35)).await;
+    assert_same(&memory, &fixture.load().await);
+    let page = page::load(&fixture.db, at(60)).await.unwrap();
+    let trouble: i64 = page.components[0].days.iter().map(|day| day.major_outage.0).sum();
+    assert_eq!(trouble, Span::mins(35).0, "each minute once");
+    let added: Vec<_> = page.incidents.iter().filter(|shown| shown.incident.added_at.is_some()).collect();
+    assert_eq!(added.len(), 1, "both are about the same");
+    let incident = &added[0].incident;
+    assert_eq!((incident.started_at, incident.resolved_at, incident.added_at), (at(10), Some(at(35)), Some(at(60))));
+    assert_eq!(added[0].updates.len(), 1);
+    let mut tx = fixture.db.begin().await.unwrap();
+    assert_eq!(crate::past::prune(&mut tx, at(1_000)).await.unwrap(), 3);
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     app::{App, Stack, on_every_stack},
     history::published_incidents,
-    road::{TOKEN, alert, now},
+    road::{TOKEN, WEBHOOK_SECRET, alert, now},
     servers::wait_for,
 };
 
@@ -114,4 +114,46 @@ async fn a_vendors_outage_explains_and_silences_what_depends_on_it(stack: Stack)
     app.finish().await
 }
 
+/// What was in quarantine while it happened, and is understood an hour later, corrects the bars and adds an incident that is over.
+async fn an_outage_that_is_understood_late_corrects_the_past(stack: Stack) -> Result<()> {
+    let settings = |words: [&str; 2]| {
+        json!({ "signature": { "mode": "bearer" }, "fingerprint": "body.id", "state": "body.state", "firing": [words[0]],
+                "resolved": [words[1]], "severity": "'critical'", "occurred_at": "body.at" })
+    };
+    let configuration = format!(
+        "page: {{ name: Acme, time_zone: Europe/Paris }}\ncomponents: [{{ key: api, name: API }}]\nintegrations:\n  - key: checks\n    \
+         provider: json\n    secrets: [{{ value: {TOKEN} }}]\n    settings: {}\n    \
+         routes: [{{ components: [api], status: {{ critical: major_outage }}, publish: auto }}]\n\
+         subscribers: [{{ channel: webhook, url: \"http://127.0.0.1:9/in\", secret: {{ value: {WEBHOOK_SECRET} }} }}]\n",
+        settings(["down", "up"])
+    );
+    let app = App::start(stack, &configuration, &[]).await?;
+    let moment = |minutes: i64| (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes)).to_string();
+    for (state, ago) in [("DOWN", 20), ("UP", 10)] {
+        let body = json!({ "id": "c1", "state": state, "at": moment(ago) });
+        let sent = app.http.post(format!("{}/hooks/checks", app.base)).bearer_auth(TOKEN).json(&body).send().await?;
+        ensure!(sent.status() == 202);
+    }
+    wait_for("both to be in quarantine", SHOWS, || async {
+        let listed = app.admin("/deliveries?integration=checks&state=quarantined").await.ok()?;
+        (listed["items"].as_array()?.len() == 2).then_some(())
+    })
+    .await?;
+    let path = format!("/integrations/{}", app.admin("/integrations").await?["items"][0]["id"]);
+    app.admin_send(Method::PATCH, &path, &json!({ "settings": settings(["DOWN", "UP"]) })).await?;
+    // What is looked at again within a minute of its arrival is taken for what has just arrived.
+    tokio::time::sleep(Duration::from_secs(62)).await;
+    ensure!(app.admin_post("/deliveries/replay", &json!({ "integration": "checks" })).await?["replayed"] == 2);
+    let added = wait_for("the incident that was added", SHOWS, || async { published_incidents(&app).await.ok()?.pop() }).await?;
+    ensure!(added["status"] == "resolved" && added["added_at"].is_string() && added["impact"] == "critical", "{added}");
+    ensure!(app.status_of("API").await? == "operational", "it is well now");
+    let id = component(&app, "api").await?["id"].clone();
+    let page = app.http.get(format!("{}/components/{id}", app.base)).send().await?.text().await?;
+    ensure!(page.contains("major outage") && page.contains("added later"), "{page}");
+    ensure!(app.admin("/notifications").await?["items"].as_array().is_some_and(Vec::is_empty), "nobody is told");
+    ensure!(app.command(&["replay"])?.contains("exactly the stored state"));
+    app.finish().await
+}
+
+on_every_stack!(an_outage_that_is_understood_late_corrects_the_past);
 on_every_stack!(a_component_is_down_when_enough_sources_say_so, a_vendors_outage_explains_and_silences_what_depends_on_it);

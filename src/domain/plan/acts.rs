@@ -151,6 +151,7 @@ impl Planner<'_> {
             started_at: self.now,
             resolved_at: status.is_over().then_some(self.now),
             updated_at: self.now,
+            added_at: None,
         };
         let why = person(by, format!("{by} opened the incident \"{}\"", incident.title));
         self.write_and_follow(None, incident, body, NoticeKind::IncidentOpened, by, &why);
@@ -184,6 +185,7 @@ impl Planner<'_> {
             opened_by,
             scoped,
             components,
+            added_at: before.added_at.filter(|_| status.is_over()),
             resolved_at: if status.is_over() { before.resolved_at.or(Some(self.now)) } else { None },
             updated_at: self.now,
             ..before.clone()

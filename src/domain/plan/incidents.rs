@@ -88,6 +88,7 @@ impl Planner<'_> {
         let cool_off = self.state.routes.get(&cause.route)?.cool_off;
         let recent = |incident: &&Incident| {
             incident.opened_by.is_some()
+                && incident.added_at.is_none()
                 && incident.published == published
                 && incident.status == IncidentStatus::Resolved
                 && incident.resolved_at.is_some_and(|at| cool_off.0 > 0 && self.now.since(at) <= cool_off)
@@ -97,7 +98,7 @@ impl Planner<'_> {
     }
 
     /// What concerns hidden components alone never touches an incident that readers see.
-    fn is_about_the_same(&self, incident: &Incident, cause: &Cause, affected: &[ComponentId]) -> bool {
+    pub(super) fn is_about_the_same(&self, incident: &Incident, cause: &Cause, affected: &[ComponentId]) -> bool {
         let shares = incident.opened_by == Some(cause.route) || affected.iter().any(|id| incident.components.contains_key(id));
         shares && affected.iter().any(|id| self.shows(*id)) == self.shows_something(incident)
     }
@@ -119,6 +120,7 @@ impl Planner<'_> {
             started_at: self.now,
             resolved_at: None,
             updated_at: self.now,
+            added_at: None,
         };
         self.bind(cause, Some(incident.id), why);
         let changes = self.changes(&incident, &affected.ids());
@@ -309,7 +311,7 @@ impl Planner<'_> {
         told
     }
 
-    fn worsened(&self, mut incident: Incident, statuses: impl Iterator<Item = (ComponentId, Status)>) -> Incident {
+    pub(super) fn worsened(&self, mut incident: Incident, statuses: impl Iterator<Item = (ComponentId, Status)>) -> Incident {
         for (id, status) in statuses {
             let worst = incident.components.entry(id).or_default();
             *worst = (*worst).max(status);

@@ -8,6 +8,7 @@ mod incidents;
 mod maintenances;
 mod memory;
 mod mutes;
+mod past;
 mod reconfigured;
 mod signals;
 mod sources;

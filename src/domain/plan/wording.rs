@@ -68,6 +68,16 @@ pub(super) fn back(names: &str) -> String {
     format!("The problem with {names} is back.")
 }
 
+/// What was over before anybody heard of it.
+pub(super) fn added(names: &str, status: Status) -> String {
+    let was = match status {
+        Status::MajorOutage => "a major outage",
+        Status::PartialOutage => "a partial outage",
+        _ => "degraded performance",
+    };
+    format!("There was {was} of {names}. We learned of it only after it was over, and added it later.")
+}
+
 pub(super) fn recovered(names: &str, n: usize) -> String {
     format!("{names} {} recovered.", if n > 1 { "have" } else { "has" })
 }

@@ -7,6 +7,7 @@ mod causes;
 mod combined;
 mod dependencies;
 mod incidents;
+mod late;
 mod maintenance;
 mod memory;
 mod mutes;

@@ -19,6 +19,7 @@ enum Step {
     Publish(RouteId, Publish),
     Combine(ComponentId, Combine),
     Depend(ComponentId, ComponentId, Effect),
+    Replay { what: u8, state: SignalState, severity: Severity, minutes: i64 },
 }
 
 fn combine() -> impl Strategy<Value = Combine> {
@@ -48,6 +49,11 @@ fn said() -> impl Strategy<Value = Step> {
     })
 }
 
+fn replayed() -> impl Strategy<Value = Step> {
+    let states = prop::sample::select(vec![SignalState::Firing, SignalState::Resolved]);
+    (0..4_u8, states, severity(), 5..90_i64).prop_map(|(what, state, severity, minutes)| Step::Replay { what, state, severity, minutes })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let edited = prop::option::of(prop::sample::select(IncidentStatus::ALL.to_vec()));
     prop_oneof![
@@ -61,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (component_id(), 0..600_000_i64, 1..600_000_i64).prop_map(|(id, from, length)| Step::Maintain(id, from, length)),
         1 => Just(Step::EndMaintenance),
         1 => (1..6_i64, prop::sample::select(Publish::ALL.to_vec())).prop_map(|(id, publish)| Step::Publish(RouteId(id), publish)),
+        2 => replayed(),
         1 => (component_id(), combine()).prop_map(|(id, combine)| Step::Combine(id, combine)),
         2 => (component_id(), component_id(), prop::sample::select(Effect::ALL.to_vec())).prop_map(|(a, b, effect)| Step::Depend(a, b, effect)),
     ]
@@ -121,6 +128,12 @@ impl World {
                 self.configure(|state| state.routes.get_mut(&id).unwrap().publish = publish);
                 self.reconfigured();
             }
+            Step::Replay { what, state, severity, minutes } => {
+                let mut signal = signal(&format!("thing-{what}"), state, severity);
+                signal.labels.insert("team".to_owned(), "0".to_owned());
+                signal.occurred_at = in_ms(-minutes * 60_000);
+                self.replays(ALERTS, &signal, &format!("{minutes}m"));
+            }
             Step::Depend(a, b, effect) => {
                 let (id, on) = (a.min(b), a.max(b)); // No cycles.
                 if a != b && !self.state.dependencies.with(id, effect).any(|one| one.component == on) {
@@ -138,7 +151,7 @@ impl World {
     /// One of the incidents that every process knows of, however long it has run.
     fn known_incident(&self, nth: usize) -> Option<IncidentId> {
         let since = Timestamp(self.state.clock.0 - MAX_COOL_OFF.0);
-        let mut known = self.state.incidents.values().filter(|incident| incident.resolved_at.is_none_or(|at| at >= since));
+        let mut known = self.state.incidents.values().filter(|incident| incident.last_news().is_none_or(|at| at >= since));
         known.nth(nth).map(|incident| incident.id)
     }
 

@@ -117,6 +117,7 @@ fn past_incident() -> PageIncident {
     let start = ago(Span::mins(60 * 24 * 4 + 90));
     PageIncident {
         incident: Incident {
+            added_at: None,
             id: IncidentId(7),
             title: "API requests failed in Europe".to_owned(),
             status: IncidentStatus::Resolved,
@@ -191,6 +192,7 @@ pub(super) fn troubled() -> PageData {
         0,
         PageIncident {
             incident: Incident {
+                added_at: None,
                 id: IncidentId(8),
                 title: "API requests fail".to_owned(),
                 status: IncidentStatus::Identified,
