@@ -347,7 +347,7 @@ async fn facts_that_come_late_correct_days_and_add_an_incident_that_nobody_is_to
     let fixture = Fixture::new().await;
     let at = |minutes: i64| NOW.plus(Span::mins(minutes));
     fixture.decide(|state| says(state, "disk", SignalState::Firing, at(0))).await;
-    fixture.decide(|state| says(state, "disk", SignalState::Resolved, at(10))).await;
+    fixture.decide(|state| says(state, "disk", SignalState::Resolved, at(5))).await;
     let replays = |state: &mut State, what: &str, from: i64, to: i64| {
         state.clock = at(60);
         let integration = *state.routes_of.keys().next().unwrap();
@@ -368,8 +368,8 @@ async fn facts_that_come_late_correct_days_and_add_an_incident_that_nobody_is_to
     let added: Vec<_> = page.incidents.iter().filter(|shown| shown.incident.added_at.is_some()).collect();
     assert_eq!(added.len(), 1, "both are about the same");
     let incident = &added[0].incident;
-    assert_eq!((incident.started_at, incident.resolved_at, incident.added_at), (at(10), Some(at(35)), Some(at(60))));
+    assert_eq!((incident.started_at, incident.resolved_at, incident.added_at), (at(5), Some(at(35)), Some(at(60))));
     assert_eq!(added[0].updates.len(), 1);
     let mut tx = fixture.db.begin().await.unwrap();
-    assert_eq!(crate::past::prune(&mut tx, at(1_000)).await.unwrap(), 3);
+    assert_eq!(crate::past::prune(&mut tx, at(1_000)).await.unwrap(), 6, "three of each component");
 }
