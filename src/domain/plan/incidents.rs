@@ -160,11 +160,31 @@ impl Planner<'_> {
         }
         let incident = Incident { updated_at: self.now, ..after };
         if incident.published {
-            self.emit(Change::Incident { incident, update: None }, why);
+            let joined = self.shown_before(&before, &incident, affected);
+            if joined.is_empty() {
+                self.emit(Change::Incident { incident, update: None }, why);
+            } else {
+                self.report(incident, joined, why);
+            }
         } else {
             let changes = self.changes(&incident, &affected.ids());
             self.report(incident, changes, why);
         }
+    }
+
+    /// What an incident is about now although readers have seen it for a while without being told: it was silent because of what it depends
+    /// on, or followed from that.
+    fn shown_before(&self, before: &Incident, incident: &Incident, affected: &Affected) -> Vec<StatusChange> {
+        let is_new =
+            |id: &ComponentId| !self.state.dependencies.of(*id).is_empty() && !before.components.contains_key(id) && self.shows(*id);
+        let ids: Vec<ComponentId> = affected.ids().into_iter().filter(is_new).collect();
+        let to_be_told: Vec<ComponentId> = self.published_changes(incident, &ids).iter().map(|change| change.component).collect();
+        let shown = |id: ComponentId| {
+            let to = self.state.components.get(&id)?.status;
+            let is_told = to_be_told.contains(&id) || !to.is_fault();
+            (!is_told).then_some(StatusChange { component: id, from: Status::Operational, to })
+        };
+        ids.into_iter().filter_map(shown).collect()
     }
 
     pub(super) fn bind(&mut self, cause: &Cause, incident: Option<IncidentId>, why: &Why) {

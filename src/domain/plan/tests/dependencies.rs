@@ -188,3 +188,15 @@ fn the_reason_of_a_status_names_what_it_depends_on() {
         "web (critical) fires on route route-1: major outage; no new incident while Database, on which it depends, is in trouble"
     );
 }
+
+#[test]
+fn what_was_silent_is_told_when_it_joins_an_incident_that_goes_on() {
+    let mut world = World::new([auto(&[API, WEB]), Route { integration: CI, ..auto(&[VENDOR]) }]);
+    world.depends(WEB, VENDOR, Effect::Silence);
+    vendor_fails(&mut world, Critical);
+    world.fires("both", Critical);
+    assert_eq!(world.told_people(), ["incident.opened Problem with API: We are investigating a problem with API. [API major_outage]"]);
+    vendor_recovers(&mut world);
+    world.after("5m");
+    assert_eq!(world.told_people(), ["incident.updated Problem with API: Web is now in a major outage. [Web major_outage]"]);
+}
