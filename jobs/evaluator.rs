@@ -55,6 +55,8 @@ pub struct Evaluator {
     looked_at: Option<Instant>,
     /// Whether the last batch was a full one.
     more: bool,
+    /// When nothing was left to be looked at, the last time. What arrived before and is to be looked at has been looked at already.
+    caught_up: Option<Timestamp>,
     health: Arc<Health>,
 }
 
@@ -93,7 +95,19 @@ impl Evaluator {
     #[must_use]
     pub fn new(db: Db, wake: Wake, secrets: SecretBox, clock: Clock, holder: String) -> Self {
         let office = Office::new(db.clone(), holder);
-        Self { db, wake, secrets, clock, office, known: None, from: DeliveryId(0), looked_at: None, more: false, health: Arc::default() }
+        Self {
+            db,
+            wake,
+            secrets,
+            clock,
+            office,
+            known: None,
+            from: DeliveryId(0),
+            looked_at: None,
+            more: false,
+            caught_up: None,
+            health: Arc::default(),
+        }
     }
 
     /// What other tasks may know of it.
@@ -157,6 +171,7 @@ impl Evaluator {
     fn tell_whether_leading(&mut self, leads: bool) {
         if !leads {
             self.known = None;
+            self.caught_up = None;
         }
         self.health.leads.store(i64::from(leads), Ordering::Relaxed);
         gauge!("fanal_evaluator_leads").set(if leads { 1.0 } else { 0.0 });
@@ -175,7 +190,11 @@ impl Evaluator {
             self.looked_at = Some(Instant::now());
             self.from = DeliveryId(0);
         }
+        let now = self.clock.now();
         if !std::mem::take(&mut self.more) && !self.has_work().await? {
+            if self.from == DeliveryId(0) {
+                self.caught_up = Some(now);
+            }
             return Ok(false);
         }
         let began = Instant::now();
@@ -185,6 +204,11 @@ impl Evaluator {
         let mut recorded = Vec::new();
         let mut fates = Vec::with_capacity(batch.len());
         for delivery in &batch {
+            if self.caught_up.is_some_and(|at| delivery.received_at < at) {
+                // Looked at again, so what it says is decided now.
+                recorded.extend(plan_timers(&mut known.state, self.clock.now()));
+                known.state.clock = known.state.clock.max(self.clock.now());
+            }
             fates.push(evaluate(&mut known, delivery, entry.position, &mut recorded));
             entry.position += 1;
         }

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{Span, Timestamp};
-use storage::{Db, StorageError, deliveries};
+use domain::{ALERT_MEMORY, Span, Timestamp};
+use storage::{Db, StorageError, deliveries, past};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -53,6 +53,9 @@ impl Housekeeping {
         let idle_before = Timestamp(self.clock.now().0 - IDLE_RETENTION.0);
         let measuring = integrations::PROVIDERS.iter().filter(|provider| provider.says_much()).map(|provider| provider.slug);
         let measuring: Vec<&str> = measuring.collect();
+        let mut tx = self.db.begin().await?;
+        past::prune(&mut tx, Timestamp(self.clock.now().0 - 2 * ALERT_MEMORY.0)).await?;
+        tx.commit().await?;
         let mut total = 0;
         loop {
             let mut tx = self.db.begin().await?;

@@ -234,6 +234,8 @@ fn forget(state: &mut State) {
     state.signals.clear();
     state.causes.clear();
     state.incidents.clear();
+    state.dependencies.forget_quiet();
+    state.past.clear();
     state.clock = Timestamp(0);
     for component in state.components.values_mut() {
         component.status = domain::Status::Operational;

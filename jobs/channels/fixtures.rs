@@ -32,6 +32,7 @@ pub(super) fn component(id: i64, name: &str, hidden: bool) -> (ComponentId, Comp
 pub(super) fn claimed(channel: Channel, address: &str) -> Claimed {
     let change = |id| StatusChange { component: ComponentId(id), from: Status::Operational, to: Status::DegradedPerformance };
     let incident = Incident {
+        added_at: None,
         id: IncidentId(7),
         title: "API is slow".to_owned(),
         status: IncidentStatus::Identified,

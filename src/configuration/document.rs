@@ -9,7 +9,7 @@ use domain::{
 use jiff::tz::TimeZone;
 
 use crate::{
-    Resolve, check, integration,
+    Resolve, check, component, integration,
     problem::{did_you_mean, quoted},
     reader::{At, Map, Unique, declared},
 };
@@ -18,6 +18,7 @@ use crate::{
 pub(crate) struct Declared<'a> {
     pub(crate) components: BTreeSet<&'a str>,
     pub(crate) metrics: BTreeSet<&'a str>,
+    pub(crate) integrations: BTreeSet<&'a str>,
     groups: BTreeSet<&'a str>,
 }
 
@@ -26,10 +27,11 @@ pub(crate) fn read(root: &At<'_>, resolve: Resolve<'_>) -> Desired {
     let declared = Declared {
         components: declared(root.node, "components"),
         metrics: declared(root.node, "metrics"),
+        integrations: declared(root.node, "integrations"),
         groups: declared(root.node, "groups"),
     };
     let mut groups = groups(&map, &declared);
-    let components = components(&map, &mut groups);
+    let components = components(&map, &mut groups, &declared);
     let mut keys = Unique::default();
     let read_integration = |at: &At<'_>| integration::read(at, &mut keys, &declared, resolve);
     Desired {
@@ -145,19 +147,24 @@ impl Groups {
     }
 }
 
-fn components(root: &Map<'_>, groups: &mut Groups) -> Vec<ComponentSpec> {
-    let mut keys = Unique::default();
-    let component = |at: At<'_>| {
-        let map = at.map(&["key", "name", "description", "group", "hidden"]);
-        ComponentSpec {
+fn components(root: &Map<'_>, groups: &mut Groups, declared: &Declared<'_>) -> Vec<ComponentSpec> {
+    let (mut keys, mut specs, mut places) = (Unique::default(), Vec::new(), Vec::new());
+    for at in root.list("components", MAX_COMPONENTS) {
+        let map = at.map(&["key", "name", "description", "group", "hidden", "combine", "depends_on"]);
+        let depends_on = component::depends_on(&map, declared);
+        specs.push(ComponentSpec {
             key: own_key(&map, &mut keys),
             name: map.name("name", MAX_NAME_CHARS),
             description: map.text_or_empty("description", MAX_DESCRIPTION_CHARS, true),
             group: map.get_some("group").and_then(|at| groups.resolve(&at)),
             hidden: map.flag("hidden", false),
-        }
-    };
-    root.list("components", MAX_COMPONENTS).into_iter().map(component).collect()
+            combine: map.get_some("combine").map(|at| component::combine(&at, declared)).unwrap_or_default(),
+            depends_on: depends_on.specs.clone(),
+        });
+        places.push(depends_on);
+    }
+    component::refuse_chains(&specs, &places);
+    specs
 }
 
 fn metrics(root: &Map<'_>) -> Vec<MetricSpec> {

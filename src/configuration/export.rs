@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use domain::{
-    Channel, ComponentSpec, DEFAULT_CONDITION, DEFAULT_VALUE, Desired, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, RouteSpec,
-    Secret, Span, StatusMap, SubscriberSpec,
+    Channel, Combine, ComponentSpec, DEFAULT_CONDITION, DEFAULT_SETTLE, DEFAULT_VALUE, Dependency, Desired, Effect, GroupSpec,
+    IntegrationSpec, MetricSpec, PageSettings, RouteSpec, Secret, Span, StatusMap, SubscriberSpec,
 };
 use serde_json::Value;
 
-use crate::integration::OTHERWISE;
+use crate::{component::WORST, integration::OTHERWISE};
 
 const HEADER: &str = "\
 # What `fanal apply -f` reads. Secrets cannot be shown: `kept` stands for the one that this instance has stored.
@@ -108,6 +108,33 @@ fn component(component: &ComponentSpec) -> Yaml {
     if component.hidden {
         block.add("hidden", Yaml::Raw("true".to_owned()));
     }
+    if !component.combine.is_worst() {
+        block.add("combine", combine(&component.combine));
+    }
+    block.add_list("depends_on", component.depends_on.iter().map(dependency));
+    block.into_yaml()
+}
+
+fn combine(combine: &Combine<String>) -> Yaml {
+    let numbers =
+        |entries: &mut dyn Iterator<Item = (String, u32)>| Yaml::Map(entries.map(|(key, n)| (key, Yaml::Raw(n.to_string()))).collect());
+    let mut block = Block::default();
+    match combine {
+        Combine::Worst => return Yaml::Text(WORST.to_owned()),
+        Combine::Quorum(n) => block.add("quorum", Yaml::Raw(n.to_string())),
+        Combine::Weighted { weights, thresholds } => {
+            block.add("weights", numbers(&mut weights.iter().map(|(key, weight)| (key.clone(), *weight))));
+            block.add("thresholds", numbers(&mut thresholds.iter().map(|(status, needed)| (status.to_string(), *needed))));
+        }
+    }
+    block.into_yaml()
+}
+
+fn dependency(dependency: &Dependency<String>) -> Yaml {
+    let mut block = Block::default();
+    block.add_text("component", &dependency.component);
+    block.add_text("effect", dependency.effect.as_str());
+    block.add_span("settle", dependency.settle, if dependency.effect == Effect::Silence { DEFAULT_SETTLE } else { Span::ZERO });
     block.into_yaml()
 }
 

@@ -3,6 +3,7 @@
 //! Pure: reads no file, no environment and no database. Whoever calls says where secrets come from.
 
 mod check;
+mod component;
 mod document;
 mod export;
 mod integration;

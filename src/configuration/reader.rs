@@ -137,6 +137,16 @@ impl<'a> At<'a> {
         found
     }
 
+    /// A whole number.
+    pub(crate) fn number(&self, least: u32, most: u32) -> u32 {
+        let Some(text) = self.raw_text() else { return least };
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            self.refuse(format!("{} is not a whole number from {least} to {most}", quoted(text)));
+        }
+        number.unwrap_or(least)
+    }
+
     pub(crate) fn span(&self) -> Span {
         let Some(text) = self.raw_text() else { return Span::ZERO };
         text.parse().unwrap_or_else(|error: domain::TimeError| {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alert, Cause, ComponentId, DeliveryId, Incident, IncidentId, IncidentUpdate, IntegrationId, Maintenance, MetricId, Notice, Override,
-    RouteId, Sample, Signal, Status, Timestamp,
+    PastSpan, RouteId, Sample, Signal, Status, Timestamp,
 };
 
 /// One transition of the state.
@@ -84,6 +84,24 @@ pub enum Change {
         component: ComponentId,
         /// The word.
         overridden: Option<Override>,
+    },
+    /// The silence of a component goes on for a while after the trouble of what it depends on, or ends.
+    Quiet {
+        /// Which is silent.
+        component: ComponentId,
+        /// What it depends on.
+        upstream: ComponentId,
+        /// Until when; `None` if it ends.
+        until: Option<Timestamp>,
+    },
+    /// It was heard that a component had been in trouble, after that was over.
+    Past {
+        /// Which.
+        component: ComponentId,
+        /// When, and how bad.
+        span: PastSpan,
+        /// The parts of it in which readers saw something milder, and what. They see it differently from now on.
+        pieces: Vec<PastSpan>,
     },
     /// An incident was opened or changed.
     Incident {

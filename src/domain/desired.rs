@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, PageSettings, Publish, Span, StatusMap};
+use crate::{Channel, Combine, Dependency, PageSettings, Publish, Span, StatusMap};
 
 /// The longest key, in characters.
 pub const MAX_KEY_CHARS: usize = 64;
@@ -91,6 +91,10 @@ pub struct ComponentSpec {
     pub group: Option<String>,
     /// Whether readers may not see it.
     pub hidden: bool,
+    /// How its sources add up, by the keys of their integrations.
+    pub combine: Combine<String>,
+    /// The keys of the components it depends on, and what their trouble means.
+    pub depends_on: BTreeSet<Dependency<String>>,
 }
 
 /// A configured provider.

@@ -4,12 +4,15 @@
 
 mod alerts;
 mod change;
+mod combine;
 mod delivery;
+mod dependency;
 mod desired;
 mod expression;
 mod habit;
 mod model;
 mod notice;
+mod past;
 mod plan;
 mod route;
 mod signal;
@@ -21,7 +24,11 @@ mod visibility;
 
 pub use alerts::{ALERT_MEMORY, Alert, AlertKey, Alerts, MAX_HELD_ALERTS, MAX_IDLE_ALERTS};
 pub use change::{Change, Recorded, Why};
+pub use combine::{Combine, DEFAULT_WEIGHT, MAX_QUORUM, MAX_THRESHOLD, MAX_WEIGHT, THRESHOLD_STATUSES, misordered};
 pub use delivery::NewDelivery;
+pub use dependency::{
+    ChainProblem, DEFAULT_SETTLE, Dependencies, Dependency, Effect, MAX_DEPENDENCIES, MAX_DEPENDENCY_DEPTH, MAX_SETTLE, check_chains,
+};
 pub use desired::*;
 pub use expression::{
     Expression, ExpressionError, MAX_EXPRESSION_BYTES, MAX_RENDERED_BYTES, check_template, render_template, template_names, to_value,
@@ -29,6 +36,7 @@ pub use expression::{
 pub use habit::{HABIT_DELIVERIES, MIN_HABIT_DELIVERIES, MIN_SILENCE, is_silent, silent_after};
 pub use model::*;
 pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
+pub use past::{MAX_PAST_SPANS, Past, PastSpan};
 pub use plan::*;
 pub use route::{Publish, Route, StatusMap};
 pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};

@@ -168,6 +168,17 @@ pub struct Incident {
     pub resolved_at: Option<Timestamp>,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// When it was added, if it had been over by then: nobody was told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_at: Option<Timestamp>,
+}
+
+impl Incident {
+    /// When it ended, or was added afterwards; `None` while it is open.
+    #[must_use]
+    pub fn last_news(&self) -> Option<Timestamp> {
+        self.resolved_at.map(|at| at.max(self.added_at.unwrap_or(at)))
+    }
 }
 
 /// One entry of an incident's timeline.
@@ -377,6 +388,9 @@ pub struct PageComponent {
     pub component: Component,
     /// Days with trouble among the last [`BAR_DAYS`], oldest first, the running status counted up to `as_of`.
     pub days: Vec<Day>,
+    /// Where its trouble comes from, as far as readers may know.
+    #[serde(default)]
+    pub caused_by: Vec<ComponentId>,
 }
 
 /// An incident with its timeline.

@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, AlertKey, Alerts, Change, Component, ComponentId, DeliveryId, Incident, IncidentId, IntegrationId, MAX_COOL_OFF, Maintenance,
-    MaintenanceId, MaintenanceStatus, Route, RouteId, Signal, Status, Timestamp, UNREADABLE_FINGERPRINT, UnknownName, status::named,
+    Alert, AlertKey, Alerts, Change, Combine, Component, ComponentId, DeliveryId, Dependencies, Incident, IncidentId, IntegrationId,
+    MAX_COOL_OFF, Maintenance, MaintenanceId, MaintenanceStatus, Past, PastSpan, Route, RouteId, Signal, Status, Timestamp,
+    UNREADABLE_FINGERPRINT, UnknownName, status::named,
 };
 
 /// Names an alert taken up by a route.
@@ -114,6 +115,12 @@ pub struct State {
     pub clock: Timestamp,
     /// Everything the page may show, hidden ones too.
     pub components: BTreeMap<ComponentId, Component>,
+    /// How the sources of components add up, where it is not the worst of them that decides.
+    pub combine: BTreeMap<ComponentId, Combine>,
+    /// What depends on what.
+    pub dependencies: Dependencies,
+    /// What readers saw of components lately.
+    pub past: Past,
     /// All routes.
     pub routes: BTreeMap<RouteId, Route>,
     /// The routes of each integration, in order.
@@ -124,7 +131,7 @@ pub struct State {
     pub signals: HashMap<AlertKey, Arc<Signal>>,
     /// Alerts that routes took up.
     pub causes: BTreeMap<CauseKey, Cause>,
-    /// Open incidents, and those resolved within [`crate::MAX_COOL_OFF`].
+    /// Open incidents, and those resolved, or added afterwards, within [`crate::MAX_COOL_OFF`].
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// Scheduled and running maintenances.
     pub maintenances: BTreeMap<MaintenanceId, Maintenance>,
@@ -139,6 +146,9 @@ impl State {
             next_id: 1,
             clock: Timestamp(0),
             components: BTreeMap::new(),
+            combine: BTreeMap::new(),
+            dependencies: Dependencies::default(),
+            past: Past::default(),
             routes: BTreeMap::new(),
             routes_of: HashMap::new(),
             alerts: Alerts::default(),
@@ -201,7 +211,10 @@ impl State {
                     self.alerts.release(&cause.alert_key());
                 }
             }
-            Change::ComponentStatus { component, to, internal_to, at, .. } => {
+            Change::ComponentStatus { component, from, to, internal_to, since, at, .. } => {
+                if from != to {
+                    self.past.add(*component, PastSpan { since: *since, until: *at, status: *from });
+                }
                 if let Some(component) = self.components.get_mut(component) {
                     if component.status != *to {
                         component.status_since = *at;
@@ -215,10 +228,16 @@ impl State {
                     component.overridden.clone_from(overridden);
                 }
             }
+            Change::Past { component, span, pieces } => {
+                for piece in pieces {
+                    self.past.replace(*component, PastSpan { status: span.status, ..*piece });
+                }
+            }
+            Change::Quiet { component, upstream, until } => self.dependencies.set_quiet(*component, *upstream, *until),
             Change::Incident { incident, .. } => {
                 let (id, oldest) = (incident.id, Timestamp(incident.updated_at.0.saturating_sub(MAX_COOL_OFF.0)));
                 self.incidents.insert(id, incident.clone());
-                self.incidents.retain(|other, incident| *other == id || incident.resolved_at.is_none_or(|at| at >= oldest));
+                self.incidents.retain(|other, incident| *other == id || incident.last_news().is_none_or(|at| at >= oldest));
             }
             Change::IncidentDeleted { incident } => {
                 self.incidents.remove(incident);
@@ -250,7 +269,8 @@ impl State {
             MaintenanceStatus::InProgress => Some(maintenance.ends_at),
             MaintenanceStatus::Completed | MaintenanceStatus::Cancelled => None,
         });
-        causes.chain(overrides).chain(maintenances).min()
+        let silences = self.dependencies.quiet().map(|(_, _, until)| until);
+        causes.chain(overrides).chain(maintenances).chain(silences).min()
     }
 
     /// Whether `component` is under a running maintenance.

@@ -4,7 +4,7 @@
 //! if it is about something visible. What its author said to be about no component in particular is visible to everyone; what is about
 //! components that are all hidden or gone is visible to nobody.
 
-use crate::{Component, ComponentId, Incident, IncidentUpdate, Maintenance};
+use crate::{Component, ComponentId, Dependencies, Incident, IncidentUpdate, Maintenance};
 
 impl Component {
     /// Whether readers may see it.
@@ -17,6 +17,14 @@ impl Component {
     #[must_use]
     pub fn for_readers(self) -> Option<Self> {
         self.is_visible().then_some(Self { internal_status: self.status, overridden: None, ..self })
+    }
+}
+
+impl Dependencies {
+    /// Where readers may know that the trouble of a component comes from. What is hidden is never named, nor said to be there.
+    #[must_use]
+    pub fn causes_for_readers<'c>(&self, id: ComponentId, component: impl Fn(ComponentId) -> Option<&'c Component>) -> Vec<ComponentId> {
+        self.causes(id, |id| component(id).is_some_and(|component| component.is_visible() && component.status.is_fault()))
     }
 }
 

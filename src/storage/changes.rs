@@ -14,6 +14,7 @@ use sqlx::QueryBuilder;
 use crate::{
     Connection, Entry, StorageError,
     db::{execute, sql},
+    dependencies,
     rows::to_json,
 };
 
@@ -44,7 +45,7 @@ pub async fn apply(entry: &mut Entry, state: &mut State, recorded: &[Recorded]) 
 }
 
 /// The rows in portions for one statement each; powers of two keep the number of prepared statements small.
-fn portions<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+pub(crate) fn portions<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
     let mut rest = rows;
     std::iter::from_fn(move || {
         let n = MAX_ROWS.min(1 << rest.len().checked_ilog2()?);
@@ -77,6 +78,7 @@ async fn store(conn: &mut Connection, change: &Change) -> Result<(), StorageErro
     match change {
         Change::Override { component, overridden } => set_override(conn, *component, overridden.as_ref()).await,
         Change::Maintenance { maintenance } => upsert_maintenance(conn, maintenance).await,
+        Change::Quiet { component, upstream, until } => dependencies::set_quiet(conn, *component, *upstream, *until).await,
         // Stored above and below, many at once.
         Change::Alert { .. }
         | Change::AlertExpired { .. }
@@ -85,6 +87,7 @@ async fn store(conn: &mut Connection, change: &Change) -> Result<(), StorageErro
         | Change::CauseSet { .. }
         | Change::CauseEnded { .. }
         | Change::ComponentStatus { .. }
+        | Change::Past { .. }
         | Change::Incident { .. }
         | Change::IncidentDeleted { .. }
         | Change::Notice(_) => Ok(()),
@@ -174,6 +177,11 @@ fn history(change: &Change) -> Option<(&'static str, serde_json::Value)> {
             json!({ "component": component, "from": from, "to": to, "internal_from": internal_from, "internal_to": internal_to }),
         ),
         Change::Override { component, overridden } => ("override", json!({ "component": component, "override": overridden })),
+        Change::Past { component, span, pieces } => {
+            let span = json!({ "status": span.status, "since": span.since, "until": span.until });
+            ("past", json!({ "component": component, "span": span, "corrected": !pieces.is_empty() }))
+        }
+        Change::Quiet { component, upstream, until } => ("quiet", json!({ "component": component, "upstream": upstream, "until": until })),
         Change::Incident { incident, update } => ("incident", json!({ "incident": incident, "update": update.as_ref().map(|u| u.id) })),
         Change::IncidentDeleted { incident } => ("incident_deleted", json!({ "incident": incident })),
         Change::Maintenance { maintenance } => ("maintenance", json!({ "maintenance": maintenance })),
@@ -183,7 +191,10 @@ fn history(change: &Change) -> Option<(&'static str, serde_json::Value)> {
 /// The component, incident and maintenance that a change is about.
 fn about(change: &Change) -> (Option<i64>, Option<i64>, Option<i64>) {
     match change {
-        Change::ComponentStatus { component, .. } | Change::Override { component, .. } => (Some(component.0), None, None),
+        Change::ComponentStatus { component, .. }
+        | Change::Override { component, .. }
+        | Change::Quiet { component, .. }
+        | Change::Past { component, .. } => (Some(component.0), None, None),
         Change::Incident { incident, .. } => (None, Some(incident.id.0), None),
         Change::IncidentDeleted { incident } => (None, Some(incident.0), None),
         Change::CauseSet { cause, .. } | Change::CauseEnded { cause } => (None, cause.incident.map(|id| id.0), None),

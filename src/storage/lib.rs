@@ -4,10 +4,12 @@
 //! from [`Db::read`].
 
 pub mod changes;
+pub mod combine;
 pub mod components;
 pub mod configuration;
 mod db;
 pub mod deliveries;
+pub mod dependencies;
 mod error;
 pub mod fates;
 pub mod groups;
@@ -23,6 +25,7 @@ mod link;
 pub mod metrics;
 pub mod notifications;
 pub mod page;
+pub mod past;
 pub mod polls;
 mod presence;
 pub mod queue;

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use crate::{
     Connection, Db, StorageError,
     db::{execute, sql},
-    ledger, rows,
+    dependencies, ledger, rows,
 };
 
 pub use visible::{history, incident, maintenance};
@@ -57,11 +57,18 @@ pub async fn load(db: &Db, now: Timestamp) -> Result<PageData, StorageError> {
     let sampled_at = metrics.iter().filter_map(|shown| shown.samples.last()).map(|sample| sample.at).max();
     let as_of = counted.max(updated_at).max(sampled_at.unwrap_or_default());
     let mut days = days(conn, as_of.day_in(&zone) - BAR_DAYS + 1).await?;
+    let dependencies = dependencies::all(conn).await?;
+    let all = if dependencies.is_empty() { BTreeMap::new() } else { components.clone() };
+    let caused_by = |component: &Component| match component.status {
+        Status::Operational | Status::UnderMaintenance => Vec::new(),
+        _ => dependencies.causes_for_readers(component.id, |id| all.get(&id)),
+    };
     let mut components: Vec<PageComponent> = components
         .into_values()
         .map(|component| {
             let days = running(&component, days.remove(&component.id).unwrap_or_default(), as_of, &zone);
-            PageComponent { component, days }
+            let caused_by = caused_by(&component);
+            PageComponent { component, days, caused_by }
         })
         .collect();
     components.sort_by_key(|shown| (shown.component.position, shown.component.id));

@@ -6,15 +6,16 @@ use std::{
 };
 
 use domain::{
-    Alert, Cause, ComponentId, DeliveryId, Expression, IncidentId, IntegrationId, MAX_COOL_OFF, MetricId, Route, RouteId, Signal, Span,
-    State, Timestamp,
+    ALERT_MEMORY, Alert, Cause, ComponentId, DeliveryId, Expression, IncidentId, IntegrationId, MAX_COOL_OFF, MetricId, Route, RouteId,
+    Signal, Span, State, Timestamp,
 };
 use jiff::tz::TimeZone;
 use tracing::error;
 
 use crate::{
-    Connection, Entry, StorageError,
+    Connection, Entry, StorageError, combine,
     db::sql,
+    dependencies, past,
     rows::{self, Incidents, Maintenances, RouteRow, json, named},
 };
 
@@ -30,6 +31,9 @@ pub async fn load(entry: &mut Entry) -> Result<State, StorageError> {
     state.next_id = entry.next_id;
     state.clock = entry.clock;
     state.components = rows::components(conn).await?.into_iter().map(|component| (component.id, component)).collect();
+    state.combine = combine::all(conn).await?;
+    state.dependencies = dependencies::all(conn).await?;
+    state.past = past::load(conn, Timestamp(entry.clock.0.saturating_sub(ALERT_MEMORY.0))).await?;
     for route in routes(conn).await? {
         state.add_route(route);
     }

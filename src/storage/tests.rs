@@ -1,11 +1,11 @@
 //! What is decided is stored whole: it reads back as it was, and readers see what the one predicate lets through.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    ALERT_MEMORY, Act, ComponentSpec, DeliveryId, Desired, GroupSpec, IncidentEdit, IncidentId, IncidentStatus, IntegrationId,
-    IntegrationSpec, MaintenanceEdit, NewDelivery, PageData, PageSettings, Publish, Recorded, RouteSpec, Severity, Signal, SignalState,
-    Span, State, Status, Timestamp, plan_signal, plan_timers,
+    ALERT_MEMORY, Act, Combine, ComponentId, ComponentSpec, DeliveryId, Dependency, Desired, Effect, GroupSpec, IncidentEdit, IncidentId,
+    IncidentStatus, IntegrationId, IntegrationSpec, MaintenanceEdit, NewDelivery, PageData, PageSettings, Publish, Recorded, RouteSpec,
+    Severity, Signal, SignalState, Span, State, Status, Timestamp, plan_signal, plan_timers,
 };
 
 use crate::{
@@ -78,6 +78,8 @@ impl Drop for Fixture {
 fn desired() -> Desired {
     let text = str::to_owned;
     let component = |key: &str, group: &str, hidden| ComponentSpec {
+        combine: domain::Combine::Worst,
+        depends_on: Default::default(),
         key: text(key),
         name: key.to_uppercase(),
         description: String::new(),
@@ -119,6 +121,7 @@ fn assert_same(memory: &State, stored: &State) {
     assert_eq!(memory.causes, stored.causes);
     assert_eq!(memory.incidents, stored.incidents);
     assert_eq!(memory.components, stored.components);
+    assert_eq!((&memory.combine, &memory.dependencies, &memory.past), (&stored.combine, &stored.dependencies, &stored.past));
     assert_eq!(memory.maintenances, stored.maintenances);
     assert_eq!(memory.signals.keys().collect::<BTreeSet<_>>(), stored.signals.keys().collect::<BTreeSet<_>>());
 }
@@ -258,4 +261,116 @@ async fn what_changed_nothing_is_removed_before_the_rest() {
     assert_eq!([prune(&["http", "heartbeat"]).await, prune(&["http", "alertmanager"]).await], [0, 1]);
     let left: Vec<String> = ids().await.into_iter().map(|(external_id, _)| external_id).collect();
     assert_eq!(left, ["of an alert", "pending", "young"]);
+}
+
+/// `api` is what two sources agree on, and depends on `vendor` and on the hidden `vault`.
+fn with_sources() -> Desired {
+    let text = str::to_owned;
+    let mut desired = desired();
+    let on = |component: &str, effect| Dependency {
+        component: text(component),
+        effect,
+        settle: Span::mins(if effect == Effect::Silence { 5 } else { 0 }),
+    };
+    desired.components.push(ComponentSpec { key: text("vendor"), name: text("Vendor"), hidden: false, ..desired.components[0].clone() });
+    desired.components[0].combine = Combine::Weighted {
+        weights: BTreeMap::from([(text("prod"), 2), (text("other"), 1)]),
+        thresholds: BTreeMap::from([(Status::DegradedPerformance, 2)]),
+    };
+    desired.components[0].depends_on =
+        BTreeSet::from([on("vendor", Effect::Silence), on("vendor", Effect::Cap), on("vault", Effect::Label)]);
+    desired.components[1].combine = Combine::Quorum(2);
+    let mut other = desired.integrations[0].clone();
+    (other.key, other.routes[0].components) = (text("other"), BTreeSet::from([text("vendor")]));
+    desired.integrations.push(other);
+    desired
+}
+
+#[tokio::test]
+async fn sources_and_dependencies_read_back_and_live_on_through_a_configuration() {
+    let fixture = Fixture::new().await;
+    let mut desired = with_sources();
+    fixture.configure(&desired).await;
+    let read = crate::configuration::load(&mut fixture.db.read().await.unwrap()).await.unwrap();
+    assert_eq!(read.components, desired.components);
+    let state = fixture.load().await;
+    let ids: Vec<ComponentId> = state.components.keys().copied().collect();
+    let (api, vendor) = (ids[0], ids[2]);
+    let other = *state.routes_of.keys().max().unwrap();
+    let vendor_says = |state: &mut State, claim, at| {
+        let signal = Signal { severity: Severity::Critical, ..Signal::new("vendor", claim, "vendor", at) };
+        plan_signal(state, other, DeliveryId(1), &signal, at)
+    };
+    fixture.decide(|state| vendor_says(state, SignalState::Firing, NOW)).await;
+    let memory = fixture.decide(|state| vendor_says(state, SignalState::Resolved, NOW.plus(Span::mins(1)))).await;
+    assert_eq!(memory.dependencies.quiet_until(api, vendor), Some(NOW.plus(Span::mins(6))));
+    assert_same(&memory, &fixture.load().await);
+
+    desired.components[0].depends_on.retain(|one| one.effect != Effect::Cap);
+    desired.components[1].combine = Combine::Worst;
+    fixture.configure(&desired).await;
+    let state = fixture.load().await;
+    assert_eq!(state.dependencies.quiet_until(api, vendor), Some(NOW.plus(Span::mins(6))), "what stays goes on");
+    assert_eq!(state.dependencies.of(api).len(), 2);
+    let memory = fixture.decide(|state| plan_timers(state, NOW.plus(Span::mins(6)))).await;
+    assert_eq!(memory.dependencies.quiet().count(), 0);
+    assert_same(&memory, &fixture.load().await);
+
+    desired.components.retain(|component| component.key != "vendor");
+    desired.components[0].depends_on.clear();
+    desired.components[0].combine = Combine::Worst;
+    desired.integrations.pop();
+    fixture.configure(&desired).await;
+    let read = crate::configuration::load(&mut fixture.db.read().await.unwrap()).await.unwrap();
+    assert_eq!(read.components, desired.components);
+}
+
+#[tokio::test]
+async fn readers_learn_what_trouble_comes_from_unless_it_is_hidden() {
+    let fixture = Fixture::new().await;
+    let desired = with_sources();
+    fixture.configure(&desired).await;
+    let override_to =
+        |component, status| Act::Override { component, overridden: Some(domain::Override { status, until: None, by: String::new() }) };
+    let ids: Vec<ComponentId> = fixture.load().await.components.keys().copied().collect();
+    let of_api = async || fixture.page().await.components.into_iter().find(|shown| shown.component.key == "api").unwrap().caused_by;
+    fixture.act(override_to(ids[0], Status::MajorOutage)).await;
+    fixture.act(override_to(ids[1], Status::MajorOutage)).await;
+    assert_eq!(of_api().await, []);
+    fixture.act(override_to(ids[2], Status::DegradedPerformance)).await;
+    assert_eq!(of_api().await, [ids[2]]);
+    fixture.act(override_to(ids[0], Status::Operational)).await;
+    assert_eq!(of_api().await, []);
+}
+
+#[tokio::test]
+async fn facts_that_come_late_correct_days_and_add_an_incident_that_nobody_is_told_of() {
+    let fixture = Fixture::new().await;
+    let at = |minutes: i64| NOW.plus(Span::mins(minutes));
+    fixture.decide(|state| says(state, "disk", SignalState::Firing, at(0))).await;
+    fixture.decide(|state| says(state, "disk", SignalState::Resolved, at(5))).await;
+    let replays = |state: &mut State, what: &str, from: i64, to: i64| {
+        state.clock = at(60);
+        let integration = *state.routes_of.keys().next().unwrap();
+        let mut say = |claim, minutes| {
+            let signal = Signal { severity: Severity::Critical, ..Signal::new(what, claim, what, at(minutes)) };
+            plan_signal(state, integration, DeliveryId(1), &signal, at(minutes))
+        };
+        let fires = say(SignalState::Firing, from);
+        fires.into_iter().chain(say(SignalState::Resolved, to)).collect::<Vec<_>>()
+    };
+    let memory = fixture.decide(|state| replays(state, "cpu", 5, 30)).await;
+    assert_same(&memory, &fixture.load().await);
+    let memory = fixture.decide(|state| replays(state, "memory", 28, 35)).await;
+    assert_same(&memory, &fixture.load().await);
+    let page = page::load(&fixture.db, at(60)).await.unwrap();
+    let trouble: i64 = page.components[0].days.iter().map(|day| day.major_outage.0).sum();
+    assert_eq!(trouble, Span::mins(35).0, "each minute once");
+    let added: Vec<_> = page.incidents.iter().filter(|shown| shown.incident.added_at.is_some()).collect();
+    assert_eq!(added.len(), 1, "both are about the same");
+    let incident = &added[0].incident;
+    assert_eq!((incident.started_at, incident.resolved_at, incident.added_at), (at(5), Some(at(35)), Some(at(60))));
+    assert_eq!(added[0].updates.len(), 1);
+    let mut tx = fixture.db.begin().await.unwrap();
+    assert_eq!(crate::past::prune(&mut tx, at(1_000)).await.unwrap(), 6, "three of each component");
 }

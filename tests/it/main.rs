@@ -15,6 +15,7 @@ mod polls;
 mod processes;
 mod road;
 mod servers;
+mod sources;
 mod storm;
 mod subscribers;
 mod told;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    Channel, ComponentSpec, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, RouteSpec, Secret, StatusMap, SubscriberSpec,
-    match_routes,
+    Channel, Combine, ComponentSpec, Dependency, Effect, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, RouteSpec, Secret,
+    StatusMap, SubscriberSpec, match_routes,
 };
 
 use super::{Action, Entry, Plan};
@@ -84,12 +84,39 @@ impl Entry for ComponentSpec {
         field(&mut out, "description", &self.description, &desired.description, text);
         field(&mut out, "group", &self.group, &desired.group, reference);
         field(&mut out, "hidden", &self.hidden, &desired.hidden, bool::to_string);
+        field(&mut out, "combine", &self.combine, &desired.combine, combine);
+        dependencies(&mut out, &self.depends_on, &desired.depends_on);
         out
     }
 
     fn loss(&self) -> Option<&'static str> {
         Some("its history is lost: uptime, and its part in past incidents; to keep it, set `hidden: true` instead")
     }
+}
+
+fn combine(combine: &Combine<String>) -> String {
+    match combine {
+        Combine::Worst => "worst".to_owned(),
+        Combine::Quorum(n) => format!("quorum {n}"),
+        Combine::Weighted { weights, thresholds } => {
+            let weights = weights.iter().map(|(key, weight)| format!("{key}: {weight}"));
+            let thresholds = thresholds.iter().map(|(status, needed)| format!("{status}: {needed}"));
+            let list = |parts: Vec<String>| format!("{{ {} }}", parts.join(", "));
+            format!("weights {}, thresholds {}", list(weights.collect()), list(thresholds.collect()))
+        }
+    }
+}
+
+/// `depends_on: + payments (silence for 5m more), - cdn (label)`.
+fn dependencies(out: &mut Vec<String>, current: &BTreeSet<Dependency<String>>, desired: &BTreeSet<Dependency<String>>) {
+    let written = |dependencies: &BTreeSet<Dependency<String>>| -> BTreeSet<String> {
+        let write = |one: &Dependency<String>| match one.effect {
+            Effect::Silence => format!("{} ({}, settle {})", one.component, one.effect, one.settle),
+            effect => format!("{} ({effect})", one.component),
+        };
+        dependencies.iter().map(write).collect()
+    };
+    set(out, "depends_on", &written(current), &written(desired));
 }
 
 impl Entry for MetricSpec {

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Channel, GroupSpec, MetricFeed, Publish, RouteSpec, Severity, Span, Status, StatusMap};
+use domain::{Channel, Combine, Dependency, Effect, GroupSpec, MetricFeed, Publish, RouteSpec, Severity, Span, Status, StatusMap};
 use serde_json::json;
 
 use super::{PAGE, read};
@@ -42,6 +42,43 @@ fn the_smallest_complete_example_is_read() {
     assert_eq!(route.status.status(Severity::Unknown), Some(Status::Unknown), "not knowing is never nothing");
     assert_eq!(desired.subscribers[1].channel, Channel::Webhook);
     assert_eq!(desired.subscribers[1].components, None, "all");
+}
+
+#[test]
+fn a_component_says_how_its_sources_add_up_and_what_it_depends_on() {
+    let text = format!(
+        "{PAGE}{}",
+        r#"
+components:
+  - { key: vendor, name: Vendor, combine: worst }
+  - key: api
+    name: API
+    combine: { quorum: 2 }
+    depends_on:
+      - vendor
+      - { component: vendor, effect: silence }
+      - { component: vendor, effect: cap }
+  - key: web
+    name: Web
+    combine: { weights: { pings: 2, ci: 0 }, thresholds: { degraded_performance: 1, major_outage: 3 } }
+    depends_on: [{ component: api, effect: silence, settle: 30s }]
+integrations:
+  - { key: pings, provider: alertmanager }
+  - { key: ci, provider: alertmanager }
+"#
+    );
+    let desired = read(&text).unwrap();
+    let on = |component: &str, effect, settle| Dependency { component: component.to_owned(), effect, settle };
+    let [vendor, api, web] = desired.components.as_slice() else { panic!("{desired:?}") };
+    assert_eq!((&vendor.combine, vendor.depends_on.len()), (&Combine::Worst, 0));
+    assert_eq!(api.combine, Combine::Quorum(2));
+    let of_api =
+        [on("vendor", Effect::Label, Span::ZERO), on("vendor", Effect::Silence, Span::mins(5)), on("vendor", Effect::Cap, Span::ZERO)];
+    assert_eq!(api.depends_on, BTreeSet::from(of_api));
+    let weights = BTreeMap::from([("pings".to_owned(), 2), ("ci".to_owned(), 0)]);
+    let thresholds = BTreeMap::from([(Status::DegradedPerformance, 1), (Status::MajorOutage, 3)]);
+    assert_eq!(web.combine, Combine::Weighted { weights, thresholds });
+    assert_eq!(web.depends_on, BTreeSet::from([on("api", Effect::Silence, Span::secs(30))]));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Channel, ComponentSpec, Desired, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec, PageSettings, Publish, RouteSpec, Secret,
-    Severity, Span, Status, StatusMap, SubscriberSpec,
+    Channel, Combine, ComponentSpec, Dependency, Desired, Effect, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec, PageSettings,
+    Publish, RouteSpec, Secret, Severity, Span, Status, StatusMap, SubscriberSpec, THRESHOLD_STATUSES,
 };
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -99,6 +99,34 @@ fn route(components: &BTreeSet<String>, metrics: &BTreeSet<String>) -> impl Stra
     )
 }
 
+/// Weights come later, when there is something to weigh.
+fn combine() -> impl Strategy<Value = Combine<String>> {
+    let thresholds = subsequence(THRESHOLD_STATUSES.to_vec(), 0..=3)
+        .prop_map(|statuses| statuses.into_iter().enumerate().map(|(i, status)| (status, i as u32 + 1)).collect());
+    prop_oneof![
+        3 => Just(Combine::Worst),
+        1 => (1..1_000_u32).prop_map(Combine::Quorum),
+        1 => thresholds.prop_map(|thresholds| Combine::Weighted { weights: BTreeMap::new(), thresholds }),
+    ]
+}
+
+fn weigh(components: &mut [ComponentSpec], all: &[IntegrationSpec]) {
+    for component in components {
+        if let Combine::Weighted { weights, .. } = &mut component.combine {
+            weights.extend(all.iter().zip([0, 1, 1_000]).map(|(integration, weight)| (integration.key.clone(), weight)));
+        }
+    }
+}
+
+fn depends_on(keys: &[String]) -> impl Strategy<Value = BTreeSet<Dependency<String>>> + use<> {
+    let spans = [Span::ZERO, domain::DEFAULT_SETTLE, Span::mins(90)].to_vec();
+    let n = keys.len();
+    (subsequence(keys.to_vec(), 0..=n), select(Effect::ALL.to_vec()), select(spans)).prop_map(|(keys, effect, settle)| {
+        let settle = if effect == Effect::Silence { settle } else { Span::ZERO };
+        keys.into_iter().map(|component| Dependency { component, effect, settle }).collect()
+    })
+}
+
 fn integrations(components: &BTreeSet<String>, metrics: &BTreeSet<String>) -> impl Strategy<Value = Vec<IntegrationSpec>> + use<> {
     let secrets =
         btree_map("[a-f]{6}", Just(()), 0..3).prop_map(|map| map.into_keys().map(|fingerprint| Secret { fingerprint, value: None }));
@@ -154,13 +182,19 @@ fn desired() -> impl Strategy<Value = Desired> {
                 parent: above.clone().filter(|_| nested),
             })
         });
-        let component = components.iter().cloned().map(|key| {
-            (nasty(), lines(), one_of(&groups), any::<bool>()).prop_map(move |(name, description, group, hidden)| ComponentSpec {
+        let all: Vec<String> = components.iter().cloned().collect();
+        let component = all.clone().into_iter().enumerate().map(|(i, key)| {
+            // On those with a smaller key alone, and not far: no cycles, no long chains.
+            let upstreams = depends_on(&all[i.saturating_sub(3)..i]);
+            let parts = (nasty(), lines(), one_of(&groups), any::<bool>(), combine(), upstreams);
+            parts.prop_map(move |(name, description, group, hidden, combine, depends_on)| ComponentSpec {
                 key: key.clone(),
                 name,
                 description,
                 group,
                 hidden,
+                combine,
+                depends_on,
             })
         });
         let metric = metrics.iter().cloned().map(|key| {
@@ -172,13 +206,9 @@ fn desired() -> impl Strategy<Value = Desired> {
         });
         let lists = (group.collect::<Vec<_>>(), component.collect::<Vec<_>>().prop_shuffle(), metric.collect::<Vec<_>>());
         (page(), lists, integrations(&components, &metrics), subscribers(&components)).prop_map(
-            |(page, (groups, components, metrics), integrations, subscribers)| Desired {
-                page,
-                groups,
-                components,
-                integrations,
-                metrics,
-                subscribers,
+            |(page, (groups, mut components, metrics), integrations, subscribers)| {
+                weigh(&mut components, &integrations);
+                Desired { page, groups, components, integrations, metrics, subscribers }
             },
         )
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Planner, wording};
+use super::{Planner, incidents::Ending, wording};
 use crate::{
     Change, ComponentId, Incident, IncidentId, IncidentStatus, MaintenanceId, MaintenanceStatus, NoticeKind, Override, Status, Timestamp,
     Why,
@@ -151,6 +151,7 @@ impl Planner<'_> {
             started_at: self.now,
             resolved_at: status.is_over().then_some(self.now),
             updated_at: self.now,
+            added_at: None,
         };
         let why = person(by, format!("{by} opened the incident \"{}\"", incident.title));
         self.write_and_follow(None, incident, body, NoticeKind::IncidentOpened, by, &why);
@@ -184,6 +185,7 @@ impl Planner<'_> {
             opened_by,
             scoped,
             components,
+            added_at: before.added_at.filter(|_| status.is_over()),
             resolved_at: if status.is_over() { before.resolved_at.or(Some(self.now)) } else { None },
             updated_at: self.now,
             ..before.clone()
@@ -237,7 +239,12 @@ impl Planner<'_> {
             wording::by_status(incident.status, (!incident.components.is_empty()).then_some(names.as_str()))
         });
         self.write(incident, body, changes, kind, by, why);
-        self.set_statuses(&ids, why);
+        self.attach_companions(&ids, None, why);
+        let changes = self.set_statuses(&ids, why);
+        let ended = self.resolve_idle(self.at_stake(&ids, None), Ending::Resolved, why);
+        // The new entry tells of what it speaks of; what depends on that has its own incidents.
+        ids.extend(ended);
+        self.follow_incidents(&changes, &ids, None, why);
     }
 
     fn delete_incident(&mut self, by: &str, id: IncidentId) -> Result<(), ActError> {
@@ -248,7 +255,8 @@ impl Planner<'_> {
         self.mute(id, by, "deleted");
         self.emit(Change::IncidentDeleted { incident: id }, &why);
         let changes = self.set_statuses(&ids, &why);
-        self.follow_incidents(&changes, &[], None, &why);
+        let told = self.resolve_idle(self.at_stake(&ids, None), Ending::Resolved, &why);
+        self.follow_incidents(&changes, &told, None, &why);
         Ok(())
     }
 

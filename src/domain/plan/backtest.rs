@@ -6,7 +6,8 @@ use jiff::tz::TimeZone;
 
 use super::{plan_signal, plan_timers};
 use crate::{
-    Change, Component, ComponentId, DeliveryId, Incident, IncidentId, IntegrationId, Recorded, Route, Signal, State, Status, Timestamp,
+    Change, Combine, Component, ComponentId, DeliveryId, Dependencies, Incident, IncidentId, IntegrationId, Recorded, Route, Signal, State,
+    Status, Timestamp,
 };
 
 /// The most incidents and the most spans of one component that are kept for showing. The rest is counted.
@@ -70,6 +71,15 @@ impl BackTest {
             state.add_route(route);
         }
         Self { state, integration, newest: IncidentId(0), found: Findings { until: from, ..Findings::default() } }
+    }
+
+    /// Lets the sources of components add up as they do, and components depend on each other. This integration alone is heard, so where
+    /// several would have to agree, it is all there are, and decides alone.
+    #[must_use]
+    pub fn with_sources(mut self, combine: BTreeMap<ComponentId, Combine>, mut dependencies: Dependencies) -> Self {
+        dependencies.forget_quiet();
+        (self.state.combine, self.state.dependencies) = (combine, dependencies);
+        self
     }
 
     /// Takes one signal of a delivery in; deliveries come in the order in which they arrived.
@@ -189,6 +199,21 @@ mod tests {
         assert_eq!(found.spans[&API], [span]);
         // Opened and resolved, and the component's status there and back.
         assert_eq!(found.n_notices, 4);
+    }
+
+    #[test]
+    fn sources_and_dependencies_act_as_far_as_this_integration_knows() {
+        const WEB: ComponentId = ComponentId(8);
+        let spec = RouteSpec { publish: Publish::Auto, ..RouteSpec::default() };
+        let mut test = back_test(&spec);
+        let web = Component { id: WEB, name: "Web".to_owned(), ..test.state.components[&API].clone() };
+        test.state.components.insert(WEB, web);
+        let mut dependencies = Dependencies::default();
+        dependencies.add(WEB, crate::Dependency { component: API, effect: crate::Effect::Inherit, settle: Span::ZERO });
+        let mut test = test.with_sources(BTreeMap::from([(API, Combine::Quorum(3))]), dependencies);
+        say(&mut test, SignalState::Firing, after(Span::mins(1)));
+        let found = test.finish();
+        assert_eq!((found.spans[&API][0].status, found.spans[&WEB][0].status), (Status::MajorOutage, Status::DegradedPerformance));
     }
 
     #[test]

@@ -17,6 +17,22 @@ pub(super) enum Ending {
     Silent,
 }
 
+/// The incident of a cause, and the components that the cause is about.
+type Home<'a> = (IncidentId, &'a [ComponentId]);
+
+/// What an incident is about because of a cause: how bad each component is.
+struct Affected(Vec<(ComponentId, Status)>);
+
+impl Affected {
+    fn ids(&self) -> Vec<ComponentId> {
+        self.0.iter().map(|(id, _)| *id).collect()
+    }
+
+    fn worst(&self) -> Status {
+        self.0.iter().map(|(_, status)| *status).max().unwrap_or_default()
+    }
+}
+
 impl Planner<'_> {
     /// Gives a cause that counts an incident: an open one about the same, one that has just ended, or a new one.
     /// Returns of which components an entry of its timeline has told readers.
@@ -29,22 +45,26 @@ impl Planner<'_> {
         let is_news = |cause: &Cause| cause.status.is_fault() || (cause.status == Status::Unknown && !cause.is_unreadable());
         let cause = self.state.causes.get(key).filter(|cause| cause.counts() && !cause.is_muted() && is_news(cause))?.clone();
         let route = self.state.routes.get(&cause.route).filter(|route| route.publish != Publish::Shadow)?;
-        let affected: Vec<ComponentId> = route.components.iter().copied().filter(|id| !self.is_excused(*id)).collect();
+        let own = self.own(&cause, route.publish == Publish::Auto);
+        let is_in_own = |id| own.and_then(|own| self.state.incidents.get(&own)).is_some_and(|own| own.components.contains_key(&id));
+        let is_news = |id: ComponentId| !self.is_excused(id) && (is_in_own(id) || !self.is_silenced(id));
+        let affected = Affected(self.reached(&cause, route).into_iter().filter(|(id, _)| is_news(*id)).collect());
         let shows = |ids: &[ComponentId]| ids.iter().any(|id| self.shows(*id));
-        if affected.is_empty() || (shows(&route.components) && !shows(&affected)) {
-            return None; // Nothing to tell: all that could be named is under maintenance or a person's word.
+        if affected.0.is_empty() || (shows(&route.components) && !shows(&affected.ids())) {
+            // Nothing to tell: all that could be named is under maintenance or a person's word, or its other sources do not say so.
+            return None;
         }
         let published = route.publish == Publish::Auto;
         let why = Why { route: Some(route.id), ..why.clone() };
-        if let Some(id) = self.own(&cause, published).or_else(|| self.find_open(&cause, published, &affected)) {
+        if let Some(id) = own.or_else(|| self.find_open(&cause, published, &affected.ids())) {
             self.join(&cause, id, &affected, &why);
             return None;
         }
-        match self.find_recent(&cause, published, &affected) {
+        match self.find_recent(&cause, published, &affected.ids()) {
             Some(id) => self.reopen(&cause, id, &affected, &why)?,
             None => self.open(&cause, &affected, published, &why)?,
         };
-        published.then_some(affected)
+        published.then(|| affected.ids())
     }
 
     fn is_excused(&self, id: ComponentId) -> bool {
@@ -68,6 +88,7 @@ impl Planner<'_> {
         let cool_off = self.state.routes.get(&cause.route)?.cool_off;
         let recent = |incident: &&Incident| {
             incident.opened_by.is_some()
+                && incident.added_at.is_none()
                 && incident.published == published
                 && incident.status == IncidentStatus::Resolved
                 && incident.resolved_at.is_some_and(|at| cool_off.0 > 0 && self.now.since(at) <= cool_off)
@@ -77,18 +98,20 @@ impl Planner<'_> {
     }
 
     /// What concerns hidden components alone never touches an incident that readers see.
-    fn is_about_the_same(&self, incident: &Incident, cause: &Cause, affected: &[ComponentId]) -> bool {
+    pub(super) fn is_about_the_same(&self, incident: &Incident, cause: &Cause, affected: &[ComponentId]) -> bool {
         let shares = incident.opened_by == Some(cause.route) || affected.iter().any(|id| incident.components.contains_key(id));
         shares && affected.iter().any(|id| self.shows(*id)) == self.shows_something(incident)
     }
 
-    fn open(&mut self, cause: &Cause, affected: &[ComponentId], published: bool, why: &Why) -> Option<IncidentId> {
+    fn open(&mut self, cause: &Cause, affected: &Affected, published: bool, why: &Why) -> Option<IncidentId> {
         let (title, body) = self.first_words(cause, affected)?;
-        let components = affected.iter().map(|id| (*id, cause.status)).collect();
+        let causes = self.causes_for_readers(&affected.ids());
+        let (status, body) = wording::with_causes(body, &self.names(&causes), !causes.is_empty());
+        let components = affected.0.iter().copied().collect();
         let incident = Incident {
             id: IncidentId(self.fresh_id()),
             title,
-            status: IncidentStatus::Investigating,
+            status,
             impact: self.impact(&components),
             published,
             opened_by: Some(cause.route),
@@ -97,35 +120,33 @@ impl Planner<'_> {
             started_at: self.now,
             resolved_at: None,
             updated_at: self.now,
+            added_at: None,
         };
         self.bind(cause, Some(incident.id), why);
-        let changes = self.changes(&incident, affected);
+        let changes = self.changes(&incident, &affected.ids());
         Some(self.write(incident, body, changes, NoticeKind::IncidentOpened, EVALUATOR, why))
     }
 
     /// An incident's title and first text: the route's templates, or sentences that give away nothing internal.
-    fn first_words(&self, cause: &Cause, affected: &[ComponentId]) -> Option<(String, String)> {
+    fn first_words(&self, cause: &Cause, affected: &Affected) -> Option<(String, String)> {
         let route: &Route = self.state.routes.get(&cause.route)?;
         let signal = self.state.signals.get(&(cause.integration, cause.fingerprint.clone()));
-        Some(wording::opened(route, cause.status, signal.map(AsRef::as_ref), &self.names(affected)))
+        Some(wording::opened(route, affected.worst(), signal.map(AsRef::as_ref), &self.names(&affected.ids())))
     }
 
-    fn reopen(&mut self, cause: &Cause, id: IncidentId, affected: &[ComponentId], why: &Why) -> Option<IncidentId> {
+    fn reopen(&mut self, cause: &Cause, id: IncidentId, affected: &Affected, why: &Why) -> Option<IncidentId> {
         let before = self.state.incidents.get(&id)?.clone();
-        let incident = Incident {
-            status: IncidentStatus::Investigating,
-            resolved_at: None,
-            updated_at: self.now,
-            ..self.worsened(before, affected.iter().map(|id| (*id, cause.status)))
-        };
+        let causes = self.causes_for_readers(&affected.ids());
+        let body = wording::back(&self.names(&affected.ids()));
+        let (status, body) = wording::with_causes(body, &self.names(&causes), !causes.is_empty());
+        let incident = Incident { status, resolved_at: None, updated_at: self.now, ..self.worsened(before, affected.0.iter().copied()) };
         self.bind(cause, Some(id), why);
-        let changes = self.changes(&incident, affected);
-        let body = wording::back(&self.names(affected));
+        let changes = self.changes(&incident, &affected.ids());
         Some(self.write(incident, body, changes, NoticeKind::IncidentReopened, EVALUATOR, why))
     }
 
     /// Adds a cause to an open incident. What readers see change is told when it has changed; a draft is told here.
-    fn join(&mut self, cause: &Cause, id: IncidentId, affected: &[ComponentId], why: &Why) {
+    fn join(&mut self, cause: &Cause, id: IncidentId, affected: &Affected, why: &Why) {
         let Some(before) = self.state.incidents.get(&id).cloned() else { return };
         if cause.incident != Some(id) {
             self.bind(cause, Some(id), why);
@@ -133,17 +154,37 @@ impl Planner<'_> {
         if before.opened_by.is_none() {
             return; // What a person says it affects is theirs; what readers see change is told all the same.
         }
-        let after = self.worsened(before.clone(), affected.iter().map(|id| (*id, cause.status)));
+        let after = self.worsened(before.clone(), affected.0.iter().copied());
         if after == before {
             return;
         }
         let incident = Incident { updated_at: self.now, ..after };
         if incident.published {
-            self.emit(Change::Incident { incident, update: None }, why);
+            let joined = self.shown_before(&before, &incident, affected);
+            if joined.is_empty() {
+                self.emit(Change::Incident { incident, update: None }, why);
+            } else {
+                self.report(incident, joined, why);
+            }
         } else {
-            let changes = self.changes(&incident, affected);
+            let changes = self.changes(&incident, &affected.ids());
             self.report(incident, changes, why);
         }
+    }
+
+    /// What an incident is about now although readers have seen it for a while without being told: it was silent because of what it depends
+    /// on, or followed from that.
+    fn shown_before(&self, before: &Incident, incident: &Incident, affected: &Affected) -> Vec<StatusChange> {
+        let is_new =
+            |id: &ComponentId| !self.state.dependencies.of(*id).is_empty() && !before.components.contains_key(id) && self.shows(*id);
+        let ids: Vec<ComponentId> = affected.ids().into_iter().filter(is_new).collect();
+        let to_be_told: Vec<ComponentId> = self.published_changes(incident, &ids).iter().map(|change| change.component).collect();
+        let shown = |id: ComponentId| {
+            let to = self.state.components.get(&id)?.status;
+            let is_told = to_be_told.contains(&id) || !to.is_fault();
+            (!is_told).then_some(StatusChange { component: id, from: Status::Operational, to })
+        };
+        ids.into_iter().filter_map(shown).collect()
     }
 
     pub(super) fn bind(&mut self, cause: &Cause, incident: Option<IncidentId>, why: &Why) {
@@ -217,8 +258,8 @@ impl Planner<'_> {
     }
 
     /// After statuses changed for readers: says so once, in an open incident that readers see and that is about the component. `home` is the
-    /// incident whose cause brought the change; of others, the newest. What an entry has just `told` is not said again.
-    pub(super) fn follow_incidents(&mut self, changes: &[StatusChange], told: &[ComponentId], home: Option<IncidentId>, why: &Why) {
+    /// incident whose cause brought the change, with what the cause is about; of others, the newest. What an entry has just `told` is not said again.
+    pub(super) fn follow_incidents(&mut self, changes: &[StatusChange], told: &[ComponentId], home: Option<Home<'_>>, why: &Why) {
         let mut of: BTreeMap<IncidentId, Vec<StatusChange>> = BTreeMap::new();
         for change in changes.iter().filter(|change| !told.contains(&change.component)) {
             if let Some(id) = self.teller(change.component, home) {
@@ -239,11 +280,16 @@ impl Planner<'_> {
         }
     }
 
-    fn teller(&self, component: ComponentId, home: Option<IncidentId>) -> Option<IncidentId> {
+    fn teller(&self, component: ComponentId, home: Option<Home<'_>>) -> Option<IncidentId> {
         let tells = |incident: &&Incident| {
-            incident.published && !incident.status.is_over() && (!self.shows(component) || incident.is_visible(|id| self.shows(id)))
+            let is_silent = !incident.components.contains_key(&component) && self.is_silenced(component);
+            incident.published
+                && !incident.status.is_over()
+                && !is_silent
+                && (!self.shows(component) || incident.is_visible(|id| self.shows(id)))
         };
-        let at_home = home.and_then(|id| self.state.incidents.get(&id)).filter(tells);
+        let home = home.filter(|(_, of)| of.contains(&component));
+        let at_home = home.and_then(|(id, _)| self.state.incidents.get(&id)).filter(tells);
         let is_about =
             |incident: &&Incident| incident.components.contains_key(&component) || self.components_in(incident.id).contains(&component);
         let found = at_home.or_else(|| self.state.incidents.values().rev().filter(tells).find(is_about));
@@ -259,12 +305,16 @@ impl Planner<'_> {
     /// Whether an incident that signals opened is open with nothing that keeps it so.
     pub(super) fn is_idle(&self, id: IncidentId) -> bool {
         let open = self.state.incidents.get(&id).is_some_and(|incident| incident.opened_by.is_some() && !incident.status.is_over());
-        open && self.causes_in(id).all(Cause::is_muted)
+        open && !self.causes_in(id).any(|cause| self.holds(cause))
     }
 
     /// Returns of which components its last entry has told readers.
     pub(super) fn resolve_incident(&mut self, id: IncidentId, ending: Ending, why: &Why) -> Vec<ComponentId> {
         let Some(before) = self.state.incidents.get(&id).cloned() else { return Vec::new() };
+        let let_go: Vec<Cause> = self.causes_in(id).filter(|cause| !cause.is_muted()).cloned().collect();
+        for cause in let_go {
+            self.bind(&cause, None, why); // It fires, but its sources together no longer say so.
+        }
         let now = |id: &ComponentId| self.state.components.get(id).map(|component| component.status);
         let changes: Vec<StatusChange> = (before.components.iter())
             .filter_map(|(id, worst)| Some(StatusChange { component: *id, from: *worst, to: now(id)? }))
@@ -281,7 +331,7 @@ impl Planner<'_> {
         told
     }
 
-    fn worsened(&self, mut incident: Incident, statuses: impl Iterator<Item = (ComponentId, Status)>) -> Incident {
+    pub(super) fn worsened(&self, mut incident: Incident, statuses: impl Iterator<Item = (ComponentId, Status)>) -> Incident {
         for (id, status) in statuses {
             let worst = incident.components.entry(id).or_default();
             *worst = (*worst).max(status);

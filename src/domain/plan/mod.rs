@@ -8,11 +8,14 @@ mod incidents;
 mod maintenances;
 mod memory;
 mod mutes;
+mod past;
 mod reconfigured;
 mod signals;
+mod sources;
 mod statuses;
 mod timers;
 mod trial;
+mod upstreams;
 mod wording;
 
 #[cfg(test)]

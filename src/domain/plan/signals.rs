@@ -1,6 +1,6 @@
 //! What one signal changes: the newest about its thing, and how far it comes on each route.
 
-use super::{Planner, incidents::Ending, mutes};
+use super::{Planner, incidents::Ending, mutes, past};
 use crate::{
     Alert, AlertKey, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Timestamp, Why,
     to_value,
@@ -87,6 +87,7 @@ impl Planner<'_> {
             return self.refuse_old(&key, &signal.subject, &why);
         }
         let firing = signal.state == SignalState::Firing;
+        let began = before.filter(|before| before.firing && self.is_late(heard.arrived)).map(|before| before.occurred_at);
         let since = before.filter(|before| before.firing == firing).map_or(self.now, |before| before.since);
         let alert = Alert {
             firing,
@@ -101,7 +102,7 @@ impl Planner<'_> {
         if firing {
             self.fire(heard, &why);
         } else {
-            self.resolve(&key, signal, &why);
+            self.resolve(&key, signal, began, &why);
         }
     }
 
@@ -148,7 +149,8 @@ impl Planner<'_> {
             return Step::Nothing; // Heard of again, and nothing moves.
         }
         // Whoever says that a source cannot be read has waited already.
-        let held = route.hold.0 > 0 && !signal.is_unreadable();
+        let hold = if self.is_late(heard.arrived) { route.hold.max(past::GRACE) } else { route.hold };
+        let held = hold.0 > 0 && !signal.is_unreadable();
         let new = || Cause {
             integration,
             fingerprint: signal.fingerprint.clone(),
@@ -156,7 +158,7 @@ impl Planner<'_> {
             status,
             phase: if held { Phase::Pending } else { Phase::Active },
             since: self.now,
-            due_at: held.then(|| self.now.plus(route.hold)),
+            due_at: held.then(|| self.now.plus(hold)),
             expires_at,
             incident: None,
             muted_up_to: None,
@@ -179,7 +181,8 @@ impl Planner<'_> {
         Step::Set { cause, moved, label: route.label.clone() }
     }
 
-    fn resolve(&mut self, key: &AlertKey, signal: &Signal, why: &Why) {
+    /// `began` is when it began to fire, if its end is taken up late.
+    fn resolve(&mut self, key: &AlertKey, signal: &Signal, began: Option<Timestamp>, why: &Why) {
         let causes: Vec<Cause> = self.state.causes_of(key).cloned().collect();
         for cause in causes {
             let keep = self.state.routes.get(&cause.route).map_or(crate::Span::ZERO, |route| route.keep_firing_for);
@@ -189,7 +192,10 @@ impl Planner<'_> {
                 let kept = Cause { phase: Phase::Keeping, since: self.now, due_at, expires_at: None, ..cause };
                 self.emit(Change::CauseSet { cause: kept, moved: true }, &why);
             } else if cause.phase != Phase::Keeping {
-                self.end(cause, Ending::Resolved, &why);
+                self.end(cause.clone(), Ending::Resolved, &why);
+                if let Some(began) = began.filter(|_| cause.phase == Phase::Pending) {
+                    self.correct_past(&cause, began, signal.occurred_at, &why);
+                }
             }
         }
     }

@@ -24,6 +24,7 @@ impl Planner<'_> {
         for maintenance in windows {
             self.window(maintenance);
         }
+        self.end_silences();
     }
 
     fn cause_is_due(&mut self, cause: Cause) {

@@ -55,8 +55,27 @@ pub(super) fn changed(names: &str, n: usize, to: Status) -> String {
     }
 }
 
+/// Where an incident begins and its text, with what it comes from, if readers may know: then the cause is known.
+pub(super) fn with_causes(body: String, causes: &str, are_known: bool) -> (IncidentStatus, String) {
+    if are_known {
+        (IncidentStatus::Identified, format!("{body} It comes from a problem with {causes}."))
+    } else {
+        (IncidentStatus::Investigating, body)
+    }
+}
+
 pub(super) fn back(names: &str) -> String {
     format!("The problem with {names} is back.")
+}
+
+/// What was over before anybody heard of it.
+pub(super) fn added(names: &str, status: Status) -> String {
+    let was = match status {
+        Status::MajorOutage => "a major outage",
+        Status::PartialOutage => "a partial outage",
+        _ => "degraded performance",
+    };
+    format!("There was {was} of {names}. We learned of it only after it was over, and added it later.")
 }
 
 pub(super) fn recovered(names: &str, n: usize) -> String {

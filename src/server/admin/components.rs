@@ -1,8 +1,6 @@
 //! `/components`: what the page shows, and why it says what it says.
 
-use std::collections::HashMap;
-
-use domain::{Act, Component, ComponentId, GroupId, MAX_COMPONENTS, MAX_DESCRIPTION_CHARS, Override, Status};
+use domain::{Act, Combine, Component, ComponentId, MAX_COMPONENTS, MAX_DESCRIPTION_CHARS, Override, Status};
 use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
@@ -14,7 +12,6 @@ use storage::{
     Connection,
     components::{self, ComponentEdit},
     history::{self, About},
-    rows,
 };
 
 use super::{
@@ -26,6 +23,7 @@ use super::{
     gate::Caller,
     problem::Problem,
     reply::{Created, Gone, IfMatch, List, Paging, Shown, View},
+    sources::{Around, CombineBody, DependencyBody},
     types::{Name, Time},
 };
 
@@ -55,6 +53,13 @@ struct ComponentView {
     /// A person's word that outranks the signals.
     #[oai(nullable)]
     r#override: Option<OverrideView>,
+    /// How what several integrations say becomes one status; null for the worst of them.
+    #[oai(nullable)]
+    combine: Option<CombineBody>,
+    /// The components that it depends on.
+    depends_on: Vec<DependencyBody>,
+    /// The keys of those that its trouble comes from, hidden ones too.
+    caused_by: Vec<String>,
     created_at: Time,
 }
 
@@ -84,6 +89,11 @@ struct NewComponent {
     /// Behind all others if it is left out.
     position: Option<i32>,
     hidden: Option<bool>,
+    /// How what several integrations say becomes one status; the worst of them if it is null or left out.
+    #[oai(nullable)]
+    combine: Option<CombineBody>,
+    /// The components that it depends on.
+    depends_on: Option<Vec<DependencyBody>>,
 }
 
 /// What is to be changed; what is left out stays.
@@ -96,6 +106,11 @@ struct ComponentPatch {
     group: MaybeUndefined<String>,
     position: Option<i32>,
     hidden: Option<bool>,
+    /// How what several integrations say becomes one status; null for the worst of them.
+    #[oai(nullable)]
+    combine: MaybeUndefined<CombineBody>,
+    /// All components that it depends on: what is left out is gone.
+    depends_on: Option<Vec<DependencyBody>>,
 }
 
 /// A person's word.
@@ -114,9 +129,9 @@ impl ComponentsApi {
     async fn list(&self, limit: Query<Option<i64>>, cursor: Query<Option<String>>) -> Result<Json<List<ComponentView>>, Problem> {
         let paging = Paging::new(limit.0, cursor.0.as_deref())?;
         let mut conn = self.0.db.read().await?;
-        let groups = group_keys(&mut conn).await?;
+        let around = Around::load(&mut conn).await?;
         let rows = components::list(&mut conn, paging.after(), paging.n_wanted()).await?;
-        Ok(Json(paging.list(rows, |component| component.id.0, |component| view(component, &groups))))
+        Ok(Json(paging.list(rows, |component| component.id.0, |component| view(component, &around))))
     }
 
     /// Adds a component. It is operational until signals say otherwise.
@@ -125,12 +140,15 @@ impl ComponentsApi {
         let mut entry = self.0.begin().await?;
         let tx = &mut entry.tx;
         let new = body.0;
-        let groups = by_key(&group_keys(tx).await?);
+        let around = Around::load(tx).await?;
+        let groups = by_key(&around.groups);
         let mut fields = Fields::default();
         let name = fields.name("name", &new.name);
         let key = fields.key(new.key, &name);
         let description = fields.text("description", new.description.as_deref().unwrap_or_default(), MAX_DESCRIPTION_CHARS);
         let group = new.group.and_then(|group| fields.reference("group", "group", &groups, &group));
+        let combine = new.combine.map(|combine| around.read_combine(&mut fields, combine));
+        let depends_on = new.depends_on.map(|list| around.read_depends_on(&mut fields, None, list));
         fields.done()?;
         check_count(usize::try_from(components::count(tx).await?).unwrap_or_default(), MAX_COMPONENTS, "components")?;
         let position = match new.position {
@@ -139,6 +157,7 @@ impl ComponentsApi {
         };
         let edit = ComponentEdit { name, description, group, position, hidden: new.hidden.unwrap_or_default() };
         let id = components::insert(tx, &key, &edit, self.0.now()).await?;
+        around.store(tx, id, combine, depends_on).await?;
         self.0.finish(entry, caller).await?;
         Ok(Created { location: self.0.location("components", id), view: self.find(id).await? })
     }
@@ -161,10 +180,10 @@ impl ComponentsApi {
         let id = ComponentId(id.0);
         let mut entry = self.0.begin().await?;
         let tx = &mut entry.tx;
-        let keys = group_keys(tx).await?;
+        let around = Around::load(tx).await?;
         let component = load(tx, id).await?;
-        if_match.check(&view(component.clone(), &keys))?;
-        let (patch, mut fields, groups) = (body.0, Fields::default(), by_key(&keys));
+        if_match.check(&view(component.clone(), &around))?;
+        let (patch, mut fields, groups) = (body.0, Fields::default(), by_key(&around.groups));
         let mut edit = ComponentEdit::from(component);
         if let Some(name) = patch.name {
             edit.name = fields.name("name", &name);
@@ -179,8 +198,15 @@ impl ComponentsApi {
         }
         edit.position = patch.position.unwrap_or(edit.position);
         edit.hidden = patch.hidden.unwrap_or(edit.hidden);
+        let combine = match patch.combine {
+            MaybeUndefined::Undefined => None,
+            MaybeUndefined::Null => Some(Combine::Worst),
+            MaybeUndefined::Value(combine) => Some(around.read_combine(&mut fields, combine)),
+        };
+        let depends_on = patch.depends_on.map(|list| around.read_depends_on(&mut fields, Some(id), list));
         fields.done()?;
         components::update(tx, id, &edit).await?;
+        around.store(tx, id, combine, depends_on).await?;
         self.0.finish(entry, caller).await?;
         Ok(Shown(self.find(id).await?))
     }
@@ -191,7 +217,7 @@ impl ComponentsApi {
         let id = ComponentId(id.0);
         let mut entry = self.0.begin().await?;
         let component = load(&mut entry.tx, id).await?;
-        if_match.check(&view(component, &group_keys(&mut entry.tx).await?))?;
+        if_match.check(&view(component, &Around::load(&mut entry.tx).await?))?;
         components::delete(&mut entry.tx, id).await?;
         self.0.finish(entry, caller).await?;
         Ok(Gone)
@@ -239,13 +265,13 @@ impl ComponentsApi {
     async fn find(&self, id: ComponentId) -> Result<ComponentView, Problem> {
         let mut conn = self.0.db.read().await?;
         let component = load(&mut conn, id).await?;
-        Ok(view(component, &group_keys(&mut conn).await?))
+        Ok(view(component, &Around::load(&mut conn).await?))
     }
 
     async fn overrule(&self, caller: &Caller, id: ComponentId, if_match: &IfMatch, overridden: Option<Override>) -> Result<(), Problem> {
         let mut entry = self.0.begin().await?;
         let component = load(&mut entry.tx, id).await?;
-        if_match.check(&view(component, &group_keys(&mut entry.tx).await?))?;
+        if_match.check(&view(component, &Around::load(&mut entry.tx).await?))?;
         history::act_in(entry, caller.name(), Act::Override { component: id, overridden }, self.0.now()).await?;
         self.0.wake_all().await;
         Ok(())
@@ -256,24 +282,24 @@ async fn load(conn: &mut Connection, id: ComponentId) -> Result<Component, Probl
     components::find(conn, id).await?.ok_or_else(|| Problem::not_found("component"))
 }
 
-async fn group_keys(conn: &mut Connection) -> Result<HashMap<GroupId, String>, Problem> {
-    Ok(rows::groups(conn).await?.into_iter().map(|group| (group.id, group.key)).collect())
-}
-
-fn view(component: Component, groups: &HashMap<GroupId, String>) -> ComponentView {
+fn view(component: Component, around: &Around) -> ComponentView {
+    let (id, caused_by) = (component.id, around.caused_by(&component));
     let overridden = component.overridden.map(|word| OverrideView { status: Name(word.status), until: word.until.map(Time), by: word.by });
     ComponentView {
         id: component.id.0,
         key: component.key,
         name: component.name,
         description: component.description,
-        group: component.group.and_then(|id| groups.get(&id).cloned()),
+        group: component.group.and_then(|id| around.groups.get(&id).cloned()),
         position: component.position,
         hidden: component.hidden,
         status: Name(component.status),
         status_since: Time(component.status_since),
         internal_status: Name(component.internal_status),
         r#override: overridden,
+        combine: around.combine(id),
+        depends_on: around.depends_on(id),
+        caused_by,
         created_at: Time(component.created_at),
     }
 }

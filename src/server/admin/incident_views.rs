@@ -42,6 +42,9 @@ pub(super) struct IncidentView {
     #[oai(nullable)]
     resolved_at: Option<Time>,
     updated_at: Time,
+    /// When it was added, if it had been over by then: nobody was notified of it.
+    #[oai(skip_serializing_if_is_none)]
+    added_at: Option<Time>,
     /// Set where a person ended the incident while alerts that belong to it still fire: which, and what becomes of them.
     #[oai(skip_serializing_if_is_none)]
     still_firing: Option<String>,
@@ -108,6 +111,7 @@ impl Called {
             started_at: Time(incident.started_at),
             resolved_at: incident.resolved_at.map(Time),
             updated_at: Time(incident.updated_at),
+            added_at: incident.added_at.map(Time),
             still_firing,
             updates: updates.map(|updates| updates.into_iter().map(|update| self.update(update)).collect()),
             title: incident.title,

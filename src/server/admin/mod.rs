@@ -28,6 +28,7 @@ mod reply;
 mod routes;
 mod rules;
 mod schema;
+mod sources;
 mod subscribers;
 #[cfg(test)]
 mod tests;

@@ -93,6 +93,7 @@ macro_rules! named {
 
 named! {
     domain::Channel => Self::ALL;
+    domain::Effect => Self::ALL;
     domain::Impact => Self::ALL;
     domain::IncidentStatus => Self::ALL;
     domain::MaintenanceStatus => Self::ALL;

@@ -1,12 +1,12 @@
 //! Components: the status a batch leaves each in, and how long it was in trouble on which day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Change, ComponentId, Day, Recorded, Span, State, Status, Timestamp};
+use domain::{Change, ComponentId, Day, PastSpan, Recorded, Span, State, Status, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::portions;
-use crate::{Connection, StorageError, db::sql};
+use crate::{Connection, StorageError, db::sql, past};
 
 /// What readers see since when, if that changed; and what signals say.
 struct Last {
@@ -17,7 +17,18 @@ struct Last {
 pub(super) async fn store(conn: &mut Connection, state: &State, recorded: &[Recorded]) -> Result<(), StorageError> {
     let mut last: BTreeMap<ComponentId, Last> = BTreeMap::new();
     let mut days: BTreeMap<(ComponentId, i32), Day> = BTreeMap::new();
+    let (mut past, mut corrected): (Vec<(ComponentId, PastSpan)>, BTreeSet<ComponentId>) = Default::default();
     for Recorded { change, at, .. } in recorded {
+        if let Change::Past { component, span, pieces } = change {
+            corrected.insert(*component);
+            for piece in pieces {
+                for (day, length) in split_by_day(state, piece.since, piece.until) {
+                    let counted = days.entry((*component, day)).or_insert(Day { day, ..Day::default() });
+                    counted.add(span.status, length);
+                    counted.add(piece.status, Span(-length.0));
+                }
+            }
+        }
         let Change::ComponentStatus { component, from, to, internal_to, since, .. } = change else { continue };
         let entry = last.entry(*component).or_insert(Last { published: None, internal: *internal_to });
         entry.internal = *internal_to;
@@ -26,6 +37,7 @@ pub(super) async fn store(conn: &mut Connection, state: &State, recorded: &[Reco
         }
         entry.published = Some((*to, *at));
         if *from != Status::Operational {
+            past.push((*component, PastSpan { since: *since, until: *at, status: *from }));
             for (day, span) in split_by_day(state, *since, *at) {
                 days.entry((*component, day)).or_insert(Day { day, ..Day::default() }).add(*from, span);
             }
@@ -39,7 +51,8 @@ pub(super) async fn store(conn: &mut Connection, state: &State, recorded: &[Reco
     for portion in portions(&days) {
         add_days(conn, portion).await?;
     }
-    Ok(())
+    past.retain(|(component, _)| !corrected.contains(component));
+    past::store(conn, state, past, &corrected).await
 }
 
 async fn set(conn: &mut Connection, rows: &[(ComponentId, Last)]) -> Result<(), StorageError> {

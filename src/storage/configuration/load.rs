@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::{
-    ComponentSpec, DEFAULT_VALUE, Desired, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec, RouteSpec, Secret, Span, SubscriberSpec,
+    Combine, ComponentId, ComponentSpec, DEFAULT_VALUE, Dependency, Desired, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec, RouteSpec,
+    Secret, Span, SubscriberSpec,
 };
 
 use crate::{
-    Connection, StorageError,
+    Connection, StorageError, combine,
     db::sql,
+    dependencies,
     rows::{self, json, named},
 };
 
@@ -41,11 +43,13 @@ impl Stored {
     pub(super) async fn load(conn: &mut Connection) -> Result<Self, StorageError> {
         let page = rows::page_settings(conn).await?;
         let (group_specs, groups) = load_groups(conn).await?;
-        let (component_specs, components) = load_components(conn, &keys(&groups, &group_specs, |spec| &spec.key)).await?;
+        let (mut component_specs, components) = load_components(conn, &keys(&groups, &group_specs, |spec| &spec.key)).await?;
         let (metric_specs, metrics) = load_metrics(conn).await?;
         let component_keys = keys(&components, &component_specs, |spec| &spec.key);
         let metric_keys = keys(&metrics, &metric_specs, |spec| &spec.key);
         let (integration_specs, integrations) = load_integrations(conn, &component_keys, &metric_keys).await?;
+        let integration_keys: Keys = integrations.iter().zip(&integration_specs).map(|(row, spec)| (row.id, spec.key.clone())).collect();
+        load_sources(conn, &mut component_specs, &components, &component_keys, &integration_keys).await?;
         let (subscriber_specs, subscribers) = load_subscribers(conn, &component_keys).await?;
         let desired = Desired {
             page,
@@ -91,10 +95,34 @@ async fn load_components(conn: &mut Connection, groups: &Keys) -> Result<(Vec<Co
                 description: component.description,
                 group: component.group.and_then(|id| groups.get(&id.0).cloned()),
                 hidden: component.hidden,
+                combine: Combine::Worst,
+                depends_on: BTreeSet::new(),
             };
             (spec, row)
         })
         .unzip())
+}
+
+/// How the sources of components add up, and what they depend on.
+async fn load_sources(
+    conn: &mut Connection,
+    specs: &mut [ComponentSpec],
+    rows: &[Row],
+    components: &Keys,
+    integrations: &Keys,
+) -> Result<(), StorageError> {
+    let mut combined = combine::all(conn).await?;
+    let dependencies = dependencies::all(conn).await?;
+    for (spec, row) in specs.iter_mut().zip(rows) {
+        let id = ComponentId(row.id);
+        spec.combine = combined.remove(&id).unwrap_or_default().rename(|id| integrations.get(&id.0).cloned());
+        let by_key = |one: &Dependency| {
+            let component = components.get(&one.component.0)?.clone();
+            Some(Dependency { component, effect: one.effect, settle: one.settle })
+        };
+        spec.depends_on = dependencies.of(id).iter().filter_map(by_key).collect();
+    }
+    Ok(())
 }
 
 async fn load_metrics(conn: &mut Connection) -> Result<(Vec<MetricSpec>, Vec<Row>), StorageError> {

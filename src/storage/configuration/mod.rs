@@ -4,6 +4,7 @@ mod integrations;
 mod load;
 mod page;
 mod secrets;
+mod sources;
 mod subscribers;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub async fn apply(conn: &mut Connection, secrets: &SecretBox, desired: &Desired
     let components = page::components(conn, &stored, &desired.components, &groups, now).await?;
     let metrics = page::metrics(conn, &stored, &desired.metrics).await?;
     integrations::apply(conn, &secrets, &stored, desired, &Targets { components: &components, metrics: &metrics }, now).await?;
+    sources::apply(conn, &stored, &desired.components, &components).await?;
     subscribers::apply(conn, &secrets, &stored, &desired.subscribers, &components, now).await?;
     remove(conn, &stored, desired).await
 }

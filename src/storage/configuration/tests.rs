@@ -58,6 +58,8 @@ impl Fixture {
     fn desired(&self) -> Desired {
         let text = str::to_owned;
         let component = |key: &str, group: Option<&str>| ComponentSpec {
+            combine: domain::Combine::Worst,
+            depends_on: BTreeSet::new(),
             key: text(key),
             name: key.to_uppercase(),
             description: String::new(),

@@ -19,6 +19,7 @@ struct IncidentRow {
     started_at: i64,
     resolved_at: Option<i64>,
     updated_at: i64,
+    added_at: Option<i64>,
 }
 
 impl IncidentRow {
@@ -35,17 +36,17 @@ impl IncidentRow {
             started_at: Timestamp(self.started_at),
             resolved_at: self.resolved_at.map(Timestamp),
             updated_at: Timestamp(self.updated_at),
+            added_at: self.added_at.map(Timestamp),
         })
     }
 }
 
-const INCIDENT: &str =
-    "select incident_id, title, status, impact, published, opened_by, scoped, started_at, resolved_at, updated_at from incident where ";
+const INCIDENT: &str = "select incident_id, title, status, impact, published, opened_by, scoped, started_at, resolved_at, updated_at, added_at from incident where ";
 
 /// Which incidents to read.
 #[derive(Clone, Copy, Debug)]
 pub enum Incidents {
-    /// The open ones, and those that ended at or after a time.
+    /// The open ones, and those that ended, or were added afterwards, at or after a time.
     OpenOrEndedSince(Timestamp),
     /// One.
     One(IncidentId),
@@ -64,7 +65,9 @@ pub enum Incidents {
 /// What the database said.
 pub async fn incidents(conn: &mut Connection, which: Incidents) -> Result<Vec<Incident>, StorageError> {
     let (condition, a, b) = match which {
-        Incidents::OpenOrEndedSince(since) => ("(resolved_at is null or resolved_at >= $1) and incident_id < $2", since.0, i64::MAX),
+        Incidents::OpenOrEndedSince(since) => {
+            ("(resolved_at is null or resolved_at >= $1 or added_at >= $1) and incident_id < $2", since.0, i64::MAX)
+        }
         Incidents::One(id) => ("incident_id = $1 and incident_id < $2", id.0, i64::MAX),
         Incidents::Page { before, .. } => ("incident_id >= $1 and incident_id < $2", i64::MIN, before),
     };

@@ -4,7 +4,10 @@
 
 mod acts;
 mod causes;
+mod combined;
+mod dependencies;
 mod incidents;
+mod late;
 mod maintenance;
 mod memory;
 mod mutes;

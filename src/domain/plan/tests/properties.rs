@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ALERT_MEMORY, Cause, MAX_COOL_OFF};
+use crate::{ALERT_MEMORY, Cause, Combine, Effect, MAX_COOL_OFF};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -17,6 +17,15 @@ enum Step {
     Maintain(ComponentId, i64, i64),
     EndMaintenance,
     Publish(RouteId, Publish),
+    Combine(ComponentId, Combine),
+    Depend(ComponentId, ComponentId, Effect),
+    Replay { what: u8, state: SignalState, severity: Severity, minutes: i64 },
+}
+
+fn combine() -> impl Strategy<Value = Combine> {
+    let weights = BTreeMap::from([(ALERTS, 2)]);
+    let thresholds = BTreeMap::from([(DegradedPerformance, 1), (PartialOutage, 2), (MajorOutage, 3)]);
+    prop::sample::select(vec![Combine::Worst, Combine::Quorum(2), Combine::Weighted { weights, thresholds }])
 }
 
 fn component_id() -> impl Strategy<Value = ComponentId> {
@@ -40,6 +49,11 @@ fn said() -> impl Strategy<Value = Step> {
     })
 }
 
+fn replayed() -> impl Strategy<Value = Step> {
+    let states = prop::sample::select(vec![SignalState::Firing, SignalState::Resolved]);
+    (0..4_u8, states, severity(), 5..90_i64).prop_map(|(what, state, severity, minutes)| Step::Replay { what, state, severity, minutes })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let edited = prop::option::of(prop::sample::select(IncidentStatus::ALL.to_vec()));
     prop_oneof![
@@ -53,6 +67,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (component_id(), 0..600_000_i64, 1..600_000_i64).prop_map(|(id, from, length)| Step::Maintain(id, from, length)),
         1 => Just(Step::EndMaintenance),
         1 => (1..6_i64, prop::sample::select(Publish::ALL.to_vec())).prop_map(|(id, publish)| Step::Publish(RouteId(id), publish)),
+        2 => replayed(),
+        1 => (component_id(), combine()).prop_map(|(id, combine)| Step::Combine(id, combine)),
+        2 => (component_id(), component_id(), prop::sample::select(Effect::ALL.to_vec())).prop_map(|(a, b, effect)| Step::Depend(a, b, effect)),
     ]
 }
 
@@ -111,14 +128,50 @@ impl World {
                 self.configure(|state| state.routes.get_mut(&id).unwrap().publish = publish);
                 self.reconfigured();
             }
+            Step::Replay { what, state, severity, minutes } => {
+                let mut signal = signal(&format!("thing-{what}"), state, severity);
+                signal.labels.insert("team".to_owned(), "0".to_owned());
+                signal.occurred_at = in_ms(-minutes * 60_000);
+                self.replays(ALERTS, &signal, &format!("{minutes}m"));
+            }
+            Step::Depend(a, b, effect) => {
+                let (id, on) = (a.min(b), a.max(b)); // No cycles.
+                if a != b && !self.state.dependencies.with(id, effect).any(|one| one.component == on) {
+                    self.depends(id, on, effect);
+                    self.reconfigured();
+                }
+            }
+            Step::Combine(id, combine) => {
+                self.combine(id, combine);
+                self.reconfigured();
+            }
         }
     }
 
     /// One of the incidents that every process knows of, however long it has run.
     fn known_incident(&self, nth: usize) -> Option<IncidentId> {
         let since = Timestamp(self.state.clock.0 - MAX_COOL_OFF.0);
-        let mut known = self.state.incidents.values().filter(|incident| incident.resolved_at.is_none_or(|at| at >= since));
+        let mut known = self.state.incidents.values().filter(|incident| incident.last_news().is_none_or(|at| at >= since));
         known.nth(nth).map(|incident| incident.id)
+    }
+
+    /// What the sources of a component say together, of what `heard` lets through.
+    fn together(&self, id: ComponentId, heard: impl Fn(&Cause) -> bool) -> Status {
+        let of = |route: &Route| route.components.contains(&id);
+        let mut said = BTreeMap::new();
+        for cause in self.state.causes.values().filter(|cause| cause.counts() && heard(cause) && of(&self.state.routes[&cause.route])) {
+            let word = said.entry(cause.integration).or_insert(Operational);
+            *word = cause.status.max(*word);
+        }
+        let feeding = self.state.routes.values().filter(|route| of(route)).map(|route| route.integration).collect();
+        self.state.combine.get(&id).cloned().unwrap_or_default().status(&said, &feeding)
+    }
+
+    /// Whether the trouble of a component opens no incident.
+    fn is_silent(&self, id: ComponentId) -> bool {
+        let is_quiet = |on: ComponentId| self.state.dependencies.quiet_until(id, on).is_some_and(|until| until > self.state.clock);
+        let silences = |on: ComponentId| self.status(on).is_fault() || is_quiet(on) || self.is_silent(on);
+        self.state.dependencies.with(id, Effect::Silence).any(|one| silences(one.component))
     }
 
     /// What is true of every state.
@@ -135,21 +188,40 @@ impl World {
         }
         for component in self.state.components.values() {
             let id = component.id;
-            let causes = self.state.causes.values().filter(|cause| cause.counts());
-            let of_causes = causes.filter(|cause| self.state.routes[&cause.route].components.contains(&id)).map(|cause| cause.status);
-            assert_eq!(component.internal_status, of_causes.max().unwrap_or_default());
+            assert_eq!(component.internal_status, self.together(id, |_| true));
             let by_people = self.state.incidents.values().any(|incident| {
                 incident.opened_by.is_none() && incident.published && !incident.status.is_over() && incident.components.contains_key(&id)
             });
             match &component.overridden {
                 Some(word) => assert_eq!(component.status, word.status),
                 None if self.state.under_maintenance(id) => assert_eq!(component.status, UnderMaintenance),
-                None if !by_people => assert!(component.status <= component.internal_status, "{component:#?}"),
+                None if !by_people && self.state.dependencies.with(id, Effect::Inherit).next().is_none() => {
+                    assert!(component.status <= component.internal_status, "{component:#?}");
+                    let speaks_of = |incident: &Incident| {
+                        let is_of =
+                            |cause: &Cause| cause.incident == Some(incident.id) && self.state.routes[&cause.route].components.contains(&id);
+                        incident.components.contains_key(&id) || self.state.causes.values().any(is_of)
+                    };
+                    let tells = |incident: &Incident| incident.published && !incident.status.is_over() && speaks_of(incident);
+                    let is_told = self.state.incidents.values().any(tells);
+                    assert!(
+                        is_told || !component.status.is_fault() || component.hidden || self.is_silent(id),
+                        "nobody tells of {component:#?}"
+                    );
+                }
                 None => {}
+            }
+            for cap in self.state.dependencies.with(id, Effect::Cap).filter(|_| !by_people && component.overridden.is_none()) {
+                let upstream = self.status(cap.component);
+                assert!(component.status <= upstream || !upstream.is_fault(), "{component:#?}");
             }
         }
         for incident in self.state.incidents.values() {
-            let holds = |cause: &Cause| cause.counts() && !cause.is_muted() && cause.incident == Some(incident.id);
+            let holds = |cause: &Cause| {
+                let says_so = |id: &ComponentId| self.together(*id, |cause| !cause.is_muted()) != Operational;
+                let is_in = cause.counts() && !cause.is_muted() && cause.incident == Some(incident.id);
+                is_in && self.state.routes[&cause.route].components.iter().any(says_so)
+            };
             let held = self.state.causes.values().any(holds);
             assert_eq!(incident.status.is_over(), incident.resolved_at.is_some());
             assert!(incident.opened_by.is_none() || incident.status.is_over() || held, "open, and nothing keeps it so: {incident:#?}");

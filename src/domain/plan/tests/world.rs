@@ -1,7 +1,7 @@
 //! A small world: a state, its clock, and a mirror that sees the changes only.
 
 use super::*;
-use crate::{MAX_COOL_OFF, NoticeKind};
+use crate::{Combine, Dependency, EVALUATOR, Effect, MAX_COOL_OFF, NoticeKind};
 
 /// A state with its clock, and everything that was decided in it.
 pub(super) struct World {
@@ -42,8 +42,28 @@ impl World {
         change(&mut self.mirror);
     }
 
+    pub(super) fn combine(&mut self, id: ComponentId, combine: Combine) {
+        self.configure(|state| drop(state.combine.insert(id, combine.clone())));
+    }
+
+    pub(super) fn depends(&mut self, component: ComponentId, on: ComponentId, effect: Effect) {
+        let dependency = || Dependency { component: on, effect, settle: Span::mins(5) };
+        self.configure(|state| state.dependencies.add(component, dependency()));
+    }
+
     pub(super) fn say(&mut self, signal: Signal) {
         self.say_from(ALERTS, signal);
+    }
+
+    /// Takes a delivery up that arrived so long ago.
+    pub(super) fn replays(&mut self, integration: IntegrationId, signal: &Signal, ago: &str) {
+        // As the evaluator does with what it has seen before.
+        self.wait_until(self.now);
+        (self.state.clock, self.mirror.clock) = (self.now, self.now);
+        self.n_deliveries += 1;
+        let arrived = Timestamp(self.now.0 - ago.parse::<Span>().unwrap().0);
+        let changes = plan_signal(&mut self.state, integration, DeliveryId(self.n_deliveries), signal, arrived);
+        self.took(changes);
     }
 
     /// Delivers a signal; one without an event time happens now.
@@ -214,6 +234,7 @@ fn check_fold(state: &State, mirror: &State) {
     assert_eq!(state.causes, mirror.causes);
     assert_eq!(state.incidents, mirror.incidents);
     assert_eq!(state.maintenances, mirror.maintenances);
+    assert_eq!((&state.dependencies, &state.past), (&mirror.dependencies, &mirror.past));
     assert_eq!(state.next_timer(), mirror.next_timer());
     let signals =
         |state: &State| state.signals.iter().map(|(key, signal)| (key.clone(), format!("{signal:?}"))).collect::<BTreeMap<_, _>>();
@@ -228,7 +249,12 @@ fn check_told(state: &State, changes: &[Recorded]) {
     for Recorded { change, .. } in changes {
         match change {
             Change::ComponentStatus { component, from, to, .. } if from != to && shown(*component) => moved.push((*component, *to)),
-            Change::Incident { incident, update: Some(update) } if incident.is_visible(shown) => entries.push(update.id),
+            // What was over before it was heard of is news for nobody.
+            Change::Incident { incident, update: Some(update) }
+                if incident.is_visible(shown) && (incident.added_at.is_none() || update.by != EVALUATOR) =>
+            {
+                entries.push(update.id);
+            }
             Change::Notice(notice) => match &notice.about {
                 NoticeAbout::Component { change } => told_machines.push((change.component, change.to)),
                 NoticeAbout::Incident { update, .. } => {
@@ -264,6 +290,9 @@ fn check_told(state: &State, changes: &[Recorded]) {
 fn read_back(state: &State) -> State {
     let mut read = State { zone: state.zone.clone(), next_id: state.next_id, clock: state.clock, ..State::empty() };
     read.components.clone_from(&state.components);
+    read.combine.clone_from(&state.combine);
+    read.past.clone_from(&state.past);
+    read.dependencies.clone_from(&state.dependencies);
     for route in state.routes.values() {
         read.add_route(copy(route));
     }
@@ -274,7 +303,7 @@ fn read_back(state: &State) -> State {
     state.causes.values().for_each(|cause| read.set_cause(cause.clone()));
     read.signals.clone_from(&state.signals);
     let since = Timestamp(state.clock.0 - MAX_COOL_OFF.0);
-    let kept = state.incidents.iter().filter(|(_, incident)| incident.resolved_at.is_none_or(|at| at >= since));
+    let kept = state.incidents.iter().filter(|(_, incident)| incident.last_news().is_none_or(|at| at >= since));
     read.incidents = kept.map(|(id, incident)| (*id, incident.clone())).collect();
     read.maintenances.clone_from(&state.maintenances);
     read

@@ -65,9 +65,10 @@ pub(super) async fn run(admin: &Admin, places: &Arc<Semaphore>, id: IntegrationI
     let components = rows::components(&mut conn).await?;
     let keys: Keys = components.iter().map(|component| (component.id, component.key.clone())).collect();
     let published = insight::published(&mut conn, id, from, to, MAX_PUBLISHED).await?;
+    let (combine, dependencies) = (storage::combine::all(&mut conn).await?, storage::dependencies::all(&mut conn).await?);
     drop(conn);
     let run = Run {
-        test: BackTest::new(id, components, routes, zone, from),
+        test: BackTest::new(id, components, routes, zone, from).with_sources(combine, dependencies),
         provider: integration.provider,
         settings: Settings::new(integration.edit.settings),
         began: Instant::now(),

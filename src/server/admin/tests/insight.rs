@@ -160,7 +160,7 @@ async fn a_back_test_folds_the_past_and_changes_nothing() {
 #[tokio::test]
 async fn what_was_published_stands_beside_what_would_have_been() {
     let fixture = Fixture::new().await;
-    let began = ago(Span::mins(50));
+    let began = ago(Span::secs(50));
     let (id, ids) = captured(&fixture, &[(began, alert("api", "critical", began, None))]).await;
     fixture.patch(&format!("/integrations/{id}"), json!({ "routes": [critical_outage("auto")] })).await.expect(200);
     evaluate(&fixture, ids[0], began).await;

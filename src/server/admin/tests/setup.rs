@@ -210,3 +210,47 @@ async fn every_kind_of_sender_is_listed_and_has_its_guide() {
     assert!(guide["guide"].as_str().unwrap().contains("{{ url }}"));
     fixture.get("/providers/nagios5").await.refused(404);
 }
+
+#[tokio::test]
+async fn a_component_adds_its_sources_up_and_depends_on_others() {
+    let fixture = Fixture::new().await;
+    for name in ["Vendor", "API", "Web"] {
+        let made = fixture.post("/components", json!({ "name": name })).await.expect(201);
+        assert_eq!((&made["combine"], &made["depends_on"], &made["caused_by"]), (&Value::Null, &json!([]), &json!([])));
+    }
+    fixture.post("/integrations", json!({ "key": "pings", "provider": "alertmanager" })).await.expect(201);
+    let components = fixture.get("/components").await.expect(200)["items"].clone();
+    let path = |i: usize| format!("/components/{}", components[i]["id"]);
+
+    let body =
+        json!({ "combine": { "quorum": 2 }, "depends_on": [{ "component": "vendor", "effect": "silence" }, { "component": "vendor" }] });
+    let shown = fixture.patch(&path(1), body).await.expect(200);
+    assert_eq!(shown["combine"], json!({ "quorum": 2 }));
+    let on_vendor = json!([{ "component": "vendor", "effect": "label" }, { "component": "vendor", "effect": "silence", "settle": "5m" }]);
+    assert_eq!(shown["depends_on"], on_vendor);
+    let weighted = json!({ "weights": { "pings": 2 }, "thresholds": { "degraded_performance": 2 } });
+    assert_eq!(fixture.patch(&path(1), json!({ "combine": weighted })).await.expect(200)["combine"], weighted);
+    let shown = fixture.patch(&path(1), json!({ "combine": null, "name": "Interface" })).await.expect(200);
+    assert_eq!((&shown["combine"], &shown["depends_on"]), (&Value::Null, &on_vendor), "what is left out stays");
+    fixture.patch(&path(2), json!({ "depends_on": [{ "component": "api", "effect": "cap" }] })).await.expect(200);
+
+    let refused = async |body: Value| fixture.patch(&path(0), body).await.refused(422);
+    assert_eq!(refused(json!({ "depends_on": [{ "component": "web" }] })).await, ["depends_on"]);
+    let cycle = fixture.patch(&path(0), json!({ "depends_on": [{ "component": "web" }] })).await;
+    assert!(cycle.body.to_string().contains("components depend on each other: api on vendor on web on api"), "{}", cycle.body);
+    let odd = json!([{ "component": "wob" }, { "component": "vendor", "effect": "cap", "settle": "1m" }, { "component": "api", "effect": "odd" }]);
+    assert_eq!(refused(json!({ "depends_on": odd })).await, ["depends_on[2].effect"]);
+    let odd = json!([{ "component": "wob" }, { "component": "api", "effect": "cap", "settle": "1m" }]);
+    assert_eq!(refused(json!({ "depends_on": odd })).await, ["depends_on[0].component", "depends_on[1].settle", "depends_on"]);
+    assert_eq!(refused(json!({ "combine": {} })).await, ["combine"]);
+    assert_eq!(refused(json!({ "combine": { "quorum": 0 } })).await, ["combine.quorum"]);
+    let odd = json!({ "weights": { "pongs": 1 }, "thresholds": { "degraded_performance": 3, "major_outage": 2 } });
+    assert_eq!(refused(json!({ "combine": odd })).await, ["combine.weights.pongs", "combine.thresholds.major_outage"]);
+
+    for i in [0, 1] {
+        fixture.put(&format!("{}/override", path(i)), json!({ "status": "major_outage" })).await.expect(200);
+    }
+    assert_eq!(fixture.get(&path(1)).await.expect(200)["caused_by"], json!(["vendor"]));
+    fixture.delete(&path(0)).await.expect(204);
+    assert_eq!(fixture.get(&path(1)).await.expect(200)["depends_on"], json!([]));
+}

@@ -69,6 +69,7 @@ fn trouble_comes_first_and_opens_its_group() {
     ];
     assert!(order.windows(2).all(|pair| position(pair[0]) < position(pair[1])));
     assert!(home.contains("id=\"g-1\" open"));
+    assert_eq!(home.matches("<p class=\"cause\" dir=\"auto\">Caused by <bdi>Public API</bdi></p>").count(), 1);
     let calm = text(&Snapshot::render(&healthy(), &base_url()), Resource::Home);
     assert!(calm.contains("All systems operational") && !calm.contains("id=\"g-1\" open"));
     assert!(

@@ -28,6 +28,7 @@ pub(super) fn base_url() -> Url {
 
 pub(super) fn component(id: i64, name: &str, group: Option<i64>) -> PageComponent {
     PageComponent {
+        caused_by: Vec::new(),
         component: Component {
             id: ComponentId(id),
             key: format!("key-{id}"),
@@ -116,6 +117,7 @@ fn past_incident() -> PageIncident {
     let start = ago(Span::mins(60 * 24 * 4 + 90));
     PageIncident {
         incident: Incident {
+            added_at: None,
             id: IncidentId(7),
             title: "API requests failed in Europe".to_owned(),
             status: IncidentStatus::Resolved,
@@ -183,12 +185,14 @@ pub(super) fn troubled() -> PageData {
     {
         data.components[index].component.status = status;
         data.components[index].component.status_since = since;
+        data.components[index].caused_by = if index == 2 { vec![ComponentId(1)] } else { Vec::new() };
         data.components[index].days.push(day(0, status, 23));
     }
     data.incidents.insert(
         0,
         PageIncident {
             incident: Incident {
+                added_at: None,
                 id: IncidentId(8),
                 title: "API requests fail".to_owned(),
                 status: IncidentStatus::Identified,

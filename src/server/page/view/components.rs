@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use askama::Template;
-use domain::{Group, GroupId, PageComponent, Status};
+use domain::{ComponentId, Group, GroupId, PageComponent, Status};
 
 use super::{
     View,
@@ -19,6 +19,8 @@ pub(crate) struct Row<'a> {
     pub(crate) description: &'a str,
     pub(crate) class: &'static str,
     pub(crate) label: &'static str,
+    /// The names of what its trouble comes from, e.g. "Payments, Search".
+    pub(crate) caused_by: String,
     pub(crate) bars: Bars,
 }
 
@@ -31,9 +33,19 @@ impl<'a> Row<'a> {
             description: component.description.trim(),
             class: component.status.as_str(),
             label: label(component.status),
+            caused_by: names(&shown.caused_by, view),
             bars: Bars::of(component, &shown.days, view.site),
         }
     }
+}
+
+/// The names of components; of many, how many more there are.
+fn names(ids: &[ComponentId], view: &View<'_>) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<&str> = ids.iter().filter_map(|id| view.component(*id)).map(|component| component.name.as_str()).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let list = names[..names.len() - more].join(", ");
+    if more > 0 { format!("{list} and {more} more") } else { list }
 }
 
 /// A heading with what stands under it.

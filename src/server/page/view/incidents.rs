@@ -30,6 +30,8 @@ pub(crate) struct IncidentCard<'a> {
     pub(crate) class: &'static str,
     pub(crate) status: &'static str,
     pub(crate) over: bool,
+    /// It was over before anybody knew of it.
+    pub(crate) added_later: bool,
     /// `<time>`: when it began.
     pub(crate) since: String,
     /// How long it took, once it is over.
@@ -64,6 +66,7 @@ impl<'a> IncidentCard<'a> {
             title: &incident.title,
             class: worst.map_or(shape(incident.impact), Status::as_str),
             status: status_label(incident.status),
+            added_later: incident.added_at.is_some(),
             over: incident.status.is_over(),
             since: site.time(&incident.started_at),
             lasted: incident.resolved_at.map(|end| span_words(end.since(incident.started_at))),

@@ -159,6 +159,8 @@ mod tests {
     #[test]
     fn incidents_overlap_if_they_share_a_time_and_a_component() {
         let incident = |from: i64, to: Option<i64>, component: i64| Incident {
+            added_at: None,
+
             id: domain::IncidentId(1),
             title: String::new(),
             status: domain::IncidentStatus::Resolved,
