@@ -10,6 +10,7 @@ mod db;
 pub mod deliveries;
 pub mod entry_links;
 mod error;
+pub mod factors;
 pub mod groups;
 pub mod heartbeats;
 pub mod history;
