@@ -8,6 +8,7 @@ pub mod components;
 pub mod configuration;
 mod db;
 pub mod deliveries;
+pub mod devices;
 pub mod entry_links;
 mod error;
 pub mod factors;
@@ -38,6 +39,7 @@ pub mod subscriptions;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+pub mod tries;
 pub mod users;
 mod wake;
 
