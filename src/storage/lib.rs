@@ -25,6 +25,7 @@ mod link;
 pub mod metrics;
 pub mod notifications;
 pub mod page;
+pub mod passkeys;
 pub mod passwords;
 pub mod polls;
 mod presence;
