@@ -1,0 +1,212 @@
+// The way into the console in a real browser, by keyboard, without an accessibility violation, and with nothing that the policy refuses.
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { createServer } from "node:http";
+import { axe, start } from "./demo.mjs";
+
+const PASSWORD = "violin harbour sandpaper";
+let demo, browser, base, setUp;
+
+before(async () => {
+  demo = await start();
+  ({ browser, base, setUp } = demo);
+}, { timeout: 60_000 });
+
+after(() => demo?.stop());
+
+/** What an app shows for a key in base 32. */
+function code(key, at = Date.now()) {
+  const bits = [...key.replace(/\s/g, "")].map(c => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0")).join("");
+  const seed = Buffer.from(bits.match(/.{8}/g).map(byte => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(at / 30_000)));
+  const hash = createHmac("sha1", seed).update(step).digest();
+  return String((hash.readUInt32BE(hash[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+function watched(page) {
+  const violations = [];
+  page.on("console", message => { if (/Content Security Policy|Trusted/.test(message.text())) violations.push(message.text()); });
+  return violations;
+}
+
+async function look(page, name) {
+  for (const colorScheme of ["light", "dark"]) for (const width of [360, 1280]) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${name} at ${width}: nothing sticks out`);
+    const session = await page.context().newCDPSession(page);
+    await session.send("Runtime.evaluate", { expression: axe });
+    const found = await page.evaluate(() => globalThis.axe.run());
+    assert.deepEqual(found.violations.map(v => `${name}, ${width}, ${colorScheme}: ${v.id}: ${v.nodes[0].html}`), []);
+    if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/console-${name}-${width}-${colorScheme}.png`, fullPage: true });
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+test("from the link of the first start to a second factor, an invitation and logging in again", async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const violations = watched(page);
+  await page.goto(setUp);
+  await look(page, "set-up");
+  await page.keyboard.type("Grace Hopper");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("grace@example.com");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("short");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#password-error");
+  await look(page, "set-up-refused");
+  assert.equal(await page.inputValue("#email"), "grace@example.com");
+  await page.fill("#password", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${base}console/`);
+  await look(page, "home");
+  const cookies = await context.cookies();
+  assert.ok(cookies.length === 2 && cookies.every(cookie => cookie.httpOnly && cookie.sameSite === "Lax" && cookie.path === "/"), JSON.stringify(cookies));
+
+  await page.click("nav >> text=Profile");
+  await look(page, "profile");
+  await page.click("text=Add a second factor");
+  await look(page, "factor");
+  await page.click("text=Add an app");
+  await page.waitForSelector(".qr svg");
+  await look(page, "factor-key");
+  const key = await page.textContent("code.key");
+  const used = code(key);
+  await page.fill("#code", used);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".codes");
+  await look(page, "recovery-codes");
+  const recovery = await page.textContent(".codes li");
+
+  await page.goto(`${base}console/team`);
+  await page.fill("#email", "eve@example.com");
+  await page.click("text=Make a link");
+  await page.waitForSelector("code.key");
+  await look(page, "team");
+  const invitation = await page.textContent("code.key");
+  const other = await (await browser.newContext()).newPage();
+  await other.goto(invitation);
+  await look(other, "join");
+  await other.fill("#name", "Eve");
+  await other.fill("#password", PASSWORD);
+  await other.keyboard.press("Enter");
+  await other.waitForURL(`${base}console/`);
+  assert.equal(await other.locator("nav >> text=Team").count(), 0, "a viewer sees no team");
+  await other.goto(`${base}console/team`);
+  await look(other, "not-allowed");
+
+  await page.click("text=Log out");
+  await page.waitForURL(`${base}console/log-in`);
+  await look(page, "log-in");
+  await page.fill("#email", "grace@example.com");
+  await page.fill("#password", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#code");
+  await look(page, "code");
+  await page.fill("#code", used);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".wrong");
+  await page.fill("#code", recovery);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${base}console/`);
+  await page.goto(`${base}console/forgot`);
+  await look(page, "forgot");
+  assert.deepEqual(violations, []);
+});
+
+test("a passkey takes the place of password and code", async () => {
+  const named = await start({}, "localhost");
+  const context = await named.browser.newContext();
+  const page = await context.newPage();
+  const violations = watched(page);
+  const session = await context.newCDPSession(page);
+  await session.send("WebAuthn.enable");
+  const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", {
+    options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true },
+  });
+  await page.goto(named.setUp);
+  await page.fill("#name", "Ada");
+  await page.fill("#email", "ada@example.com");
+  await page.fill("#password", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${named.base}console/`);
+  await page.goto(`${named.base}console/profile/factor`);
+  await page.fill("#name", "My laptop");
+  await page.click("text=Add a passkey");
+  await page.waitForSelector(".codes");
+  await page.goto(`${named.base}console/profile/factor`);
+  await look(page, "passkeys");
+  assert.match(await page.textContent("table"), /My laptop.*never/s);
+  await page.click("text=Log out");
+  await look(page, "log-in-passkey");
+  const log_in = async () => {
+    await page.click("text=Log in with a passkey");
+    await page.waitForURL(`${named.base}console/`);
+  };
+  await log_in();
+  await page.goto(`${named.base}console/confirm`);
+  await page.click("text=Use a passkey");
+  await page.waitForURL(`${named.base}console/`);
+  await page.click("text=Log out");
+  // After the password, in place of a code.
+  await page.fill("#email", "ada@example.com");
+  await page.fill("#password", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/log-in\/code/);
+  await page.click("text=Use a passkey");
+  await page.waitForURL(`${named.base}console/`);
+
+  // The same answer twice, an answer for another site, and one of a device that has not made sure who holds it.
+  await page.click("text=Log out");
+  let body;
+  await page.route("**/console/log-in/passkey", route => { body = route.request().postData(); return route.continue(); });
+  await log_in();
+  const again = await fetch(`${named.base}console/log-in/passkey`, {
+    method: "POST", redirect: "manual", body, headers: { "content-type": "application/x-www-form-urlencoded", origin: named.base.slice(0, -1) },
+  });
+  assert.equal(again.status, 409);
+  await page.click("text=Log out");
+  await session.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+  await page.click("text=Log in with a passkey");
+  await page.waitForFunction(() => document.querySelector("form[data-passkey] [role=status]").textContent !== "");
+  await session.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+
+  // Removed, it opens nothing; the password, which stands alone, does.
+  await log_in();
+  await page.goto(`${named.base}console/profile/factor`);
+  await page.click("table >> text=Remove");
+  await page.waitForURL(/profile\/factor/);
+  assert.equal(await page.locator("table").count(), 0);
+  await page.click("text=Log out");
+  await page.click("text=Log in with a passkey");
+  await page.waitForSelector("text=not known here");
+  assert.deepEqual(violations, []);
+  await named.stop();
+});
+
+test("a form on another origin acts in nobody's name, though the browser sends the cookie along", async () => {
+  const evil = createServer((_, response) => {
+    response.setHeader("content-type", "text/html");
+    response.end(`<form method="post" action="${base}console/profile/name"><input name="name" value="Eve"></form><script>document.forms[0].submit()</script>`);
+  });
+  await new Promise(done => evil.listen(0, "127.0.0.1", done));
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(`${base}console/log-in`);
+  await page.fill("#email", "eve@example.com");
+  await page.fill("#password", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${base}console/`);
+  const [answer] = await Promise.all([
+    page.waitForResponse(response => response.url().endsWith("/console/profile/name")),
+    page.goto(`http://127.0.0.1:${evil.address().port}/`),
+  ]);
+  assert.match((await answer.request().allHeaders()).cookie ?? "", /fanal-session/);
+  assert.equal(answer.status(), 403);
+  evil.close();
+});
