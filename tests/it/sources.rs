@@ -90,8 +90,11 @@ async fn a_vendors_outage_explains_and_silences_what_depends_on_it(stack: Stack)
     says(&app, "inside", true).await?;
     app.wait_for_status("API", "major_outage").await?;
     app.wait_for_status("Heir", "degraded_performance").await?;
-    let page = app.http.get(&app.base).send().await?.text().await?;
-    ensure!(page.matches("Caused by <bdi>Vendor</bdi>").count() == 2, "the page names the cause");
+    wait_for("the page to name the cause", SHOWS, || async {
+        let page = app.http.get(&app.base).send().await.ok()?.text().await.ok()?;
+        (page.matches("Caused by <bdi>Vendor</bdi>").count() == 2).then_some(())
+    })
+    .await?;
     let incidents = published_incidents(&app).await?;
     ensure!(incidents.len() == 1 && incidents[0]["title"] == "Problem with Vendor", "{incidents:?}");
     ensure!(component(&app, "api").await?["caused_by"] == json!(["vendor"]));
@@ -149,8 +152,11 @@ async fn an_outage_that_is_understood_late_corrects_the_past(stack: Stack) -> Re
     ensure!(added["status"] == "resolved" && added["added_at"].is_string() && added["impact"] == "critical", "{added}");
     ensure!(app.status_of("API").await? == "operational", "it is well now");
     let id = component(&app, "api").await?["id"].clone();
-    let page = app.http.get(format!("{}/components/{id}", app.base)).send().await?.text().await?;
-    ensure!(page.contains("major outage") && page.contains("added later"), "{page}");
+    wait_for("the page to say so", SHOWS, || async {
+        let page = app.http.get(format!("{}/components/{id}", app.base)).send().await.ok()?.text().await.ok()?;
+        (page.contains("less than a minute major outage") && page.contains("added later")).then_some(())
+    })
+    .await?;
     ensure!(app.admin("/notifications").await?["items"].as_array().is_some_and(Vec::is_empty), "nobody is told");
     ensure!(app.command(&["replay"])?.contains("exactly the stored state"));
     app.finish().await

@@ -61,6 +61,9 @@ async fn what_was_seen(app: &App) -> Result<Vec<Seen>> {
             continue;
         }
         for update in incident["updates"].as_array().context("a timeline")? {
+            if incident["added_at"].is_string() && update["at"] == incident["added_at"] {
+                continue; // It was over before it was heard of: news for nobody.
+            }
             let components = affected.union(&keys(update)).filter(|key| visible.contains(*key)).cloned().collect();
             seen.push(Seen { at: text(&update["at"]), kind: "incident", components });
         }
