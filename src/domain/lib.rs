@@ -2,6 +2,8 @@
 //!
 //! No I/O, no clock, no async: every function here gives the same answer for the same arguments.
 
+mod access;
+mod address;
 mod alerts;
 mod change;
 mod combine;
@@ -13,6 +15,7 @@ mod habit;
 mod model;
 mod notice;
 mod past;
+mod password;
 mod plan;
 mod route;
 mod signal;
@@ -22,6 +25,8 @@ mod suggest;
 mod time;
 mod visibility;
 
+pub use access::{Action, Permission, Resource, Role};
+pub use address::mail_address;
 pub use alerts::{ALERT_MEMORY, Alert, AlertKey, Alerts, MAX_HELD_ALERTS, MAX_IDLE_ALERTS};
 pub use change::{Change, Recorded, Why};
 pub use combine::{Combine, DEFAULT_WEIGHT, MAX_QUORUM, MAX_THRESHOLD, MAX_WEIGHT, THRESHOLD_STATUSES, misordered};
@@ -37,6 +42,7 @@ pub use habit::{HABIT_DELIVERIES, MIN_HABIT_DELIVERIES, MIN_SILENCE, is_silent, 
 pub use model::*;
 pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
 pub use past::{MAX_PAST_SPANS, Past, PastSpan};
+pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, MIN_SOLE_PASSWORD_CHARS, PasswordError, check_password};
 pub use plan::*;
 pub use route::{Publish, Route, StatusMap};
 pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};

@@ -53,6 +53,10 @@ id! {
     ChangeId;
     /// An API token.
     TokenId;
+    /// A person who signs in.
+    UserId;
+    /// A stay of a person, from signing in to signing out.
+    SessionId;
 }
 
 /// A heading on the page.

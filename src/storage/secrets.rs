@@ -107,6 +107,11 @@ pub(crate) fn random_token() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// What is stored of a random token. A plain hash is enough: nothing of so many random bits can be tried out.
+pub(crate) fn hash_token(token: &str) -> String {
+    hex::encode(Sha256::digest(token.as_bytes()))
+}
+
 fn instance_key(text: &str) -> Result<InstanceKey, StorageError> {
     let bytes = STANDARD.decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let bytes =
