@@ -88,7 +88,7 @@ pub(crate) async fn token(config: &Config, command: TokenCommand) -> anyhow::Res
 }
 
 /// The answer of a command goes to standard output; everything else is said on standard error.
-fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     use std::io::Write;
     // A reader that has gone away wants no more.
     let _ = writeln!(std::io::stdout(), "{text}");

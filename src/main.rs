@@ -4,6 +4,7 @@ mod commands;
 mod config;
 mod demo;
 mod serve;
+mod users;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use config::Config;
@@ -35,6 +36,11 @@ enum Command {
     Token {
         #[command(subcommand)]
         command: commands::TokenCommand,
+    },
+    /// People who sign in to the console.
+    User {
+        #[command(subcommand)]
+        command: users::UserCommand,
     },
     /// Show what applying a configuration file would change.
     Plan(commands::FileArgument),
@@ -72,6 +78,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Demo => demo::run(config).await,
         Command::Migrate => commands::migrate(&config).await,
         Command::Token { command } => commands::token(&config, command).await,
+        Command::User { command } => users::run(&config, command).await,
         Command::Plan(file) => commands::plan(&config, &file).await,
         Command::Apply(file) => commands::apply(&config, &file).await,
         Command::Export => commands::export(&config).await,

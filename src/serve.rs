@@ -25,6 +25,7 @@ use secrecy::ExposeSecret;
 use server::{
     Hub, Subscriptions,
     admin::Admin,
+    console::{self, Console},
     feed,
     listener::{self, Limits},
     ops,
@@ -128,15 +129,28 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             Setup { archive: Some(db.clone()), security_contacts: config.security_contacts.clone() },
             shutdown.clone(),
         );
+        let console = Console {
+            db: db.clone(),
+            secrets: secrets.clone(),
+            wake: wake.clone(),
+            base_url: base_url.clone(),
+            clock: clock.clone(),
+            page: page.clone(),
+        };
         let admin = Admin { db: db.clone(), secrets, wake: wake.clone(), base_url: base_url.clone(), clock: || Clock::default().now() };
         let subscriptions = Subscriptions::new(db.clone(), channels, mail, base_url.clone(), page.clone(), clock.clone());
         tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock.clone(), base_url.clone(), shutdown.clone()));
         tasks.spawn(hub.clone().keep_up(wake, shutdown.clone()));
         let public = bind(config.listen, "FANAL_LISTEN").await?;
-        let app = server::app(&page, hub, subscriptions, admin, &base_url, &config.trusted_proxies);
+        let app = server::app(&page, hub, subscriptions, admin, console, &base_url, &config.trusted_proxies);
         let limits = Limits::new(listener::allow_connections());
         page.leave_room(limits.connections);
         tasks.spawn(listener::listen(public, app, limits, shutdown.clone()));
+        if let Some(link) = console::set_up_link(&db, &base_url, clock.now()).await? {
+            crate::commands::print(&format!(
+                "Nobody can sign in yet. Open this link within 15 minutes and become the owner:\n\n  {link}\n"
+            ));
+        }
         info!(%base_url, database = db.kind(), queue = queue.kind(), mail, "Fanal serves");
     }
     // Last, so that nobody is told that we are ready before the page and the hooks are served.

@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod confirm;
+pub mod console;
 mod documents;
 pub mod feed;
 mod hooks;
@@ -32,11 +33,12 @@ pub fn app(
     hub: Arc<Hub>,
     subscriptions: Subscriptions,
     admin: admin::Admin,
+    console: console::Console,
     base_url: &Url,
     proxies: &TrustedProxies,
 ) -> impl Endpoint<Output = Response> + 'static {
     let broken = page.clone();
-    subscriptions::add_to(page::routes(page))
+    console::add_to(subscriptions::add_to(page::routes(page)), console)
         .nest("/hooks", hooks::routes())
         .nest("/ping", pings::routes())
         .nest("/api/admin", admin::routes(admin))

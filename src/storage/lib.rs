@@ -13,6 +13,7 @@ pub mod dependencies;
 pub mod entry_links;
 mod error;
 pub mod fates;
+pub mod factors;
 pub mod groups;
 pub mod heartbeats;
 pub mod history;

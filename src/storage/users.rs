@@ -23,6 +23,8 @@ pub struct User {
     pub has_password: bool,
     /// Whether it is long enough to stand without a second factor.
     pub password_sole: bool,
+    /// Whether they have a second factor.
+    pub has_factor: bool,
     /// When they came.
     pub created_at: Timestamp,
     /// When they were last signed in.
@@ -72,6 +74,7 @@ pub(crate) struct UserRow {
     role: String,
     has_password: bool,
     password_sole: bool,
+    has_factor: bool,
     account_created_at: i64,
     account_seen_at: Option<i64>,
     disabled_at: Option<i64>,
@@ -88,6 +91,7 @@ impl TryFrom<UserRow> for User {
             role: named(&row.role, "account", "role")?,
             has_password: row.has_password,
             password_sole: row.password_sole,
+            has_factor: row.has_factor,
             created_at: Timestamp(row.account_created_at),
             seen_at: row.account_seen_at.map(Timestamp),
             disabled_at: row.disabled_at.map(Timestamp),
@@ -99,6 +103,8 @@ impl TryFrom<UserRow> for User {
 macro_rules! user_columns {
     () => {
         "a.account_id, a.email, a.name, a.role, a.password is not null as has_password, a.password_sole,
+         (exists (select 1 from totp f where f.account_id = a.account_id and f.confirmed_at is not null)
+          or exists (select 1 from passkey k where k.account_id = a.account_id)) as has_factor,
          a.created_at as account_created_at, a.seen_at as account_seen_at, a.disabled_at"
     };
 }

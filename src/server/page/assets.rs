@@ -23,6 +23,8 @@ const JS: &str = concat!(
     include_str!("../assets/page/live.js"),
 );
 
+const CONSOLE_CSS: &str = concat!(include_str!("../assets/page/tokens.css"), include_str!("../assets/console/console.css"));
+
 const EMBED_CSS: &str = concat!(include_str!("../assets/page/tokens.css"), include_str!("../assets/embed.css"));
 
 /// One file that pages load.
@@ -35,7 +37,7 @@ pub(crate) struct Asset {
     pub(super) document: Document,
 }
 
-/// Every asset of the public page.
+/// Every asset of the public page and the console.
 #[derive(Debug)]
 pub(crate) struct Links {
     pub(crate) css: Asset,
@@ -45,9 +47,11 @@ pub(crate) struct Links {
     pub(crate) icon: Asset,
     pub(crate) embed_css: Asset,
     pub(crate) embed_js: Asset,
+    pub(crate) console_css: Asset,
+    pub(crate) console_js: Asset,
 }
 
-/// Every asset of the public page.
+/// Every asset of the public page and the console.
 pub(crate) fn links() -> &'static Links {
     static LINKS: LazyLock<Links> = LazyLock::new(|| Links {
         css: asset("page", "css", Kind::Css, CSS),
@@ -55,6 +59,8 @@ pub(crate) fn links() -> &'static Links {
         js: asset("page", "js", Kind::JavaScript, JS),
         embed_css: asset("embed", "css", Kind::Css, EMBED_CSS),
         embed_js: asset("embed", "js", Kind::JavaScript, include_str!("../assets/embed.js")),
+        console_css: asset("console", "css", Kind::Css, CONSOLE_CSS),
+        console_js: asset("console", "js", Kind::JavaScript, include_str!("../assets/console/console.js")),
         icon: asset("icon", "svg", Kind::Icon, include_str!("../assets/icon.svg")),
     });
     &LINKS
@@ -62,8 +68,8 @@ pub(crate) fn links() -> &'static Links {
 
 /// The asset served under `/assets/<name>`.
 pub(super) fn find(name: &str) -> Option<&'static Document> {
-    let Links { css, theme, js, icon, embed_css, embed_js } = links();
-    [css, theme, js, icon, embed_css, embed_js]
+    let Links { css, theme, js, icon, embed_css, embed_js, console_css, console_js } = links();
+    [css, theme, js, icon, embed_css, embed_js, console_css, console_js]
         .into_iter()
         .find(|asset| asset.path.strip_prefix("/assets/") == Some(name))
         .map(|asset| &asset.document)

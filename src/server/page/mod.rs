@@ -5,7 +5,7 @@
 //! the snapshot is read when it is asked for.
 
 mod archive;
-mod assets;
+pub(crate) mod assets;
 mod badge;
 mod calendar;
 mod document;
@@ -13,7 +13,7 @@ mod embed;
 mod events;
 mod feeds;
 mod forms;
-mod headers;
+pub(crate) mod headers;
 mod markdown;
 mod negotiate;
 mod routes;
@@ -98,6 +98,11 @@ impl Page {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// The page's name.
+    pub(crate) fn name(&self) -> String {
+        self.snapshot.load().site().name.clone()
     }
 
     /// Serves `next` from now on and tells open pages, unless only its time of loading is new.

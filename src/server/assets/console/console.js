@@ -1,0 +1,1 @@
+// Nothing to do yet on pages that work without it.

@@ -1,0 +1,144 @@
+//! What surrounds every page of the console: the head, the rail, who is signed in, and the headers.
+
+use askama::Template;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{Permission, Resource};
+use poem::{
+    FromRequest, IntoResponse, Request, RequestBody, Response, Result,
+    http::{HeaderValue, StatusCode, header},
+    web::Html,
+};
+
+use crate::page::{
+    assets,
+    headers::{OPENER_POLICY, PERMISSIONS, PERMISSIONS_POLICY, RESOURCE_POLICY},
+};
+
+use super::{
+    Console,
+    failure::{self, Failure},
+    session::Person,
+};
+
+/// A place in the rail.
+pub(super) struct Area {
+    pub(super) path: &'static str,
+    pub(super) name: &'static str,
+    /// What one must be allowed to see it.
+    needs: Option<Permission>,
+}
+
+/// The rail, top to bottom; on a phone the first four stand in a bar at the bottom.
+const AREAS: &[Area] = &[Area { path: "/console/", name: "Now", needs: Some(Permission::read(Resource::Incidents)) }];
+
+/// Lets one script of ours run in one answer.
+#[derive(Clone, Debug)]
+pub(super) struct Nonce(String);
+
+impl Nonce {
+    pub(super) fn new() -> Self {
+        Self(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>()))
+    }
+}
+
+/// What the layout `console/base.html` shows. Handlers take it as an argument and hand it to their template as `frame`.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(super) page_name: String,
+    pub(super) nonce: String,
+    pub(super) person: Option<Person>,
+    pub(super) path: String,
+    pub(super) assets: &'static assets::Links,
+}
+
+impl Frame {
+    pub(super) fn new(console: &Console, person: Option<&Person>, nonce: &Nonce, path: &str) -> Self {
+        Self {
+            page_name: console.page.name(),
+            nonce: nonce.0.clone(),
+            person: person.cloned(),
+            path: path.to_owned(),
+            assets: assets::links(),
+        }
+    }
+
+    /// The places this person sees.
+    pub(super) fn areas(&self) -> Vec<&'static Area> {
+        let Some(person) = &self.person else { return Vec::new() };
+        AREAS.iter().filter(|area| area.needs.is_none_or(|needed| person.may(needed))).collect()
+    }
+
+    /// Whether the page belongs to this area.
+    pub(super) fn is_in(&self, area: &&Area) -> bool {
+        if area.path == "/console/" { self.path == area.path } else { self.path.starts_with(area.path) }
+    }
+
+    /// The token for forms; empty for visitors.
+    pub(super) fn csrf(&self) -> &str {
+        self.person.as_ref().map_or("", |person| &person.csrf)
+    }
+}
+
+impl<'a> FromRequest<'a> for Frame {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        // The gate puts it there before it calls anybody.
+        request.data::<Self>().cloned().ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/error.html")]
+struct ErrorPage<'a> {
+    frame: &'a Frame,
+    title: &'a str,
+    text: &'a str,
+}
+
+/// The page for what went wrong.
+pub(super) fn error(frame: &Frame, error: &poem::Error) -> Response {
+    let (status, title, text) = failure::words(error);
+    let mut response = show(status, &ErrorPage { frame, title, text: &text });
+    if let Some(Failure::TooMany(seconds)) = error.downcast_ref::<Failure>() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+    }
+    response
+}
+
+/// Renders a page of the console.
+pub(super) fn show(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).with_status(status).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "Could not render a page of the console");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// Leads to another page of the console.
+pub(super) fn see_other(path: &str) -> Response {
+    poem::web::Redirect::see_other(path).into_response()
+}
+
+/// Adds the console's headers. Only scripts of ours that carry this answer's nonce run; nothing of it is kept, framed or named to others.
+pub(super) fn secure(response: &mut Response, nonce: &Nonce) {
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types fanal",
+        nonce.0
+    );
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+        (PERMISSIONS_POLICY, PERMISSIONS),
+        (OPENER_POLICY, "same-origin"),
+        (RESOURCE_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

@@ -1,0 +1,313 @@
+//! The one gate: who may call what. A route cannot be registered without saying so.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{Permission, Resource, Span};
+use poem::{
+    Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route, RouteMethod,
+    endpoint::BoxEndpoint,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+};
+
+use super::{
+    Console,
+    failure::Failure,
+    frame::{self, Frame, Nonce},
+    session::{self, Found, HalfPerson, Person},
+};
+
+/// The longest body of a form.
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// How recently somebody must have proved who they are, to do what cannot be undone or gives power away.
+const FRESH: Span = Span::mins(10);
+
+const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const HTMX: HeaderName = HeaderName::from_static("hx-request");
+const HTMX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// Everybody.
+    Anybody,
+    /// Whoever has given the right password, and still owes the second factor.
+    Half,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Whoever is signed in with a role that permits this.
+    May(Permission),
+}
+
+/// What a route needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Needs {
+    pub(super) who: Who,
+    /// Whether they must have proved who they are within the last ten minutes.
+    pub(super) fresh: bool,
+}
+
+impl Needs {
+    const fn who(who: Who) -> Self {
+        Self { who, fresh: false }
+    }
+
+    /// For everybody: what lets people in.
+    pub(super) const fn nothing() -> Self {
+        Self::who(Who::Anybody)
+    }
+
+    pub(super) const fn password() -> Self {
+        Self::who(Who::Half)
+    }
+
+    /// For everybody who is signed in: what is their own.
+    pub(super) const fn signed_in() -> Self {
+        Self::who(Who::SignedIn)
+    }
+
+    pub(super) const fn read(resource: Resource) -> Self {
+        Self::who(Who::May(Permission::read(resource)))
+    }
+
+    pub(super) const fn write(resource: Resource) -> Self {
+        Self::who(Who::May(Permission::write(resource)))
+    }
+
+    /// And they must have proved who they are within the last ten minutes: for secrets, roles, tokens, deletion.
+    pub(super) const fn fresh(self) -> Self {
+        Self { fresh: true, ..self }
+    }
+}
+
+/// A route and what it needs.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) method: Method,
+    /// With `:name` for what varies.
+    pub(super) path: &'static str,
+    pub(super) needs: Needs,
+}
+
+/// Every route of the console.
+pub(super) struct Table {
+    console: Console,
+    routes: Vec<(Rule, Arc<BoxEndpoint<'static>>)>,
+}
+
+impl Table {
+    pub(super) const fn new(console: Console) -> Self {
+        Self { console, routes: Vec::new() }
+    }
+
+    /// A page: it changes nothing, and answers HEAD too.
+    pub(super) fn get(self, path: &'static str, needs: Needs, endpoint: impl Endpoint + 'static) -> Self {
+        self.route(Method::GET, path, needs, endpoint)
+    }
+
+    /// An act.
+    pub(super) fn post(self, path: &'static str, needs: Needs, endpoint: impl Endpoint + 'static) -> Self {
+        self.route(Method::POST, path, needs, endpoint)
+    }
+
+    fn route(mut self, method: Method, path: &'static str, needs: Needs, endpoint: impl Endpoint + 'static) -> Self {
+        let endpoint: BoxEndpoint<'static> = endpoint.map_to_response().boxed();
+        self.routes.push((Rule { method, path, needs }, Arc::new(endpoint)));
+        self
+    }
+
+    /// What stands in it.
+    #[cfg(test)]
+    pub(super) fn rules(&self) -> Vec<Rule> {
+        self.routes.iter().map(|(rule, _)| rule.clone()).collect()
+    }
+
+    /// Registers every route behind its rule.
+    pub(super) fn add_to(self, route: Route) -> Route {
+        let mut paths: BTreeMap<&'static str, RouteMethod> = BTreeMap::new();
+        for (rule, endpoint) in self.routes {
+            let (path, method) = (rule.path, rule.method.clone());
+            let gate = Arc::new(Gate { console: self.console.clone(), needs: rule.needs, endpoint });
+            let mut methods = paths.remove(path).unwrap_or_default();
+            if method == Method::GET {
+                methods = methods.head(gate.clone());
+            }
+            paths.insert(path, methods.method(method, gate));
+        }
+        let routes = paths.into_iter().fold(Route::new(), |route, (path, methods)| route.at(path, methods));
+        let routes = routes.at("/console", poem::endpoint::make_sync(|_| frame::see_other("/console/")));
+        route.nest_no_strip("/console", Everything { console: self.console, routes })
+    }
+}
+
+/// Makes a page of the console of what leads nowhere.
+struct Everything {
+    console: Console,
+    routes: Route,
+}
+
+impl Endpoint for Everything {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        match self.routes.call(request).await {
+            Ok(response) => Ok(response),
+            Err(error) => {
+                let nonce = Nonce::new();
+                let mut response = frame::error(&Frame::new(&self.console, None, &nonce, ""), &error);
+                frame::secure(&mut response, &nonce);
+                Ok(response)
+            }
+        }
+    }
+}
+
+/// One route behind its rule.
+struct Gate {
+    console: Console,
+    needs: Needs,
+    endpoint: Arc<BoxEndpoint<'static>>,
+}
+
+/// Why somebody does not get through.
+enum Refusal {
+    /// They must sign in, or give the second factor, or prove themselves again: over there.
+    First(&'static str),
+    Failure(Failure),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl Gate {
+    /// Lets the request through, with who asks in its data.
+    async fn pass(&self, request: &mut Request) -> Result<Option<Person>, Refusal> {
+        let (full, half) = match session::look_up(&self.console, request).await? {
+            Found::Nobody => (None, None),
+            Found::Half(person) => (None, Some(person)),
+            Found::Full(person) => (Some(person), None),
+        };
+        let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD);
+        if unsafe_method {
+            check_origin(&self.console, request)?;
+        }
+        let person = match self.needs.who {
+            Who::Anybody => full.as_ref(),
+            Who::Half => Some(half.as_ref().ok_or(Refusal::First("/console/log-in"))?),
+            Who::SignedIn | Who::May(_) => {
+                let way = if half.is_some() { "/console/log-in/code" } else { "/console/log-in" };
+                Some(full.as_ref().ok_or(Refusal::First(way))?)
+            }
+        };
+        if let (Who::May(permission), Some(person)) = (self.needs.who, person)
+            && !person.may(permission)
+        {
+            let role = person.role;
+            return Err(
+                Failure::Forbidden(format!("This needs the permission `{permission}`, which the role {role} does not have.")).into()
+            );
+        }
+        if let Some(person) = person.filter(|_| unsafe_method && self.needs.who != Who::Anybody) {
+            check_csrf(person, request).await?;
+        }
+        if self.needs.fresh && person.is_none_or(|person| self.console.now().since(person.proved_at) > FRESH) {
+            return Err(Refusal::First("/console/confirm"));
+        }
+        if let Some(half) = half {
+            request.set_data(HalfPerson(half));
+        }
+        if let Some(person) = &full {
+            request.set_data(person.clone());
+        }
+        Ok(full)
+    }
+}
+
+impl Endpoint for Gate {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let nonce = Nonce::new();
+        let passed = self.pass(&mut request).await;
+        let person = passed.as_ref().ok().and_then(Option::as_ref);
+        let frame = Frame::new(&self.console, person, &nonce, request.uri().path());
+        let mut response = match passed {
+            Ok(_) => {
+                request.set_data(frame.clone());
+                request.set_data(self.console.clone());
+                match self.endpoint.call(request).await {
+                    Ok(response) => response,
+                    Err(error) => frame::error(&frame, &error),
+                }
+            }
+            Err(Refusal::First(way)) => send_first(way, &request),
+            Err(Refusal::Failure(failure)) => frame::error(&frame, &failure.into()),
+        };
+        frame::secure(&mut response, &nonce);
+        Ok(response)
+    }
+}
+
+/// Leads to where somebody gets in, and back here afterwards: to this page, or to the one whose form they sent.
+fn send_first(way: &str, request: &Request) -> Response {
+    let here = request.uri().path_and_query().map(ToString::to_string);
+    let form = || {
+        let referer = url::Url::parse(request.header(header::REFERER)?).ok()?;
+        Some(referer.path().to_owned())
+    };
+    let back = if *request.method() == Method::GET && request.headers().get(HTMX).is_none() { here } else { form() };
+    let back = back.filter(|path| local_path(path).is_some() && path != "/console/");
+    let way = match back {
+        Some(back) => format!("{way}?{}", url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &back).finish()),
+        None => way.to_owned(),
+    };
+    if request.headers().get(HTMX).is_some() {
+        // A fragment of a page is no place for a form to sign in: the whole page goes there.
+        let mut response = StatusCode::UNAUTHORIZED.into_response();
+        if let Ok(value) = HeaderValue::from_str(&way) {
+            response.headers_mut().insert(HTMX_REDIRECT, value);
+        }
+        return response;
+    }
+    frame::see_other(&way)
+}
+
+/// A path of the console, and nothing that a browser could take for another site.
+pub(super) fn local_path(text: &str) -> Option<&str> {
+    let odd = |c: char| c == '\\' || c.is_control() || c.is_whitespace();
+    (text.starts_with("/console/") && !text.contains("//") && !text.contains("..") && !text.contains(odd) && text.len() < 500)
+        .then_some(text)
+}
+
+/// Refuses what another site sends: a browser says so itself, or names the origin. What comes without either is not from a browser of this
+/// century and must name the origin.
+fn check_origin(console: &Console, request: &Request) -> Result<(), Failure> {
+    let own = console.base_url.origin().ascii_serialization();
+    let same = match (request.header(FETCH_SITE), request.header(header::ORIGIN)) {
+        (Some(site), _) => site == "same-origin",
+        (None, origin) => origin == Some(own.as_str()),
+    };
+    if same {
+        return Ok(());
+    }
+    Err(Failure::Forbidden(format!("This request was sent from another site. Open the console at {own}/console/ and try again.")))
+}
+
+async fn check_csrf(person: &Person, request: &mut Request) -> Result<(), Failure> {
+    let refused = || Failure::Forbidden("This form is out of date. Go back, load the page again and send it once more.".to_owned());
+    if let Some(given) = request.header(CSRF_HEADER) {
+        return if session::same_token(person, given) { Ok(()) } else { Err(refused()) };
+    }
+    if !request.content_type().is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+        return Err(refused());
+    }
+    let body = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await;
+    let body = body.map_err(|_| Failure::Malformed("The form is too large, or did not arrive whole.".to_owned()))?;
+    let mut given = url::form_urlencoded::parse(&body).filter(|(name, _)| name == "csrf").map(|(_, value)| value);
+    let right = given.next().is_some_and(|given| session::same_token(person, &given)) && given.next().is_none();
+    request.set_body(body.clone());
+    if right { Ok(()) } else { Err(refused()) }
+}

@@ -1,0 +1,129 @@
+//! The web console: people sign in, look, and act. Server-rendered; every route passes the one gate.
+//!
+//! An area of the console is a file with `pub(super) fn routes(table: Table) -> Table`, its line in [`table`], and its place in the rail
+//! (`frame::AREAS`). A handler takes `Person` and `Frame` as arguments; who may call it stands in the table, and nowhere else.
+
+mod confirm;
+mod failure;
+mod frame;
+mod gate;
+mod home;
+mod login;
+mod session;
+mod setup;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use domain::Timestamp;
+use jobs::Clock;
+use poem::Route;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use storage::{
+    Connection, Db, SecretBox, StorageError, Wake, entry_links,
+    security::{self, Actor, Event},
+};
+use url::Url;
+
+use crate::page::Page;
+
+use gate::Table;
+use session::Origin;
+
+/// What the console works with. Cheap to clone; every handler gets it as `Data<&Console>`.
+#[derive(Clone)]
+pub struct Console {
+    /// The database.
+    pub db: Db,
+    /// Encrypts what is stored as a secret.
+    pub secrets: SecretBox,
+    /// Wakes whoever waits for what was changed here.
+    pub wake: Wake,
+    /// Where this instance is found from outside.
+    pub base_url: Url,
+    /// What time it is.
+    pub clock: Clock,
+    /// The page whose console this is.
+    pub page: Arc<Page>,
+}
+
+impl Console {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Records something that needs no other change.
+    async fn record(&self, action: &'static str, actor: Actor, origin: &Origin, subject: String) -> Result<(), StorageError> {
+        let mut tx = self.db.begin().await?;
+        security::record(&mut tx, &event(action, actor, origin, subject)).await?;
+        tx.commit().await
+    }
+
+    /// Whether people reach us over TLS.
+    fn https(&self) -> bool {
+        self.base_url.scheme() == "https"
+    }
+}
+
+/// Something that happened without a before and an after.
+fn event<'a>(action: &'static str, actor: Actor, origin: &'a Origin, subject: String) -> Event<'a> {
+    Event { action, actor, address: Some(&origin.address), subject, before: Value::Null, after: Value::Null }
+}
+
+/// Adds everything below `/console` to `route`.
+pub(crate) fn add_to(route: Route, console: Console) -> Route {
+    table(console).add_to(route)
+}
+
+/// Every route of the console, with what it needs.
+fn table(console: Console) -> Table {
+    let table = Table::new(console);
+    let table = setup::routes(table);
+    let table = login::routes(table);
+    let table = confirm::routes(table);
+    home::routes(table)
+}
+
+/// Makes the link by which the first owner sets up, unless somebody has done so.
+///
+/// # Errors
+/// What the database said.
+pub async fn set_up_link(db: &Db, base_url: &Url, now: Timestamp) -> Result<Option<String>, StorageError> {
+    let mut tx = db.begin().await?;
+    if storage::users::is_set_up(&mut tx).await? {
+        return Ok(None);
+    }
+    let link = entry_link(&mut tx, &entry_links::Purpose::SetUp, base_url, now).await?;
+    let event = Event {
+        action: "set_up.link_made",
+        actor: Actor::CommandLine,
+        address: None,
+        subject: "set_up".to_owned(),
+        before: Value::Null,
+        after: Value::Null,
+    };
+    security::record(&mut tx, &event).await?;
+    tx.commit().await?;
+    Ok(Some(link))
+}
+
+/// Makes a link that lets somebody in once.
+///
+/// # Errors
+/// What the database said.
+pub async fn entry_link(
+    conn: &mut Connection,
+    purpose: &entry_links::Purpose,
+    base_url: &Url,
+    now: Timestamp,
+) -> Result<String, StorageError> {
+    let secret = entry_links::create(conn, purpose, now).await?;
+    let path = match purpose {
+        entry_links::Purpose::SetUp => "setup",
+        entry_links::Purpose::Invitation { .. } => "join",
+        entry_links::Purpose::Password { .. } => "password",
+    };
+    Ok(format!("{}/console/{path}/{}", base_url.as_str().trim_end_matches('/'), secret.expose_secret()))
+}

@@ -1,0 +1,125 @@
+//! Who may call what, for every route there is.
+
+use domain::{Permission, Role, Span};
+use poem::http::Method;
+
+use super::{Fixture, PASSWORD};
+use crate::console::{
+    gate::{Rule, Who},
+    table,
+};
+
+fn path_of(rule: &Rule) -> String {
+    rule.path.split('/').map(|part| if part.starts_with(':') { "1" } else { part }).collect::<Vec<_>>().join("/")
+}
+
+/// The routes are read from the table that registers them: a new one is tested as soon as it is there.
+#[tokio::test]
+async fn every_route_lets_in_exactly_the_roles_whose_permission_it_needs() {
+    let fixture = Fixture::new().await;
+    let rules = table(fixture.console.clone()).rules();
+    assert!(rules.len() >= 8, "{rules:?}");
+    for role in Role::ALL {
+        fixture.user(*role).await;
+    }
+    for role in Role::ALL {
+        for rule in rules.iter().filter(|rule| rule.needs.who != Who::Anybody && rule.path != "/console/log-out") {
+            let browser = fixture.signed_in(*role).await;
+            let (path, what) = (path_of(rule), format!("{role} {} {}", rule.method, rule.path));
+            let answer = if rule.method == Method::GET { browser.get(&path).await } else { browser.post(&path, &[]).await };
+            match rule.needs.who {
+                Who::Half => assert_eq!(answer.location(), "/console/log-in", "{what}"),
+                Who::May(permission) if !role.may(permission) => {
+                    assert_eq!(answer.status, 403, "{what}");
+                    assert!(answer.body.contains(&permission.to_string()), "{what}");
+                }
+                _ => assert!(answer.status != 403 && answer.status != 500 && !answer.location().starts_with("/console/log-in"), "{what}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_signing_in_and_no_act_without_its_token_and_from_elsewhere() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let stranger = fixture.browser();
+    for rule in table(fixture.console.clone()).rules() {
+        let (path, what) = (path_of(&rule), format!("{} {}", rule.method, rule.path));
+        if rule.method == Method::GET {
+            let answer = stranger.get(&path).await;
+            assert_eq!(rule.needs.who == Who::Anybody, !answer.location().starts_with("/console/log-in"), "{what}");
+            continue;
+        }
+        // What says that it comes from another site, or does not say where it comes from, is refused before anything else.
+        for headers in [
+            &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")][..],
+            &[("sec-fetch-site", "same-site"), ("origin", "https://other.example.com")],
+            &[("origin", "https://evil.example"), ("host", "evil.example")],
+            &[("origin", "https://status.example.com.evil.example")],
+            &[("origin", "http://status.example.com")],
+            &[("origin", "null")],
+            &[],
+        ] {
+            let owner = fixture.signed_in(Role::Owner).await;
+            let body = format!("csrf={}", owner.csrf().await);
+            assert_eq!(owner.send(rule.method.clone(), &path, headers, Some(body)).await.status, 403, "{what} {headers:?}");
+        }
+        if rule.needs.who != Who::Anybody {
+            let answer = stranger.send(rule.method.clone(), &path, &[("sec-fetch-site", "same-origin")], Some(String::new())).await;
+            assert!(answer.location().starts_with("/console/log-in"), "{what}");
+        }
+        if !matches!(rule.needs.who, Who::Anybody | Who::Half) {
+            let (owner, other) = (fixture.signed_in(Role::Owner).await, fixture.signed_in(Role::Owner).await);
+            for csrf in ["", "csrf=", "csrf=wrong", &format!("csrf={}", other.csrf().await)] {
+                let answer = owner.send(rule.method.clone(), &path, &[("sec-fetch-site", "same-origin")], Some(csrf.to_owned())).await;
+                assert_eq!(answer.status, 403, "{what} {csrf}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers_that_keep_it_safe() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    for (path, status) in [("/console/", 200), ("/console/nothing", 404), ("/console/log-out", 405), ("/console/setup/x", 404)] {
+        let answer = owner.get(path).await.expect(status);
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'nonce-") && !policy.contains("unsafe"), "{path} {policy}");
+        for part in ["frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'", "require-trusted-types-for 'script'"] {
+            assert!(policy.contains(part), "{path} {policy}");
+        }
+        let (_, nonce) = policy.split_once("'nonce-").unwrap();
+        let nonce = nonce.split('\'').next().unwrap();
+        assert!(answer.body.contains(&format!("<script nonce=\"{nonce}\"")), "{path}");
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), value, "{path} {name}");
+        }
+    }
+    let nonce = async || owner.get("/console/").await.header("content-security-policy").to_owned();
+    assert_ne!(nonce().await, nonce().await, "each answer has its own");
+}
+
+#[tokio::test]
+async fn after_ten_minutes_somebody_proves_again_who_they_are_and_their_old_cookie_is_worth_nothing() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    let before = owner.cookie().unwrap();
+    fixture.console.clock.advance(Span::mins(11));
+    owner.post("/console/confirm", &[("password", "something else entirely")]).await.expect(401);
+    owner.post("/console/confirm", &[("password", PASSWORD), ("next", "/console/")]).await.leads_to("/console/");
+    assert_ne!(owner.cookie().unwrap(), before);
+    owner.get("/console/").await.expect(200);
+    owner.set_cookie(&before);
+    owner.get("/console/").await.leads_to("/console/log-in");
+    assert!(Role::Owner.may(Permission::write(domain::Resource::Owners)));
+}
