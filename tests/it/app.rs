@@ -113,6 +113,11 @@ impl App {
         self.process.take().context("nothing runs")?.kill()
     }
 
+    /// What the process has printed.
+    pub(crate) fn output(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.folder.path().join("fanal.log"))?)
+    }
+
     /// The number of the process.
     pub(crate) fn pid(&self) -> Result<u32> {
         Ok(self.process.as_ref().context("nothing runs")?.id())

@@ -2,6 +2,7 @@
 
 mod app;
 mod checks;
+mod console;
 mod durability;
 mod fairness;
 mod faults;
