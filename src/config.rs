@@ -66,6 +66,9 @@ pub(crate) struct Config {
     /// separated by commas.
     #[arg(long = "security-contact", env = "FANAL_SECURITY_CONTACT", value_delimiter = ',', global = true)]
     pub(crate) security_contacts: Vec<server::page::SecurityContact>,
+    /// Roles that need a second factor to sign in to the console, separated by commas, such as `owner,admin`.
+    #[arg(long = "require-factor", env = "FANAL_REQUIRE_FACTOR", value_delimiter = ',', global = true)]
+    pub(crate) factor_roles: Vec<domain::Role>,
     /// Days a delivery is kept.
     #[arg(long, env = "FANAL_DELIVERY_RETENTION_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650), global = true)]
     pub(crate) delivery_retention_days: u16,

@@ -136,6 +136,8 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             base_url: base_url.clone(),
             clock: clock.clone(),
             page: page.clone(),
+            channels: channels.clone(),
+            factor_roles: config.factor_roles.clone().into(),
         };
         let admin = Admin { db: db.clone(), secrets, wake: wake.clone(), base_url: base_url.clone(), clock: || Clock::default().now() };
         let subscriptions = Subscriptions::new(db.clone(), channels, mail, base_url.clone(), page.clone(), clock.clone());

@@ -27,7 +27,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::channels::{links::Links, one_line};
+use crate::channels::{Letter, links::Links, one_line};
 pub use dkim::Dkim;
 use message::Content;
 
@@ -131,7 +131,15 @@ impl Email {
 
     pub(super) async fn send_confirmation(&self, page_name: &str, address: &str, link: &str, now: Timestamp) -> Result<(), SendError> {
         let id = format!("<confirmation.{:032x}@{}>", rand::random::<u128>(), self.from.email.domain());
-        let message = self.message(address, id, now, message::confirmation(page_name, link), |builder| builder)?;
+        self.deliver_once(self.message(address, id, now, message::confirmation(page_name, link), |builder| builder)?).await
+    }
+
+    pub(super) async fn send_letter(&self, address: &str, letter: Letter<'_>, now: Timestamp) -> Result<(), SendError> {
+        let id = format!("<letter.{:032x}@{}>", rand::random::<u128>(), self.from.email.domain());
+        self.deliver_once(self.message(address, id, now, message::letter(&letter), |builder| builder)?).await
+    }
+
+    async fn deliver_once(&self, message: Message) -> Result<(), SendError> {
         match self.deliver(message).await {
             Outcome::Delivered { .. } => Ok(()),
             Outcome::Transient { why, .. } => Err(SendError::Transient(why)),

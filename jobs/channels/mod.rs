@@ -53,6 +53,36 @@ impl Channels {
         let email = self.email.as_ref().ok_or(SendError::Off)?;
         email.send_confirmation(page_name, address, link, now()).await
     }
+
+    /// Writes to one of the team.
+    ///
+    /// # Errors
+    /// As [`Channels::send_confirmation`].
+    pub async fn send_letter(&self, address: &str, letter: Letter<'_>) -> Result<(), SendError> {
+        let email = self.email.as_ref().ok_or(SendError::Off)?;
+        email.send_letter(address, letter, now()).await
+    }
+
+    /// Whether mail can be sent at all.
+    #[must_use]
+    pub const fn sends_mail(&self) -> bool {
+        self.email.is_some()
+    }
+}
+
+/// A mail to one of the team, about their own account.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter<'a> {
+    /// The page it is about.
+    pub page_name: &'a str,
+    /// What it is about.
+    pub subject: &'a str,
+    /// What there is to say, one sentence or two.
+    pub text: &'a str,
+    /// Where it leads.
+    pub link: &'a str,
+    /// What to do if it was not the reader.
+    pub foot: &'a str,
 }
 
 fn mail_is_off() -> Outcome {

@@ -187,11 +187,15 @@ pub async fn delete_invitation(conn: &mut Connection, id: i64) -> Result<bool, S
     Ok(execute!(conn, sqlx::query("delete from entry_link where entry_link_id = $1 and purpose = 'invitation'").bind(id))? > 0)
 }
 
-/// Makes every link to somebody's account worthless.
+/// Makes every link to somebody's account worthless, and every invitation they gave.
 ///
 /// # Errors
 /// What the database said.
 pub async fn delete_of(conn: &mut Connection, user: UserId) -> Result<(), StorageError> {
-    execute!(conn, sqlx::query("delete from entry_link where account_id = $1").bind(user.0))?;
+    execute!(
+        conn,
+        sqlx::query("delete from entry_link where account_id = $1 or invited_by = (select email from account where account_id = $1)")
+            .bind(user.0)
+    )?;
     Ok(())
 }

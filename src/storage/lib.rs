@@ -10,6 +10,7 @@ pub mod configuration;
 mod db;
 pub mod deliveries;
 pub mod dependencies;
+pub mod devices;
 pub mod entry_links;
 mod error;
 pub mod fates;
@@ -42,6 +43,7 @@ pub mod subscriptions;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+pub mod tries;
 pub mod users;
 mod wake;
 

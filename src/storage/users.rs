@@ -246,6 +246,7 @@ pub async fn set_role(conn: &mut Connection, id: UserId, role: Role) -> Result<C
     if changed == Changed::Yes {
         execute!(conn, sqlx::query("update account set role = $2 where account_id = $1").bind(id.0).bind(role.as_str()))?;
         crate::sessions::end_all(conn, id, None).await?;
+        crate::entry_links::delete_of(conn, id).await?;
     }
     Ok(changed)
 }
@@ -263,6 +264,7 @@ pub async fn set_disabled(conn: &mut Connection, id: UserId, since: Option<Times
         )?;
         crate::sessions::end_all(conn, id, None).await?;
         crate::entry_links::delete_of(conn, id).await?;
+        crate::devices::forget_all(conn, id).await?;
     }
     Ok(changed)
 }

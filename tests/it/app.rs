@@ -1,8 +1,9 @@
 //! The real binary on a stack of real servers.
 
 use std::{
+    io::Write,
     path::Path,
-    process::{Command, ExitStatus},
+    process::{Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -137,7 +138,17 @@ impl App {
 
     /// Runs a command of the binary and returns what it printed.
     pub(crate) fn command(&self, arguments: &[&str]) -> Result<String> {
-        let output = Command::new(env!("CARGO_BIN_EXE_fanal")).args(arguments).envs(self.environment.iter().cloned()).output()?;
+        self.command_with_input(arguments, "")
+    }
+
+    /// Runs a command that reads `input`.
+    pub(crate) fn command_with_input(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fanal"));
+        command.args(arguments).envs(self.environment.iter().cloned()).envs(self.addresses.iter().cloned());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        // A command that reads nothing may be gone already.
+        let _ = child.stdin.take().context("standard input")?.write_all(input.as_bytes());
+        let output = child.wait_with_output()?;
         ensure!(
             output.status.success(),
             "fanal {arguments:?}: {}{}",

@@ -7,7 +7,10 @@ use reqwest::{Method, StatusCode, header};
 
 use crate::{
     app::{App, Stack, on_every_stack},
-    servers::wait_for,
+    servers::{
+        smtp::{Mail, SmtpServer},
+        wait_for,
+    },
 };
 
 const PASSWORD: &str = "violin harbour sandpaper";
@@ -43,7 +46,9 @@ impl Browser {
         let answer = request.send().await?;
         for set in answer.headers().get_all(header::SET_COOKIE) {
             let pair = set.to_str()?.split(';').next().unwrap_or_default().to_owned();
-            self.cookie = (!pair.ends_with('=')).then_some(pair);
+            if pair.starts_with("fanal-session=") {
+                self.cookie = (!pair.ends_with('=')).then_some(pair);
+            }
         }
         let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         Ok(Answer { status: answer.status(), location, body: answer.text().await? })
@@ -109,4 +114,66 @@ async fn from_the_first_start_to_logging_out(stack: Stack) -> Result<()> {
     app.finish().await
 }
 
-on_every_stack!(from_the_first_start_to_logging_out);
+/// The answer is the same for somebody and for nobody; only somebody gets mail, and the link in it works.
+async fn people_come_in_by_links_that_are_mailed(stack: Stack) -> Result<()> {
+    let smtp = SmtpServer::start()?;
+    let mail = [("FANAL_SMTP_URL", smtp.url()), ("FANAL_MAIL_FROM", "Acme <status@acme.example>".to_owned())];
+    let app = App::start(stack, "page: { name: Acme }\n", &mail).await?;
+    app.command_with_input(&["user", "create", "--email", "ada@example.com", "--role", "owner", "--password-stdin"], PASSWORD)?;
+    ensure!(
+        app.command_with_input(&["user", "create", "--email", "b@example.com", "--role", "owner", "--password-stdin"], "short").is_err()
+    );
+    let mut browser = Browser::new(&app);
+    let asked = async |browser: &mut Browser, email: &str| {
+        let answer = browser.post("/console/forgot", &[("email", email)]).await?;
+        Ok::<_, anyhow::Error>((answer.status, without_nonce(&answer.body).replace(email, "")))
+    };
+    ensure!(asked(&mut browser, "nobody@example.com").await? == asked(&mut browser, "ada@example.com").await?);
+    let mails = smtp.wait_for_mails(1, SOON).await?;
+    let path = mailed_path(&app, mails.last().context("a mail")?)?;
+    ensure!(browser.get(&path).await?.status == 200 && browser.get(&path).await?.status == 200, "a mail scanner uses nothing up");
+    let other = "cello marina emery paper";
+    ensure!(browser.post(&path, &[("password", other)]).await?.location == "/console/log-in");
+    smtp.wait_for_mails(2, SOON).await?;
+    ensure!(browser.post("/console/log-in", &[("email", "ada@example.com"), ("password", other)]).await?.location == "/console/");
+    let page = browser.get("/console/team").await?.body;
+    let invitation = [("csrf", csrf(&page)?), ("email", "eve@example.com".to_owned()), ("role", "operator".to_owned())];
+    let invitation = invitation.each_ref().map(|(name, value)| (*name, value.as_str()));
+    ensure!(browser.post("/console/team/invitations", &invitation).await?.location == "/console/team");
+    let mails = smtp.wait_for_mails(3, SOON).await?;
+    let invited = mails.iter().find(|mail| mail.to.iter().any(|to| to.contains("eve@example.com"))).context("an invitation")?;
+    let mut eve = Browser::new(&app);
+    let path = mailed_path(&app, invited)?;
+    ensure!(eve.post(&path, &[("name", "Eve"), ("password", PASSWORD)]).await?.location == "/console/");
+    // From another browser, of which she is told.
+    let mut elsewhere = Browser::new(&app);
+    ensure!(elsewhere.post("/console/log-in", &[("email", "eve@example.com"), ("password", PASSWORD)]).await?.location == "/console/");
+    let mails = smtp.wait_for_mails(4, SOON).await?;
+    ensure!(mails.iter().any(|mail| String::from_utf8_lossy(&mail.raw).contains("A new browser signed in")));
+    ensure!(app.command(&["user", "list"])?.contains("eve@example.com\tEve\toperator\tactive"));
+    app.command(&["user", "disable", "eve@example.com"])?;
+    ensure!(eve.get("/console/").await?.location == "/console/log-in", "at once");
+    let reset = app.command(&["user", "link", "ada@example.com"])?;
+    ensure!(reset.starts_with(&format!("{}/console/password/", app.base)));
+    app.command(&["user", "reset-factors", "ada@example.com"])?;
+    app.finish().await
+}
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// What differs in every answer.
+fn without_nonce(page: &str) -> String {
+    let mut parts = page.split("nonce=\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    first + &parts.filter_map(|part| part.split_once('"')).map(|(_, rest)| rest).collect::<String>()
+}
+
+/// Where the link of a mail leads.
+fn mailed_path(app: &App, mail: &Mail) -> Result<String> {
+    let text = String::from_utf8_lossy(&mail.raw).replace("=\r\n", "");
+    let start = format!("{}/console/", app.base);
+    let (_, rest) = text.split_once(&start).context("a link in the mail")?;
+    Ok(format!("/console/{}", rest.split(|c: char| c.is_whitespace() || c == '"' || c == '<').next().unwrap_or_default()))
+}
+
+on_every_stack!(people_come_in_by_links_that_are_mailed, from_the_first_start_to_logging_out);

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::LazyLock};
 use domain::{Claimed, ComponentId, IncidentStatus, MaintenanceStatus, Notice, NoticeAbout, NoticeKind, Status, Timestamp};
 use jiff::tz::TimeZone;
 
-use crate::channels::{links::Links, one_line};
+use crate::channels::{Letter, links::Links, one_line};
 
 /// The longest subject. Longer ones are cut.
 const MAX_SUBJECT_CHARS: usize = 200;
@@ -63,16 +63,22 @@ pub(super) fn notice(claimed: &Claimed, links: &Links) -> Content {
 /// Asks whether the owner of the address wants what somebody has asked for.
 pub(super) fn confirmation(page_name: &str, link: &str) -> Content {
     let page = one_line(page_name, MAX_SUBJECT_CHARS / 2);
-    let subject = format!("[{page}] Confirm your subscription");
     let ask = format!("Somebody, most likely you, asked for updates of {page} to be sent to this address. To get them, confirm here:");
     let foot = "If it was not you, ignore this mail: nothing will be sent.";
+    letter(&Letter { page_name, subject: "Confirm your subscription", text: &ask, link, foot })
+}
+
+/// A few words and a link.
+pub(super) fn letter(letter: &Letter<'_>) -> Content {
+    let Letter { page_name, subject, text: ask, link, foot } = letter;
+    let subject = one_line(&format!("[{}] {subject}", one_line(page_name, MAX_SUBJECT_CHARS / 2)), MAX_SUBJECT_CHARS);
     let text = format!("{ask}\n\n{link}\n\n{foot}\n");
     let main = format!(
         "<p style=\"margin:0 0 16px\">{}</p><p style=\"margin:16px 0\"><a href=\"{link}\" style=\"color:#0b57d0\">{link}</a></p>",
-        escape(&ask),
+        escape(ask),
         link = escape(link),
     );
-    Content { html: frame(&subject, &main, foot), subject, text }
+    Content { html: frame(&subject, &main, &escape(foot)), subject, text }
 }
 
 /// What both forms of a mail say.

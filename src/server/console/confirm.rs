@@ -1,6 +1,7 @@
 //! `/console/confirm`: somebody who is signed in proves again who they are, before what gives power away or cannot be undone.
 
 use askama::Template;
+use domain::Span;
 use poem::{
     Response, handler,
     http::StatusCode,
@@ -10,40 +11,46 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use storage::{
     passwords::{self, Verdict},
-    sessions, users,
+    sessions, tries, users,
 };
 
 use super::{
-    Console,
+    Console, code,
     failure::Failure,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
-    login::Way,
+    login::{Way, too_soon},
     session::{self, Origin, Person},
 };
 
+/// Proofs that may be tried before the next has to wait.
+const FREE_TRIES: i32 = 5;
+
 pub(super) fn routes(table: Table) -> Table {
-    table.get("/console/confirm", Needs::signed_in(), form).post("/console/confirm", Needs::signed_in(), confirm)
+    let needs = Needs::signed_in().before_factor();
+    table.get("/console/confirm", needs, form).post("/console/confirm", needs, confirm)
 }
 
 #[derive(Template)]
 #[template(path = "console/confirm.html")]
 struct Confirm<'a> {
     frame: &'a Frame,
-    email: &'a str,
+    person: &'a Person,
     next: &'a str,
     error: Option<&'a str>,
 }
 
 #[handler]
 fn form(person: Person, frame: Frame, Query(way): Query<Way>) -> Response {
-    show(StatusCode::OK, &Confirm { frame: &frame, email: &person.email, next: way.path(), error: None })
+    show(StatusCode::OK, &Confirm { frame: &frame, person: &person, next: way.path(), error: None })
 }
 
 #[derive(Deserialize)]
 struct Proof {
     #[serde(default)]
     password: SecretString,
+    #[serde(default)]
+    code: String,
     #[serde(flatten)]
     way: Way,
 }
@@ -56,16 +63,36 @@ async fn confirm(
     Form(proof): Form<Proof>,
     Data(console): Data<&Console>,
 ) -> Result<Response, Failure> {
-    let stored = users::password(&mut console.db.read().await?, person.user_id).await?;
-    if passwords::verify(&proof.password, stored.as_deref()).await? == Verdict::Wrong {
-        console.record("session.proof_refused", person.actor(), &origin, format!("session:{}", person.session)).await?;
-        let error = Some("The password is wrong.");
-        return Ok(show(StatusCode::UNAUTHORIZED, &Confirm { frame: &frame, email: &person.email, next: proof.way.path(), error }));
+    let page = |status, error: &str| show(status, &Confirm { frame: &frame, person: &person, next: proof.way.path(), error: Some(error) });
+    if let Some(wait) = take_try(console, &person).await? {
+        return Ok(too_soon(wait, |error| page(StatusCode::TOO_MANY_REQUESTS, error)));
     }
+    let code = proof.code.trim();
+    let by_password = code.is_empty() && is_password(console, &person, &proof.password).await?;
     let mut tx = console.db.begin().await?;
+    if !by_password && (code.is_empty() || code::take_code(console, &mut tx, &person, code).await?.is_none()) {
+        drop(tx);
+        console.record("session.proof_refused", person.actor(), &origin, format!("session:{}", person.session)).await?;
+        return Ok(page(StatusCode::UNAUTHORIZED, "That is wrong."));
+    }
+    tries::forget(&mut tx, &tries::of_proof(person.user_id)).await?;
     let secret = sessions::prove(&mut tx, person.session, console.now()).await?;
     tx.commit().await?;
     let mut response = see_other(proof.way.path());
     session::set_cookie(console, &mut response, &secret);
     Ok(response)
+}
+
+/// How long to wait before the next proof, if it comes too soon.
+pub(super) async fn take_try(console: &Console, person: &Person) -> Result<Option<Span>, Failure> {
+    let mut tx = console.db.begin_lazily().await?;
+    let taken = tries::take(&mut tx, &tries::of_proof(person.user_id), FREE_TRIES, console.now()).await?;
+    tx.commit().await?;
+    Ok(taken.err())
+}
+
+/// Whether this is the password of somebody who is signed in.
+pub(super) async fn is_password(console: &Console, person: &Person, password: &SecretString) -> Result<bool, Failure> {
+    let stored = users::password(&mut console.db.read().await?, person.user_id).await?;
+    Ok(passwords::verify(password, stored.as_deref()).await? != Verdict::Wrong)
 }

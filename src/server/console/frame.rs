@@ -9,6 +9,8 @@ use poem::{
     web::Html,
 };
 
+use secrecy::SecretString;
+
 use crate::page::{
     assets,
     headers::{OPENER_POLICY, PERMISSIONS, PERMISSIONS_POLICY, RESOURCE_POLICY},
@@ -17,7 +19,7 @@ use crate::page::{
 use super::{
     Console,
     failure::{self, Failure},
-    session::Person,
+    session::{self, Person},
 };
 
 /// A place in the rail.
@@ -29,7 +31,11 @@ pub(super) struct Area {
 }
 
 /// The rail, top to bottom; on a phone the first four stand in a bar at the bottom.
-const AREAS: &[Area] = &[Area { path: "/console/", name: "Now", needs: Some(Permission::read(Resource::Incidents)) }];
+const AREAS: &[Area] = &[
+    Area { path: "/console/", name: "Now", needs: Some(Permission::read(Resource::Incidents)) },
+    Area { path: "/console/team", name: "Team", needs: Some(Permission::read(Resource::Users)) },
+    Area { path: "/console/profile", name: "Profile", needs: None },
+];
 
 /// Lets one script of ours run in one answer.
 #[derive(Clone, Debug)]
@@ -71,6 +77,13 @@ impl Frame {
     /// Whether the page belongs to this area.
     pub(super) fn is_in(&self, area: &&Area) -> bool {
         if area.path == "/console/" { self.path == area.path } else { self.path.starts_with(area.path) }
+    }
+
+    /// The session has got another secret while this page was made: its forms need another token.
+    pub(super) fn renew_csrf(&mut self, secret: &SecretString) {
+        if let Some(person) = &mut self.person {
+            person.csrf = session::csrf_token(secret);
+        }
     }
 
     /// The token for forms; empty for visitors.

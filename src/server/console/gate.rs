@@ -45,11 +45,13 @@ pub(super) struct Needs {
     pub(super) who: Who,
     /// Whether they must have proved who they are within the last ten minutes.
     pub(super) fresh: bool,
+    /// Whether somebody whose role needs a second factor may go there before they have one.
+    pub(super) before_factor: bool,
 }
 
 impl Needs {
     const fn who(who: Who) -> Self {
-        Self { who, fresh: false }
+        Self { who, fresh: false, before_factor: false }
     }
 
     /// For everybody: what lets people in.
@@ -77,6 +79,11 @@ impl Needs {
     /// And they must have proved who they are within the last ten minutes: for secrets, roles, tokens, deletion.
     pub(super) const fn fresh(self) -> Self {
         Self { fresh: true, ..self }
+    }
+
+    /// Also for those whose role needs a second factor that they do not have: what leads to it, and out.
+    pub(super) const fn before_factor(self) -> Self {
+        Self { before_factor: true, ..self }
     }
 }
 
@@ -202,6 +209,9 @@ impl Gate {
                 Some(full.as_ref().ok_or(Refusal::First(way))?)
             }
         };
+        if person.is_some_and(|person| person.lacks_factor) && !self.needs.before_factor && self.needs.who != Who::Anybody {
+            return Err(Refusal::First("/console/profile/factor"));
+        }
         if let (Who::May(permission), Some(person)) = (self.needs.who, person)
             && !person.may(permission)
         {

@@ -3,21 +3,29 @@
 //! An area of the console is a file with `pub(super) fn routes(table: Table) -> Table`, its line in [`table`], and its place in the rail
 //! (`frame::AREAS`). A handler takes `Person` and `Frame` as arguments; who may call it stands in the table, and nowhere else.
 
+mod code;
 mod confirm;
+mod entry;
+mod factor;
 mod failure;
+mod forgot;
 mod frame;
 mod gate;
 mod home;
+mod letters;
 mod login;
+mod profile;
 mod session;
 mod setup;
+mod sign_in;
+mod team;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use domain::Timestamp;
-use jobs::Clock;
+use domain::{Role, Timestamp};
+use jobs::{Clock, channels::Channels};
 use poem::Route;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -47,6 +55,10 @@ pub struct Console {
     pub clock: Clock,
     /// The page whose console this is.
     pub page: Arc<Page>,
+    /// How to reach people.
+    pub channels: Arc<Channels>,
+    /// The roles that need a second factor.
+    pub factor_roles: Arc<[Role]>,
 }
 
 impl Console {
@@ -80,10 +92,19 @@ pub(crate) fn add_to(route: Route, console: Console) -> Route {
 /// Every route of the console, with what it needs.
 fn table(console: Console) -> Table {
     let table = Table::new(console);
-    let table = setup::routes(table);
-    let table = login::routes(table);
-    let table = confirm::routes(table);
-    home::routes(table)
+    let areas = [
+        setup::routes,
+        entry::routes,
+        forgot::routes,
+        login::routes,
+        code::routes,
+        confirm::routes,
+        profile::routes,
+        factor::routes,
+        team::routes,
+        home::routes,
+    ];
+    areas.into_iter().fold(table, |table, routes| routes(table))
 }
 
 /// Makes the link by which the first owner sets up, unless somebody has done so.

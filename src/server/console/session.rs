@@ -21,6 +21,11 @@ use super::{Console, failure::Failure};
 const COOKIE: &str = "__Host-fanal";
 /// Its name over plain HTTP, where browsers refuse the other: for trying things out on the own machine.
 const PLAIN_COOKIE: &str = "fanal-session";
+/// Where a browser keeps that somebody has signed in with it.
+const DEVICE_COOKIE: &str = "__Host-fanal-device";
+const PLAIN_DEVICE_COOKIE: &str = "fanal-device";
+/// As long as browsers keep anything.
+const DEVICE_SECS: u32 = 400 * 86_400;
 /// The longest cookie looked up.
 const MAX_COOKIE_CHARS: usize = 100;
 
@@ -39,6 +44,8 @@ pub(crate) struct Person {
     pub(crate) proved_at: Timestamp,
     /// Whether they have a second factor.
     pub(crate) has_factor: bool,
+    /// Whether their role needs one that they do not have: nothing else may be done then.
+    pub(crate) lacks_factor: bool,
 }
 
 impl Person {
@@ -76,6 +83,8 @@ impl<'a> FromRequest<'a> for HalfPerson {
 pub(crate) struct Origin {
     pub(crate) address: String,
     pub(crate) user_agent: String,
+    /// What the browser is known by, if it claims to be.
+    pub(crate) device: Option<SecretString>,
 }
 
 impl Origin {
@@ -87,7 +96,9 @@ impl Origin {
 impl<'a> FromRequest<'a> for Origin {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         let address = proxies::client(request).map(|address| address.to_string()).unwrap_or_default();
-        Ok(Self { address, user_agent: request.header(header::USER_AGENT).unwrap_or_default().to_owned() })
+        let https = request.data::<Console>().is_none_or(Console::https);
+        let device = cookie(request, if https { DEVICE_COOKIE } else { PLAIN_DEVICE_COOKIE });
+        Ok(Self { address, user_agent: request.header(header::USER_AGENT).unwrap_or_default().to_owned(), device })
     }
 }
 
@@ -103,11 +114,11 @@ pub(super) async fn look_up(console: &Console, request: &Request) -> Result<Foun
     let Some(secret) = cookie(request, name(console.https())) else { return Ok(Found::Nobody) };
     let Some(session) = sessions::find(&console.db, &secret, console.now()).await? else { return Ok(Found::Nobody) };
     let stage = session.stage;
-    let person = person(session, &secret);
+    let person = person(console, session, &secret);
     Ok(if stage == Stage::Full { Found::Full(person) } else { Found::Half(person) })
 }
 
-fn person(session: Session, secret: &SecretString) -> Person {
+fn person(console: &Console, session: Session, secret: &SecretString) -> Person {
     Person {
         user_id: session.user.id,
         email: session.user.email,
@@ -117,11 +128,12 @@ fn person(session: Session, secret: &SecretString) -> Person {
         csrf: csrf_token(secret),
         proved_at: session.proved_at,
         has_factor: session.user.has_factor,
+        lacks_factor: !session.user.has_factor && console.factor_roles.contains(&session.user.role),
     }
 }
 
 /// Follows from the cookie, which other sites can send along but not read.
-fn csrf_token(secret: &SecretString) -> String {
+pub(super) fn csrf_token(secret: &SecretString) -> String {
     hex(&Sha256::new().chain_update("fanal csrf ").chain_update(secret.expose_secret()).finalize())
 }
 
@@ -153,6 +165,12 @@ fn cookie(request: &Request, name: &str) -> Option<SecretString> {
 /// Gives the browser the session's secret, until it is closed.
 pub(super) fn set_cookie(console: &Console, response: &mut Response, secret: &SecretString) {
     append(response, &format!("{}={}; {}", name(console.https()), secret.expose_secret(), attributes(console)));
+}
+
+/// Gives the browser what it is known by from now on.
+pub(super) fn set_device_cookie(console: &Console, response: &mut Response, secret: &SecretString) {
+    let name = if console.https() { DEVICE_COOKIE } else { PLAIN_DEVICE_COOKIE };
+    append(response, &format!("{name}={}; {}; Max-Age={DEVICE_SECS}", secret.expose_secret(), attributes(console)));
 }
 
 /// Takes the session's secret from the browser.

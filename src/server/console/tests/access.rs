@@ -1,6 +1,6 @@
 //! Who may call what, for every route there is.
 
-use domain::{Permission, Role, Span};
+use domain::{Role, Span};
 use poem::http::Method;
 
 use super::{Fixture, PASSWORD};
@@ -10,7 +10,7 @@ use crate::console::{
 };
 
 fn path_of(rule: &Rule) -> String {
-    rule.path.split('/').map(|part| if part.starts_with(':') { "1" } else { part }).collect::<Vec<_>>().join("/")
+    rule.path.split('/').map(|part| if part.starts_with(':') { "999999" } else { part }).collect::<Vec<_>>().join("/")
 }
 
 /// The routes are read from the table that registers them: a new one is tested as soon as it is there.
@@ -18,17 +18,18 @@ fn path_of(rule: &Rule) -> String {
 async fn every_route_lets_in_exactly_the_roles_whose_permission_it_needs() {
     let fixture = Fixture::new().await;
     let rules = table(fixture.console.clone()).rules();
-    assert!(rules.len() >= 8, "{rules:?}");
+    assert!(rules.len() >= 30, "{rules:?}");
     for role in Role::ALL {
         fixture.user(*role).await;
     }
+    let ends = ["/console/log-out"];
     for role in Role::ALL {
-        for rule in rules.iter().filter(|rule| rule.needs.who != Who::Anybody && rule.path != "/console/log-out") {
-            let browser = fixture.signed_in(*role).await;
+        let browser = fixture.signed_in(*role).await;
+        for rule in rules.iter().filter(|rule| rule.needs.who != Who::Anybody && !ends.contains(&rule.path)) {
             let (path, what) = (path_of(rule), format!("{role} {} {}", rule.method, rule.path));
             let answer = if rule.method == Method::GET { browser.get(&path).await } else { browser.post(&path, &[]).await };
             match rule.needs.who {
-                Who::Half => assert_eq!(answer.location(), "/console/log-in", "{what}"),
+                Who::Half => assert!(answer.location().starts_with("/console/log-in"), "{what}"),
                 Who::May(permission) if !role.may(permission) => {
                     assert_eq!(answer.status, 403, "{what}");
                     assert!(answer.body.contains(&permission.to_string()), "{what}");
@@ -44,6 +45,7 @@ async fn nobody_gets_in_without_signing_in_and_no_act_without_its_token_and_from
     let fixture = Fixture::new().await;
     fixture.user(Role::Owner).await;
     let stranger = fixture.browser();
+    let (owner, other) = (fixture.signed_in(Role::Owner).await, fixture.signed_in(Role::Owner).await);
     for rule in table(fixture.console.clone()).rules() {
         let (path, what) = (path_of(&rule), format!("{} {}", rule.method, rule.path));
         if rule.method == Method::GET {
@@ -61,7 +63,6 @@ async fn nobody_gets_in_without_signing_in_and_no_act_without_its_token_and_from
             &[("origin", "null")],
             &[],
         ] {
-            let owner = fixture.signed_in(Role::Owner).await;
             let body = format!("csrf={}", owner.csrf().await);
             assert_eq!(owner.send(rule.method.clone(), &path, headers, Some(body)).await.status, 403, "{what} {headers:?}");
         }
@@ -70,7 +71,6 @@ async fn nobody_gets_in_without_signing_in_and_no_act_without_its_token_and_from
             assert!(answer.location().starts_with("/console/log-in"), "{what}");
         }
         if !matches!(rule.needs.who, Who::Anybody | Who::Half) {
-            let (owner, other) = (fixture.signed_in(Role::Owner).await, fixture.signed_in(Role::Owner).await);
             for csrf in ["", "csrf=", "csrf=wrong", &format!("csrf={}", other.csrf().await)] {
                 let answer = owner.send(rule.method.clone(), &path, &[("sec-fetch-site", "same-origin")], Some(csrf.to_owned())).await;
                 assert_eq!(answer.status, 403, "{what} {csrf}");
@@ -114,12 +114,14 @@ async fn after_ten_minutes_somebody_proves_again_who_they_are_and_their_old_cook
     fixture.user(Role::Owner).await;
     let owner = fixture.signed_in(Role::Owner).await;
     let before = owner.cookie().unwrap();
+    owner.get("/console/profile/factor").await.expect(200);
     fixture.console.clock.advance(Span::mins(11));
+    owner.get("/console/profile/factor").await.leads_to("/console/confirm?next=%2Fconsole%2Fprofile%2Ffactor");
+    owner.post("/console/team/999/delete", &[]).await.leads_to("/console/confirm");
     owner.post("/console/confirm", &[("password", "something else entirely")]).await.expect(401);
     owner.post("/console/confirm", &[("password", PASSWORD), ("next", "/console/")]).await.leads_to("/console/");
     assert_ne!(owner.cookie().unwrap(), before);
     owner.get("/console/").await.expect(200);
     owner.set_cookie(&before);
     owner.get("/console/").await.leads_to("/console/log-in");
-    assert!(Role::Owner.may(Permission::write(domain::Resource::Owners)));
 }

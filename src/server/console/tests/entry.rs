@@ -5,7 +5,7 @@ use storage::{entry_links::Purpose, users};
 
 use super::{Fixture, PASSWORD};
 
-fn owner_fields<'a>(email: &'a str) -> [(&'a str, &'a str); 3] {
+fn owner_fields(email: &str) -> [(&str, &str); 3] {
     [("name", "Grace Hopper"), ("email", email), ("password", PASSWORD)]
 }
 

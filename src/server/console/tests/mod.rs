@@ -2,15 +2,25 @@
 
 mod access;
 mod entry;
+mod factors;
+mod people;
+mod tries;
 
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use domain::{Role, UserId};
-use jobs::Clock;
+use jobs::{
+    Clock,
+    channels::Channels,
+    egress::{Egress, EgressPolicy},
+};
 use poem::{
     EndpointExt, Route,
     endpoint::BoxEndpoint,
@@ -75,6 +85,11 @@ impl Answer {
 
 impl Fixture {
     async fn new() -> Self {
+        Self::with_factor_for(&[]).await
+    }
+
+    /// A console where these roles need a second factor.
+    async fn with_factor_for(factor_roles: &[Role]) -> Self {
         static N: AtomicU32 = AtomicU32::new(0);
         let folder = std::env::temp_dir().join(format!("fanal-console-{}-{}", std::process::id(), N.fetch_add(1, Ordering::Relaxed)));
         let db = Db::open(&format!("sqlite://{}", folder.join("fanal.db").display())).await.unwrap();
@@ -86,6 +101,12 @@ impl Fixture {
             wake: Wake::new(db.clone()),
             secrets: SecretBox::new(&SecretBox::generate_key()).unwrap(),
             page: Page::new(snapshot, Setup::default(), CancellationToken::new()),
+            channels: Arc::new(Channels::new(
+                Egress::new(EgressPolicy { allow_private: false, require_tls: false }).unwrap(),
+                None,
+                &base_url,
+            )),
+            factor_roles: factor_roles.into(),
             base_url,
             clock,
             db,
@@ -162,6 +183,9 @@ impl Browser<'_> {
                 assert!(attributes.contains(&wanted), "{cookie:?}");
             }
             assert!(name.starts_with("__Host-"), "{name}");
+            if name.ends_with("-device") {
+                assert!(attributes.contains(&"Max-Age=34560000"), "{cookie:?}");
+            }
             if value.is_empty() {
                 self.cookies.borrow_mut().remove(name);
             } else {
@@ -191,9 +215,13 @@ impl Browser<'_> {
         if self.cookies.borrow().is_empty() {
             return String::new();
         }
-        let page = self.get("/console/confirm").await.body;
-        let (_, rest) = page.split_once("name=\"csrf\" value=\"").unwrap_or_default();
-        rest.split('"').next().unwrap_or_default().to_owned()
+        for path in ["/console/confirm", "/console/log-in/code"] {
+            let page = self.get(path).await.body;
+            if let Some((_, rest)) = page.split_once("name=\"csrf\" value=\"") {
+                return rest.split('"').next().unwrap_or_default().to_owned();
+            }
+        }
+        String::new()
     }
 
     async fn log_in(&self, email: &str, password: &str) -> Answer {
@@ -202,6 +230,11 @@ impl Browser<'_> {
 
     fn cookie(&self) -> Option<String> {
         self.cookies.borrow().get("__Host-fanal").cloned()
+    }
+
+    /// A browser that has never been here.
+    fn forget_device(&self) {
+        self.cookies.borrow_mut().remove("__Host-fanal-device");
     }
 
     fn set_cookie(&self, value: &str) {

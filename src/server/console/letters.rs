@@ -1,0 +1,53 @@
+//! Mail to people about their own account. It is sent in the background: how long it takes would tell who is known.
+
+use std::time::Duration;
+
+use jobs::channels::{Letter, email::SendError};
+use tracing::warn;
+
+use super::Console;
+
+/// How long to wait before each try.
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(10), Duration::from_secs(120)];
+
+/// What is written.
+pub(super) struct Words {
+    pub(super) subject: &'static str,
+    pub(super) text: String,
+    pub(super) link: String,
+    pub(super) foot: &'static str,
+}
+
+impl Console {
+    /// Writes to somebody, if mail can be sent.
+    pub(super) fn write(&self, email: &str, words: Words) {
+        if !self.channels.sends_mail() {
+            return;
+        }
+        let (channels, page_name, email) = (self.channels.clone(), self.page.name(), email.to_owned());
+        tokio::spawn(async move {
+            for pause in PAUSES {
+                tokio::time::sleep(pause).await;
+                let letter =
+                    Letter { page_name: &page_name, subject: words.subject, text: &words.text, link: &words.link, foot: words.foot };
+                match channels.send_letter(&email, letter).await {
+                    Ok(()) => return,
+                    Err(error @ SendError::Transient(_)) => warn!(%error, "Could not write to one of the team; trying again"),
+                    Err(error) => return warn!(%error, "Could not write to one of the team"),
+                }
+            }
+        });
+    }
+
+    /// Tells somebody what happened to their account.
+    pub(super) fn tell(&self, email: &str, subject: &'static str, text: String) {
+        let link = self.link("profile");
+        let foot = "If it was not you, choose a new password now, end all other sessions, and tell an owner of this page.";
+        self.write(email, Words { subject, text, link, foot });
+    }
+
+    /// The address of one of our pages.
+    pub(super) fn link(&self, path: &str) -> String {
+        format!("{}/console/{path}", self.base_url.as_str().trim_end_matches('/'))
+    }
+}
