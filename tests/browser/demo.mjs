@@ -16,9 +16,11 @@ export async function start(settings = {}) {
   let said = "";
   const fanal = spawn(process.env.FANAL_BIN, ["demo"], { env: { ...process.env, FANAL_LISTEN: `127.0.0.1:${port}`, FANAL_OPS_LISTEN: `127.0.0.1:${ops}`, ...settings } });
   fanal.stderr.on("data", text => { said += text; });
+  fanal.stdout.on("data", text => { said += text; });
   for (let n = 0; n < 300 && !/ -d '/.test(said); n++) await new Promise(done => setTimeout(done, 100));
   const alert = / -d '(.*)'/.exec(said)?.[1];
   assert.ok(alert, `the demo starts and prints a curl line:\n${said}`);
+  const setUp = /\S+\/console\/setup\/\S+/.exec(said)?.[0];
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
-  return { base: `http://127.0.0.1:${port}/`, alert, browser, stop: async () => { await browser.close(); fanal.kill("SIGINT"); } };
+  return { base: `http://127.0.0.1:${port}/`, alert, setUp, browser, stop: async () => { await browser.close(); fanal.kill("SIGINT"); } };
 }
