@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use reqwest::{Method, StatusCode, header};
+use totp_rs::{Builder, Secret};
 
 use crate::{
     app::{App, Stack, on_every_stack},
@@ -159,6 +160,69 @@ async fn people_come_in_by_links_that_are_mailed(stack: Stack) -> Result<()> {
     app.finish().await
 }
 
+/// Whoever tries at the same time as others gets one owner, one code, one place in the count; the databases see to it.
+async fn what_may_happen_once_happens_once(stack: Stack) -> Result<()> {
+    let app = App::start(stack, "page: { name: Acme }\n", &[]).await?;
+    let links: Vec<String> = (0..4).map(|_| Ok(app.command(&["user", "link"])?.trim().to_owned())).collect::<Result<_>>()?;
+    let set_ups = (0..20).map(|n| {
+        let (mut browser, link) = (Browser::new(&app), &links[n % links.len()]);
+        let path = link.strip_prefix(&app.base).unwrap_or_default().to_owned();
+        async move {
+            let email = format!("o{n}@example.com");
+            browser.post(&path, &[("name", "Grace"), ("email", &email), ("password", PASSWORD)]).await.map(|answer| (answer.status, email))
+        }
+    });
+    let answers = futures::future::try_join_all(set_ups).await?;
+    let owners: Vec<&String> = answers.iter().filter(|(status, _)| *status == 303).map(|(_, email)| email).collect();
+    ensure!(owners.len() == 1 && answers.iter().all(|(status, _)| [303, 404].contains(&status.as_u16())), "{answers:?}");
+    ensure!(app.command(&["user", "list"])?.lines().count() == 1);
+    let credentials = [("email", owners[0].as_str()), ("password", PASSWORD)];
+
+    let mut browser = Browser::new(&app);
+    browser.post("/console/log-in", &credentials).await?;
+    let token = csrf(&browser.get("/console/").await?.body)?;
+    browser.post("/console/profile/factor/begin", &[("csrf", &token)]).await?;
+    let page = browser.get("/console/profile/factor").await?.body;
+    let (_, key) = page.split_once("<code class=\"key\">").context("a key")?;
+    let key: String = key.split('<').next().unwrap_or_default().split(' ').collect();
+    let app_of = || {
+        Ok::<_, anyhow::Error>(Builder::new().with_secret(Secret::try_from_base32(&key).map_err(|_| anyhow::anyhow!("a key"))?).build()?)
+    };
+    let code = |steps: i64| {
+        Ok::<_, anyhow::Error>(app_of()?.generate(u64::try_from(jiff::Timestamp::now().as_second() + steps * 30)?).to_string())
+    };
+    ensure!(browser.post("/console/profile/factor", &[("csrf", &token), ("code", &code(0)?)]).await?.status == 200);
+    let mut halves = Vec::new();
+    for _ in 0..4 {
+        let mut half = Browser::new(&app);
+        ensure!(half.post("/console/log-in", &credentials).await?.location.starts_with("/console/log-in/code"));
+        let token = csrf(&half.get("/console/log-in/code").await?.body)?;
+        halves.push((half, token));
+    }
+    let code = code(1)?;
+    let tries = halves.iter_mut().map(|(half, token)| {
+        let code = code.clone();
+        async move { half.post("/console/log-in/code", &[("csrf", token), ("code", &code)]).await.map(|answer| answer.status.as_u16()) }
+    });
+    let mut statuses = futures::future::try_join_all(tries).await?;
+    statuses.sort_unstable();
+    ensure!(statuses == [303, 401, 401, 401], "{statuses:?}");
+
+    // Thirty at once are thirty tries: five are free for an account, and the rest wait.
+    let wrong = (0..30).map(|_| {
+        let mut browser = Browser::new(&app);
+        async move {
+            let fields = [("email", "nobody@example.com"), ("password", "wrong wrong wrong")];
+            browser.post("/console/log-in", &fields).await.map(|answer| answer.status.as_u16())
+        }
+    });
+    let statuses = futures::future::try_join_all(wrong).await?;
+    let (wrong, waiting) =
+        (statuses.iter().filter(|status| **status == 401).count(), statuses.iter().filter(|status| **status == 429).count());
+    ensure!((5..=9).contains(&wrong) && wrong + waiting == 30, "{statuses:?}");
+    app.finish().await
+}
+
 const SOON: Duration = Duration::from_secs(30);
 
 /// What differs in every answer.
@@ -176,4 +240,4 @@ fn mailed_path(app: &App, mail: &Mail) -> Result<String> {
     Ok(format!("/console/{}", rest.split(|c: char| c.is_whitespace() || c == '"' || c == '<').next().unwrap_or_default()))
 }
 
-on_every_stack!(people_come_in_by_links_that_are_mailed, from_the_first_start_to_logging_out);
+on_every_stack!(what_may_happen_once_happens_once, people_come_in_by_links_that_are_mailed, from_the_first_start_to_logging_out);
