@@ -109,3 +109,9 @@ create table sign_in_try (
     last_at  bigint not null
 );
 create index sign_in_try_by_age on sign_in_try (last_at);
+
+-- Challenges of passkeys that were answered, until they run out: each is answered once.
+create table answered_challenge (
+    hash       text primary key,
+    expires_at bigint not null
+);

@@ -171,6 +171,44 @@ pub async fn recovery_codes_left(conn: &mut Connection, user: UserId) -> Result<
         .await)?)
 }
 
+/// Whether somebody has an app whose codes count.
+///
+/// # Errors
+/// What the database said.
+pub async fn has_totp(conn: &mut Connection, user: UserId) -> Result<bool, StorageError> {
+    let n: i64 = sql!(conn, c => sqlx::query_scalar("select count(*) from totp where account_id = $1 and confirmed_at is not null")
+        .bind(user.0)
+        .fetch_one(&mut *c)
+        .await)?;
+    Ok(n > 0)
+}
+
+/// Takes somebody's app away, and with the last second factor the recovery codes.
+///
+/// # Errors
+/// What the database said.
+pub async fn remove_totp(conn: &mut Connection, user: UserId) -> Result<(), StorageError> {
+    execute!(conn, sqlx::query("delete from totp where account_id = $1").bind(user.0))?;
+    drop_idle_recovery_codes(conn, user).await
+}
+
+/// Recovery codes stand in for a second factor; without one they are worth nothing.
+///
+/// # Errors
+/// What the database said.
+pub async fn drop_idle_recovery_codes(conn: &mut Connection, user: UserId) -> Result<(), StorageError> {
+    execute!(
+        conn,
+        sqlx::query(
+            "delete from recovery_code where account_id = $1
+             and not exists (select 1 from totp where account_id = $1 and confirmed_at is not null)
+             and not exists (select 1 from passkey where account_id = $1)"
+        )
+        .bind(user.0)
+    )?;
+    Ok(())
+}
+
 /// Takes every second factor and recovery code of somebody away.
 ///
 /// # Errors

@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod notifications;
 pub mod page;
 pub mod past;
+pub mod passkeys;
 pub mod passwords;
 pub mod polls;
 mod presence;

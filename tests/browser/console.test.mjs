@@ -119,6 +119,76 @@ test("from the link of the first start to a second factor, an invitation and log
   assert.deepEqual(violations, []);
 });
 
+test("a passkey takes the place of password and code", async () => {
+  const named = await start({}, "localhost");
+  const context = await named.browser.newContext();
+  const page = await context.newPage();
+  const violations = watched(page);
+  const session = await context.newCDPSession(page);
+  await session.send("WebAuthn.enable");
+  const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", {
+    options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true },
+  });
+  await page.goto(named.setUp);
+  await page.fill("#name", "Ada");
+  await page.fill("#email", "ada@example.com");
+  await page.fill("#password", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${named.base}console/`);
+  await page.goto(`${named.base}console/profile/factor`);
+  await page.fill("#name", "My laptop");
+  await page.click("text=Add a passkey");
+  await page.waitForSelector(".codes");
+  await page.goto(`${named.base}console/profile/factor`);
+  await look(page, "passkeys");
+  assert.match(await page.textContent("table"), /My laptop.*never/s);
+  await page.click("text=Log out");
+  await look(page, "log-in-passkey");
+  const log_in = async () => {
+    await page.click("text=Log in with a passkey");
+    await page.waitForURL(`${named.base}console/`);
+  };
+  await log_in();
+  await page.goto(`${named.base}console/confirm`);
+  await page.click("text=Use a passkey");
+  await page.waitForURL(`${named.base}console/`);
+  await page.click("text=Log out");
+  // After the password, in place of a code.
+  await page.fill("#email", "ada@example.com");
+  await page.fill("#password", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/log-in\/code/);
+  await page.click("text=Use a passkey");
+  await page.waitForURL(`${named.base}console/`);
+
+  // The same answer twice, an answer for another site, and one of a device that has not made sure who holds it.
+  await page.click("text=Log out");
+  let body;
+  await page.route("**/console/log-in/passkey", route => { body = route.request().postData(); return route.continue(); });
+  await log_in();
+  const again = await fetch(`${named.base}console/log-in/passkey`, {
+    method: "POST", redirect: "manual", body, headers: { "content-type": "application/x-www-form-urlencoded", origin: named.base.slice(0, -1) },
+  });
+  assert.equal(again.status, 409);
+  await page.click("text=Log out");
+  await session.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+  await page.click("text=Log in with a passkey");
+  await page.waitForFunction(() => document.querySelector("form[data-passkey] [role=status]").textContent !== "");
+  await session.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+
+  // Removed, it opens nothing; the password, which stands alone, does.
+  await log_in();
+  await page.goto(`${named.base}console/profile/factor`);
+  await page.click("table >> text=Remove");
+  await page.waitForURL(/profile\/factor/);
+  assert.equal(await page.locator("table").count(), 0);
+  await page.click("text=Log out");
+  await page.click("text=Log in with a passkey");
+  await page.waitForSelector("text=not known here");
+  assert.deepEqual(violations, []);
+  await named.stop();
+});
+
 test("a form on another origin acts in nobody's name, though the browser sends the cookie along", async () => {
   const evil = createServer((_, response) => {
     response.setHeader("content-type", "text/html");

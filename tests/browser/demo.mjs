@@ -11,10 +11,10 @@ const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-firs
 
 export const sparePort = () => new Promise(done => { const s = createServer().listen(0, "127.0.0.1", () => { const { port } = s.address(); s.close(() => done(port)); }); });
 
-export async function start(settings = {}) {
+export async function start(settings = {}, host = "127.0.0.1") {
   const [port, ops] = [await sparePort(), await sparePort()];
   let said = "";
-  const fanal = spawn(process.env.FANAL_BIN, ["demo"], { env: { ...process.env, FANAL_LISTEN: `127.0.0.1:${port}`, FANAL_OPS_LISTEN: `127.0.0.1:${ops}`, ...settings } });
+  const fanal = spawn(process.env.FANAL_BIN, ["demo"], { env: { ...process.env, FANAL_LISTEN: `127.0.0.1:${port}`, FANAL_OPS_LISTEN: `127.0.0.1:${ops}`, FANAL_BASE_URL: `http://${host}:${port}/`, ...settings } });
   fanal.stderr.on("data", text => { said += text; });
   fanal.stdout.on("data", text => { said += text; });
   for (let n = 0; n < 300 && !/ -d '/.test(said); n++) await new Promise(done => setTimeout(done, 100));
@@ -22,5 +22,5 @@ export async function start(settings = {}) {
   assert.ok(alert, `the demo starts and prints a curl line:\n${said}`);
   const setUp = /\S+\/console\/setup\/\S+/.exec(said)?.[0];
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
-  return { base: `http://127.0.0.1:${port}/`, alert, setUp, browser, stop: async () => { await browser.close(); fanal.kill("SIGINT"); } };
+  return { base: `http://${host}:${port}/`, alert, setUp, browser, stop: async () => { await browser.close(); fanal.kill("SIGINT"); } };
 }

@@ -35,12 +35,13 @@ struct Code<'a> {
     frame: &'a Frame,
     csrf: &'a str,
     next: &'a str,
+    passkey_host: Option<&'a str>,
     error: Option<&'a str>,
 }
 
 #[handler]
-fn form(HalfPerson(person): HalfPerson, frame: Frame, Query(way): Query<Way>) -> Response {
-    show(StatusCode::OK, &Code { frame: &frame, csrf: &person.csrf, next: way.path(), error: None })
+fn form(HalfPerson(person): HalfPerson, frame: Frame, Query(way): Query<Way>, Data(console): Data<&Console>) -> Response {
+    show(StatusCode::OK, &Code { frame: &frame, csrf: &person.csrf, next: way.path(), passkey_host: console.passkey_host(), error: None })
 }
 
 #[derive(Deserialize)]
@@ -59,7 +60,12 @@ async fn enter(
     Form(given): Form<Given>,
     Data(console): Data<&Console>,
 ) -> Result<Response, Failure> {
-    let page = |status, error: &str| show(status, &Code { frame: &frame, csrf: &person.csrf, next: given.way.path(), error: Some(error) });
+    let page = |status, error: &str| {
+        show(
+            status,
+            &Code { frame: &frame, csrf: &person.csrf, next: given.way.path(), passkey_host: console.passkey_host(), error: Some(error) },
+        )
+    };
     let mut tx = console.db.begin_lazily().await?;
     if let Err(wait) = tries::take(&mut tx, &tries::of_proof(person.user_id), FREE_TRIES, console.now()).await? {
         return Ok(too_soon(wait, |error| page(StatusCode::TOO_MANY_REQUESTS, error)));

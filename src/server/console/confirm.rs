@@ -37,12 +37,13 @@ struct Confirm<'a> {
     frame: &'a Frame,
     person: &'a Person,
     next: &'a str,
+    passkey_host: Option<&'a str>,
     error: Option<&'a str>,
 }
 
 #[handler]
-fn form(person: Person, frame: Frame, Query(way): Query<Way>) -> Response {
-    show(StatusCode::OK, &Confirm { frame: &frame, person: &person, next: way.path(), error: None })
+fn form(person: Person, frame: Frame, Query(way): Query<Way>, Data(console): Data<&Console>) -> Response {
+    show(StatusCode::OK, &Confirm { frame: &frame, person: &person, next: way.path(), passkey_host: console.passkey_host(), error: None })
 }
 
 #[derive(Deserialize)]
@@ -63,7 +64,12 @@ async fn confirm(
     Form(proof): Form<Proof>,
     Data(console): Data<&Console>,
 ) -> Result<Response, Failure> {
-    let page = |status, error: &str| show(status, &Confirm { frame: &frame, person: &person, next: proof.way.path(), error: Some(error) });
+    let page = |status, error: &str| {
+        show(
+            status,
+            &Confirm { frame: &frame, person: &person, next: proof.way.path(), passkey_host: console.passkey_host(), error: Some(error) },
+        )
+    };
     if let Some(wait) = take_try(console, &person).await? {
         return Ok(too_soon(wait, |error| page(StatusCode::TOO_MANY_REQUESTS, error)));
     }

@@ -12,14 +12,17 @@ use serde::Deserialize;
 use storage::{
     Connection,
     factors::{self, Seed},
+    passkeys::{self, Passkey},
     security, sessions,
+    users::{self, User},
 };
 
 use super::{
     Console, event,
     failure::Failure,
-    frame::{Frame, see_other, show},
+    frame::{Frame, see_other, show, time},
     gate::{Needs, Table},
+    passkey,
     session::{self, Origin, Person},
 };
 
@@ -42,7 +45,26 @@ struct FactorPage<'a> {
     person: &'a Person,
     seed: &'a str,
     qr: &'a str,
+    has_app: bool,
+    passkeys: Vec<Passkey>,
+    /// What a new passkey is made with, where one can be made: for which host, with which challenge, as whom.
+    new_passkey: Option<(&'a str, String, String)>,
     error: Option<&'a str>,
+}
+
+impl FactorPage<'_> {
+    fn added(&self, passkey: &Passkey) -> String {
+        time(passkey.created_at)
+    }
+
+    fn used(&self, passkey: &Passkey) -> String {
+        passkey.last_used_at.map_or_else(|| "never".to_owned(), time)
+    }
+
+    /// What a device is not asked to make again.
+    fn known(&self) -> String {
+        self.passkeys.iter().map(|passkey| passkey.credential_id.as_str()).collect::<Vec<_>>().join(" ")
+    }
 }
 
 #[derive(Template)]
@@ -59,11 +81,16 @@ async fn form(person: Person, frame: Frame, Data(console): Data<&Console>) -> Re
 }
 
 async fn page(console: &Console, person: &Person, frame: &Frame, status: StatusCode, error: Option<&str>) -> Result<Response, Failure> {
-    let waiting = factors::waiting_totp(&mut console.db.read().await?, &console.secrets, person.user_id).await?;
+    let mut conn = console.db.read().await?;
+    let waiting = factors::waiting_totp(&mut conn, &console.secrets, person.user_id).await?;
+    let has_app = factors::has_totp(&mut conn, person.user_id).await?;
+    let passkeys = passkeys::list(&mut conn, person.user_id).await?;
+    drop(conn);
+    let new_passkey = console.passkey_host().map(|host| (host, console.new_challenge(&passkey::creation(person)), passkey::handle(person)));
     let seed = waiting.as_ref().map_or("", ExposeSecret::expose_secret);
     let qr = if seed.is_empty() { String::new() } else { picture(&frame.page_name, &person.email, seed)? };
     let grouped = seed.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ");
-    Ok(show(status, &FactorPage { frame, person, seed: &grouped, qr: &qr, error }))
+    Ok(show(status, &FactorPage { frame, person, seed: &grouped, qr: &qr, has_app, passkeys, new_passkey, error }))
 }
 
 /// What an app's camera reads.
@@ -111,21 +138,26 @@ async fn enrol(
         let error = Some("This code is not of this app, or too old. Is the clock of your device right?");
         return page(console, &person, &frame, StatusCode::UNPROCESSABLE_ENTITY, error).await;
     }
-    let codes = factors::new_recovery_codes(&mut tx, person.user_id).await?;
+    let codes = if person.has_factor { Vec::new() } else { factors::new_recovery_codes(&mut tx, person.user_id).await? };
     security::record(&mut tx, &event("user.factor_added", person.actor(), &origin, format!("user:{}", person.user_id))).await?;
     let secret = renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
     console.tell(&person.email, "A second factor was added", "An app that shows codes is asked for from now on.".to_owned());
-    Ok(shown_once(console, frame, &codes, true, &secret))
+    if !codes.is_empty() {
+        return Ok(shown_once(console, frame, &codes, true, &secret));
+    }
+    let mut response = see_other(PATH);
+    session::set_cookie(console, &mut response, &secret);
+    Ok(response)
 }
 
 /// All other sessions end, and this one gets another secret.
-async fn renew_session(console: &Console, tx: &mut Connection, person: &Person) -> Result<SecretString, Failure> {
+pub(super) async fn renew_session(console: &Console, tx: &mut Connection, person: &Person) -> Result<SecretString, Failure> {
     sessions::end_all(tx, person.user_id, Some(person.session)).await?;
     Ok(sessions::prove(tx, person.session, console.now()).await?)
 }
 
-fn shown_once(console: &Console, mut frame: Frame, codes: &[SecretString], enrolled: bool, secret: &SecretString) -> Response {
+pub(super) fn shown_once(console: &Console, mut frame: Frame, codes: &[SecretString], enrolled: bool, secret: &SecretString) -> Response {
     frame.renew_csrf(secret);
     let codes = codes.iter().map(ExposeSecret::expose_secret).collect();
     let mut response = show(StatusCode::OK, &RecoveryPage { frame: &frame, codes, enrolled });
@@ -133,19 +165,24 @@ fn shown_once(console: &Console, mut frame: Frame, codes: &[SecretString], enrol
     response
 }
 
+/// Whoever has no second factor left needs a password that stands alone.
+pub(super) fn check_password_alone(user: &User) -> Result<(), Failure> {
+    if user.has_factor || user.password_sole {
+        return Ok(());
+    }
+    Err(Failure::Conflict("Your password is too short to stand alone. Choose one of at least 15 characters first.".to_owned()))
+}
+
 #[handler]
 async fn remove(person: Person, origin: Origin, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let mut tx = console.db.begin().await?;
-    let user = storage::users::find(&mut tx, person.user_id).await?.ok_or(Failure::NotFound("You are gone."))?;
-    if user.has_password && !user.password_sole {
-        let text = "Your password is too short to stand alone. Choose one of at least 15 characters first.";
-        return Err(Failure::Conflict(text.to_owned()));
-    }
-    factors::remove_all(&mut tx, person.user_id).await?;
+    factors::remove_totp(&mut tx, person.user_id).await?;
+    let user = users::find(&mut tx, person.user_id).await?.ok_or(Failure::NotFound("You are gone."))?;
+    check_password_alone(&user)?;
     security::record(&mut tx, &event("user.factor_removed", person.actor(), &origin, format!("user:{}", person.user_id))).await?;
     let secret = renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
-    console.tell(&person.email, "Your second factor was removed", "Your password alone is asked for from now on.".to_owned());
+    console.tell(&person.email, "A second factor was removed", "The app that shows codes is asked for no longer.".to_owned());
     let mut response = see_other("/console/profile");
     session::set_cookie(console, &mut response, &secret);
     Ok(response)

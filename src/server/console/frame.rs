@@ -2,7 +2,7 @@
 
 use askama::Template;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Permission, Resource};
+use domain::{Permission, Resource, Timestamp};
 use poem::{
     FromRequest, IntoResponse, Request, RequestBody, Response, Result,
     http::{HeaderValue, StatusCode, header},
@@ -126,6 +126,11 @@ pub(super) fn show(status: StatusCode, template: &impl Template) -> Response {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// A time as pages of the console show it.
+pub(super) fn time(at: Timestamp) -> String {
+    at.to_jiff().strftime("%-d %b %Y, %H:%M UTC").to_string()
 }
 
 /// Leads to another page of the console.

@@ -41,6 +41,7 @@ struct LogIn<'a> {
     frame: &'a Frame,
     email: &'a str,
     next: &'a str,
+    passkey_host: Option<&'a str>,
     error: Option<&'a str>,
 }
 
@@ -58,11 +59,11 @@ impl Way {
 }
 
 #[handler]
-fn form(frame: Frame, Query(way): Query<Way>) -> Response {
+fn form(frame: Frame, Query(way): Query<Way>, Data(console): Data<&Console>) -> Response {
     if frame.person.is_some() {
         return see_other(way.path());
     }
-    show(StatusCode::OK, &LogIn { frame: &frame, email: "", next: way.path(), error: None })
+    show(StatusCode::OK, &LogIn { frame: &frame, email: "", next: way.path(), passkey_host: console.passkey_host(), error: None })
 }
 
 #[derive(Deserialize)]
@@ -78,8 +79,12 @@ struct Credentials {
 /// Says and takes the same for people who are not known, are shut out, or have no password.
 #[handler]
 async fn log_in(frame: Frame, origin: Origin, Form(given): Form<Credentials>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let page =
-        |status, error: &str| show(status, &LogIn { frame: &frame, email: &given.email, next: given.way.path(), error: Some(error) });
+    let page = |status, error: &str| {
+        show(
+            status,
+            &LogIn { frame: &frame, email: &given.email, next: given.way.path(), passkey_host: console.passkey_host(), error: Some(error) },
+        )
+    };
     let account = Account::look_up(console, &given.email, &origin).await?;
     if let Some(wait) = account.take_try(console, &origin).await? {
         return Ok(too_soon(wait, |error| page(StatusCode::TOO_MANY_REQUESTS, error)));

@@ -14,6 +14,7 @@ mod gate;
 mod home;
 mod letters;
 mod login;
+mod passkey;
 mod profile;
 mod session;
 mod setup;
@@ -21,6 +22,7 @@ mod sign_in;
 mod team;
 #[cfg(test)]
 mod tests;
+mod webauthn;
 
 use std::sync::Arc;
 
@@ -101,6 +103,7 @@ fn table(console: Console) -> Table {
         confirm::routes,
         profile::routes,
         factor::routes,
+        passkey::routes,
         team::routes,
         home::routes,
     ];

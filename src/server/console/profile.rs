@@ -21,7 +21,7 @@ use super::{
     entry::{name_error, password_error, stands_alone},
     event,
     failure::Failure,
-    frame::{Frame, see_other, show},
+    frame::{Frame, see_other, show, time},
     gate::{Needs, Table},
     session::{self, Origin, Person},
 };
@@ -69,7 +69,6 @@ struct Stay {
 
 impl Stay {
     fn new(session: Session, here: SessionId) -> Self {
-        let time = |at: domain::Timestamp| at.to_jiff().strftime("%-d %b %Y, %H:%M UTC").to_string();
         Self {
             id: session.id,
             here: session.id == here,

@@ -21,7 +21,7 @@ use storage::{
 use super::{
     Console, entry_link,
     failure::Failure,
-    frame::{Frame, see_other, show},
+    frame::{Frame, see_other, show, time},
     gate::{Needs, Table},
     letters::Words,
     session::{Origin, Person},
@@ -70,7 +70,7 @@ impl Team<'_> {
     }
 
     fn seen(&self, member: &User) -> String {
-        member.seen_at.map_or_else(|| "never".to_owned(), |at| at.to_jiff().strftime("%-d %b %Y, %H:%M UTC").to_string())
+        member.seen_at.map_or_else(|| "never".to_owned(), time)
     }
 }
 
@@ -85,7 +85,7 @@ struct Invitation {
 impl Invitation {
     fn new(link: EntryLink) -> Option<Self> {
         let Purpose::Invitation { email, role, invited_by } = link.purpose else { return None };
-        let until = link.expires_at.to_jiff().strftime("%-d %b %Y, %H:%M UTC").to_string();
+        let until = time(link.expires_at);
         Some(Self { id: link.id, email, role, invited_by, until })
     }
 }

@@ -1,1 +1,54 @@
-// Nothing to do yet on pages that work without it.
+// Passkeys: a form with `data-passkey` asks the device, fills its own fields with the answer, and is sent.
+{
+  const encode = bytes => btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  const decode = text => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), c => c.charCodeAt(0));
+
+  const make = async form => {
+    const { challenge, host, page, handle, email, name, known } = form.dataset;
+    const { id, response } = await navigator.credentials.create({ publicKey: {
+      challenge: decode(challenge),
+      rp: { id: host, name: page },
+      user: { id: decode(handle), name: email, displayName: name },
+      pubKeyCredParams: [-7, -8, -257].map(alg => ({ type: "public-key", alg })),
+      authenticatorSelection: { residentKey: "required", userVerification: "required" },
+      excludeCredentials: known.split(" ").filter(Boolean).map(id => ({ type: "public-key", id: decode(id) })),
+    } });
+    return {
+      challenge, id,
+      client_data: encode(response.clientDataJSON),
+      authenticator_data: encode(response.getAuthenticatorData()),
+      public_key: encode(response.getPublicKey() ?? new ArrayBuffer()),
+      algorithm: response.getPublicKeyAlgorithm(),
+    };
+  };
+
+  const sign = async form => {
+    const challenge = await (await fetch("/console/passkeys/challenge")).text();
+    const { id, response } = await navigator.credentials.get({ publicKey: { challenge: decode(challenge), rpId: form.dataset.host, userVerification: "required" } });
+    return {
+      challenge, id,
+      client_data: encode(response.clientDataJSON),
+      authenticator_data: encode(response.authenticatorData),
+      signature: encode(response.signature),
+    };
+  };
+
+  for (const form of document.querySelectorAll("form[data-passkey]")) {
+    if (!window.PublicKeyCredential) continue;
+    form.hidden = false;
+    form.addEventListener("submit", async event => {
+      event.preventDefault();
+      const said = form.querySelector("[role=status]");
+      try {
+        const answer = form.dataset.passkey === "make" ? await make(form) : await sign(form);
+        for (const [name, value] of Object.entries(answer)) {
+          const input = form.elements.namedItem(name) ?? form.appendChild(Object.assign(document.createElement("input"), { type: "hidden", name }));
+          input.value = value;
+        }
+        form.submit();
+      } catch (error) {
+        said.textContent = error.name === "InvalidStateError" ? "This device has a passkey for you already." : "That did not work, or was cancelled. Try again, or use another way.";
+      }
+    });
+  }
+}
