@@ -169,7 +169,7 @@ test("a passkey takes the place of password and code", async () => {
   const again = await fetch(`${named.base}console/log-in/passkey`, {
     method: "POST", redirect: "manual", body, headers: { "content-type": "application/x-www-form-urlencoded", origin: named.base.slice(0, -1) },
   });
-  assert.equal(again.status, 409);
+  assert.ok([403, 409].includes(again.status), `${again.status}: its count, or else our own memory, tells that it was used`);
   await page.click("text=Log out");
   await session.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
   await page.click("text=Log in with a passkey");
