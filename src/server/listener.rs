@@ -66,7 +66,7 @@ impl Limits {
             headers: Duration::from_secs(65),
             request: Duration::from_secs(30),
             write: Duration::from_secs(30),
-            farewell: Duration::from_millis(500),
+            farewell: Duration::from_millis(1500),
             drain: Duration::from_secs(8),
         }
     }
