@@ -1,6 +1,6 @@
 //! The web console: people sign in, look, and act. Server-rendered; every route passes the one gate.
 //!
-//! An area of the console is a file with `pub(super) fn routes(table: Table) -> Table`, its line in [`table`], and its place in the rail
+//! An area of the console is a file with `pub(super) fn routes(table: Table) -> Table`, its line in `table`, and its place in the rail
 //! (`frame::AREAS`). A handler takes `Person` and `Frame` as arguments; who may call it stands in the table, and nowhere else.
 
 mod code;
