@@ -27,7 +27,7 @@ pub(crate) enum UserCommand {
         /// `owner`, `admin`, `operator`, `editor` or `viewer`.
         #[arg(long)]
         role: Role,
-        /// What the history calls them. [default: what stands before the @]
+        /// What the history calls them. Left out: what stands before the @ of the address.
         #[arg(long)]
         name: Option<String>,
         /// Read their password from standard input, up to the end of the line.
