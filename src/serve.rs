@@ -71,6 +71,8 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     let db = config.open().await?;
     let clock = Clock::default();
     let wake = Wake::new(db.clone());
+    // Without mail there is nobody who could be told.
+    storage::owner::set(&db, config.owner_email.as_deref().filter(|_| config.smtp_url.is_some())).await?;
     let queue_url: QueueUrl = config.queue_url().expose_secret().parse()?;
     let queue = Queue::connect(&queue_url).await.context("FANAL_QUEUE_URL")?;
     let email = email(&config)?;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use domain::{
-    Channel, ComponentSpec, DEFAULT_CONDITION, DEFAULT_VALUE, Desired, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, RouteSpec,
-    Secret, Span, StatusMap, SubscriberSpec,
+    Channel, ComponentSpec, DEFAULT_CONDITION, DEFAULT_VALUE, Desired, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, Policy,
+    RouteSpec, Secret, Span, StatusMap, SubscriberSpec,
 };
 use serde_json::Value;
 
@@ -159,6 +159,7 @@ fn route(route: &RouteSpec) -> Yaml {
     block.add_span("cool_off", route.cool_off, usual.cool_off);
     // Always: it decides what readers see.
     block.add("publish", Yaml::Raw(route.publish.to_string()));
+    add_policy(&mut block, &route.policy);
     block.add_some("title", route.title.as_deref());
     block.add_some("body", route.body.as_deref());
     if let Some(feed) = &route.metric {
@@ -170,6 +171,30 @@ fn route(route: &RouteSpec) -> Yaml {
         block.add("metric", metric.into_yaml());
     }
     block.into_yaml()
+}
+
+fn add_policy(block: &mut Block, policy: &Policy) {
+    block.add_span("publish_after", policy.publish_after, Span::ZERO);
+    if let Some(hours) = &policy.publish_hours {
+        let mut inner = Block::default();
+        inner.add("days", Yaml::List(hours.days.iter().map(|day| Yaml::Raw(day.to_string())).collect()));
+        inner.add_text("from", &hours.from.to_string());
+        inner.add_text("to", &hours.to.to_string());
+        if hours.outside {
+            inner.add("outside", Yaml::Raw("true".to_owned()));
+        }
+        block.add("publish_hours", inner.into_yaml());
+    }
+    if let Some(severity) = policy.minimum_severity {
+        block.add("minimum_severity", Yaml::Raw(severity.to_string()));
+    }
+    if let Some(flapping) = &policy.flapping {
+        let mut inner = Block::default();
+        inner.add("changes", Yaml::Raw(flapping.changes.to_string()));
+        inner.add("within", Yaml::Raw(flapping.within.to_string()));
+        inner.add("calm", Yaml::Raw(flapping.calm.to_string()));
+        block.add("flapping", inner.into_yaml());
+    }
 }
 
 fn statuses(statuses: &StatusMap) -> Yaml {

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use crate::{
     Resolve, check,
     document::{Declared, own_key},
+    policy,
     problem::{did_you_mean, quoted},
     reader::{At, Map, Unique},
     yaml::{self, Content},
@@ -130,25 +131,17 @@ pub(crate) fn secret(at: &At<'_>, resolve: Resolve<'_>) -> Option<Secret> {
     resolve(&reference).map_err(|message| place.refuse(message)).ok()
 }
 
+const ROUTE_KEYS: [&str; 11] =
+    ["when", "components", "status", "for", "keep_firing_for", "expire_after", "cool_off", "publish", "title", "body", "metric"];
+
 fn route(at: &At<'_>, declared: &Declared<'_>, provider: Option<&Provider>) -> RouteSpec {
-    let map = at.map(&[
-        "when",
-        "components",
-        "status",
-        "for",
-        "keep_firing_for",
-        "expire_after",
-        "cool_off",
-        "publish",
-        "title",
-        "body",
-        "metric",
-    ]);
+    let map = at.map(&[&ROUTE_KEYS[..], &policy::KEYS[..]].concat());
     let components = map.get("components");
     let metric = map.get_some("metric");
     if components.is_none() && metric.is_none() && matches!(at.node.content, Content::Map(_)) {
         at.refuse("a route needs `components`, a `metric`, or both");
     }
+    let publish = map.get("publish").and_then(|at| at.choice("a policy", &names(Publish::ALL, Publish::as_str))).unwrap_or_default();
     RouteSpec {
         when: map.get("when").map_or_else(|| DEFAULT_CONDITION.to_owned(), |at| check::expression(&at)),
         components: components.map(|at| at.references("component", &declared.components, MAX_COMPONENTS)).unwrap_or_default(),
@@ -157,7 +150,8 @@ fn route(at: &At<'_>, declared: &Declared<'_>, provider: Option<&Provider>) -> R
         keep_firing_for: map.span("keep_firing_for", Span::ZERO),
         expire_after: expire_after(&map, provider),
         cool_off: cool_off(&map),
-        publish: map.get("publish").and_then(|at| at.choice("a policy", &names(Publish::ALL, Publish::as_str))).unwrap_or_default(),
+        publish,
+        policy: policy::read(&map, publish),
         title: map.get_some("title").map(|at| check::template(&at)),
         body: map.get_some("body").map(|at| check::template(&at)),
         metric: metric.map(|at| metric_feed(&at, declared)),
@@ -207,6 +201,6 @@ fn statuses(at: &At<'_>) -> StatusMap {
     found
 }
 
-fn names<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> Vec<&'static str> {
+pub(crate) fn names<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> Vec<&'static str> {
     all.iter().map(|value| name(*value)).collect()
 }

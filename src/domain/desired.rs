@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, PageSettings, Publish, Span, StatusMap};
+use crate::{Channel, PageSettings, Policy, Publish, Span, StatusMap};
 
 /// The longest key, in characters.
 pub const MAX_KEY_CHARS: usize = 64;
@@ -132,6 +132,9 @@ pub struct RouteSpec {
     pub cool_off: Span,
     /// How far a machine's decision goes.
     pub publish: Publish,
+    /// What else decides that.
+    #[serde(default)]
+    pub policy: Policy,
     /// A template for the incident's title, instead of the usual one.
     pub title: Option<String>,
     /// A template for the text of its first update, instead of the usual one.
@@ -151,6 +154,7 @@ impl Default for RouteSpec {
             expire_after: Span::ZERO,
             cool_off: DEFAULT_COOL_OFF,
             publish: Publish::Draft,
+            policy: Policy::default(),
             title: None,
             body: None,
             metric: None,

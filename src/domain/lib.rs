@@ -8,9 +8,11 @@ mod delivery;
 mod desired;
 mod expression;
 mod habit;
+mod hours;
 mod model;
 mod notice;
 mod plan;
+mod policy;
 mod route;
 mod signal;
 mod state;
@@ -27,9 +29,11 @@ pub use expression::{
     Expression, ExpressionError, MAX_EXPRESSION_BYTES, MAX_RENDERED_BYTES, check_template, render_template, template_names, to_value,
 };
 pub use habit::{HABIT_DELIVERIES, MIN_HABIT_DELIVERIES, MIN_SILENCE, is_silent, silent_after};
+pub use hours::{DayTime, DayTimeError, PublishHours, Weekday};
 pub use model::*;
-pub use notice::{Channel, Claimed, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
+pub use notice::{Channel, Claimed, Decision, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
 pub use plan::*;
+pub use policy::{Flapping, MAX_FLAP_CHANGES, MAX_FLAP_SPAN, MAX_PUBLISH_AFTER, MIN_FLAP_CHANGES, Policy};
 pub use route::{Publish, Route, StatusMap};
 pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};
 pub use state::{Cause, CauseKey, Phase, State};

@@ -250,7 +250,8 @@ impl State {
             MaintenanceStatus::InProgress => Some(maintenance.ends_at),
             MaintenanceStatus::Completed | MaintenanceStatus::Cancelled => None,
         });
-        causes.chain(overrides).chain(maintenances).min()
+        let publications = self.incidents.values().filter_map(Incident::pending);
+        causes.chain(overrides).chain(maintenances).chain(publications).min()
     }
 
     /// Whether `component` is under a running maintenance.

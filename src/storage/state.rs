@@ -81,6 +81,7 @@ fn route(key: &str, row: RouteRow, components: Vec<ComponentId>) -> Result<Route
         expire_after: Span(row.expire_after),
         cool_off: Span(row.cool_off),
         publish: row.publish()?,
+        policy: row.policy()?,
         title: row.title,
         body: row.body,
         metric: row.metric_id.map(MetricId),

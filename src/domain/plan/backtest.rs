@@ -99,7 +99,7 @@ impl BackTest {
                 Change::ComponentStatus { component, to, internal_to, at, .. } => {
                     self.note_span(*component, StatusSpan { status: *to, internal_status: *internal_to, from: *at, until: None });
                 }
-                Change::Notice(_) => self.found.n_notices += 1,
+                Change::Notice(notice) => self.found.n_notices += usize::from(!notice.kind.is_for_owner()),
                 _ => {}
             }
         }

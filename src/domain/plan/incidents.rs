@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{EVALUATOR, Planner, wording};
+use super::{
+    EVALUATOR, Planner,
+    holds::{Places, Standing, standing},
+    wording,
+};
 use crate::{
     Cause, CauseKey, Change, ComponentId, Impact, Incident, IncidentId, IncidentStatus, IncidentUpdate, NoticeAbout, NoticeKind, Publish,
-    Route, Status, StatusChange, UpdateId, Why,
+    Route, Status, StatusChange, Timestamp, UpdateId, Why,
 };
 
 /// How a cause came to its end.
@@ -34,41 +38,42 @@ impl Planner<'_> {
         if affected.is_empty() || (shows(&route.components) && !shows(&affected)) {
             return None; // Nothing to tell: all that could be named is under maintenance or a person's word.
         }
-        let published = route.publish == Publish::Auto;
+        let places = self.places(&cause, route, &affected);
         let why = Why { route: Some(route.id), ..why.clone() };
-        if let Some(id) = self.own(&cause, published).or_else(|| self.find_open(&cause, published, &affected)) {
+        if let Some(id) = self.own(&cause, &places).or_else(|| self.find_open(&cause, &places, &affected)) {
             self.join(&cause, id, &affected, &why);
             return None;
         }
-        match self.find_recent(&cause, published, &affected) {
-            Some(id) => self.reopen(&cause, id, &affected, &why)?,
-            None => self.open(&cause, &affected, published, &why)?,
+        let id = match self.find_recent(&cause, &places, &affected) {
+            Some(id) => self.reopen(&cause, id, &affected, places.held_until, &why)?,
+            None => self.open(&cause, &affected, &places, &why)?,
         };
+        let published = self.state.incidents.get(&id).is_some_and(|incident| incident.published);
         published.then_some(affected)
     }
 
-    fn is_excused(&self, id: ComponentId) -> bool {
+    pub(super) fn is_excused(&self, id: ComponentId) -> bool {
         let word = |component: &crate::Component| component.overridden.as_ref().is_some_and(|word| !word.status.is_fault());
         self.state.under_maintenance(id) || self.state.components.get(&id).is_none_or(word)
     }
 
-    /// The incident that a cause belongs to, if it is open, and not a draft of before the route could publish.
-    fn own(&self, cause: &Cause, published: bool) -> Option<IncidentId> {
+    /// The incident that a cause belongs to, if it is open and the cause may stay there.
+    fn own(&self, cause: &Cause, places: &Places<'_>) -> Option<IncidentId> {
         let incident = self.state.incidents.get(&cause.incident?)?;
-        (!incident.status.is_over() && (incident.published || !published)).then_some(incident.id)
+        (!incident.status.is_over() && places.keep(incident)).then_some(incident.id)
     }
 
-    fn find_open(&self, cause: &Cause, published: bool, affected: &[ComponentId]) -> Option<IncidentId> {
-        let open = |incident: &&Incident| !incident.status.is_over() && incident.published == published;
+    fn find_open(&self, cause: &Cause, places: &Places<'_>, affected: &[ComponentId]) -> Option<IncidentId> {
+        let open = |incident: &&Incident| !incident.status.is_over() && places.take(incident);
         let about_the_same = |incident: &&Incident| self.is_about_the_same(incident, cause, affected);
         self.state.incidents.values().rev().filter(open).find(about_the_same).map(|incident| incident.id)
     }
 
-    fn find_recent(&self, cause: &Cause, published: bool, affected: &[ComponentId]) -> Option<IncidentId> {
+    fn find_recent(&self, cause: &Cause, places: &Places<'_>, affected: &[ComponentId]) -> Option<IncidentId> {
         let cool_off = self.state.routes.get(&cause.route)?.cool_off;
         let recent = |incident: &&Incident| {
             incident.opened_by.is_some()
-                && incident.published == published
+                && places.take(incident)
                 && incident.status == IncidentStatus::Resolved
                 && incident.resolved_at.is_some_and(|at| cool_off.0 > 0 && self.now.since(at) <= cool_off)
         };
@@ -82,7 +87,7 @@ impl Planner<'_> {
         shares && affected.iter().any(|id| self.shows(*id)) == self.shows_something(incident)
     }
 
-    fn open(&mut self, cause: &Cause, affected: &[ComponentId], published: bool, why: &Why) -> Option<IncidentId> {
+    fn open(&mut self, cause: &Cause, affected: &[ComponentId], places: &Places<'_>, why: &Why) -> Option<IncidentId> {
         let (title, body) = self.first_words(cause, affected)?;
         let components = affected.iter().map(|id| (*id, cause.status)).collect();
         let incident = Incident {
@@ -90,7 +95,9 @@ impl Planner<'_> {
             title,
             status: IncidentStatus::Investigating,
             impact: self.impact(&components),
-            published,
+            published: places.at_once(),
+            publishes_at: places.held_until,
+            vetoed: false,
             opened_by: Some(cause.route),
             scoped: true,
             components,
@@ -99,26 +106,42 @@ impl Planner<'_> {
             updated_at: self.now,
         };
         self.bind(cause, Some(incident.id), why);
+        if standing(&incident) == Standing::Held {
+            return Some(self.hold(incident, body, why));
+        }
         let changes = self.changes(&incident, affected);
         Some(self.write(incident, body, changes, NoticeKind::IncidentOpened, EVALUATOR, why))
     }
 
     /// An incident's title and first text: the route's templates, or sentences that give away nothing internal.
-    fn first_words(&self, cause: &Cause, affected: &[ComponentId]) -> Option<(String, String)> {
+    pub(super) fn first_words(&self, cause: &Cause, affected: &[ComponentId]) -> Option<(String, String)> {
         let route: &Route = self.state.routes.get(&cause.route)?;
         let signal = self.state.signals.get(&(cause.integration, cause.fingerprint.clone()));
         Some(wording::opened(route, cause.status, signal.map(AsRef::as_ref), &self.names(affected)))
     }
 
-    fn reopen(&mut self, cause: &Cause, id: IncidentId, affected: &[ComponentId], why: &Why) -> Option<IncidentId> {
+    fn reopen(
+        &mut self,
+        cause: &Cause,
+        id: IncidentId,
+        affected: &[ComponentId],
+        held_until: Option<Timestamp>,
+        why: &Why,
+    ) -> Option<IncidentId> {
         let before = self.state.incidents.get(&id)?.clone();
+        let is_held = standing(&before) == Standing::Held;
         let incident = Incident {
+            publishes_at: held_until.filter(|_| is_held),
             status: IncidentStatus::Investigating,
             resolved_at: None,
             updated_at: self.now,
             ..self.worsened(before, affected.iter().map(|id| (*id, cause.status)))
         };
         self.bind(cause, Some(id), why);
+        if is_held {
+            let (_, body) = self.first_words(cause, affected)?;
+            return Some(self.hold(incident, body, why));
+        }
         let changes = self.changes(&incident, affected);
         let body = wording::back(&self.names(affected));
         Some(self.write(incident, body, changes, NoticeKind::IncidentReopened, EVALUATOR, why))
@@ -138,7 +161,7 @@ impl Planner<'_> {
             return;
         }
         let incident = Incident { updated_at: self.now, ..after };
-        if incident.published {
+        if matches!(standing(&incident), Standing::Published | Standing::Held) {
             self.emit(Change::Incident { incident, update: None }, why);
         } else {
             let changes = self.changes(&incident, affected);
@@ -265,6 +288,12 @@ impl Planner<'_> {
     /// Returns of which components its last entry has told readers.
     pub(super) fn resolve_incident(&mut self, id: IncidentId, ending: Ending, why: &Why) -> Vec<ComponentId> {
         let Some(before) = self.state.incidents.get(&id).cloned() else { return Vec::new() };
+        if standing(&before) == Standing::Held {
+            // It never was public, and has no timeline that could say so.
+            let incident = Incident { status: IncidentStatus::Resolved, resolved_at: Some(self.now), updated_at: self.now, ..before };
+            self.emit(Change::Incident { incident, update: None }, why);
+            return Vec::new();
+        }
         let now = |id: &ComponentId| self.state.components.get(id).map(|component| component.status);
         let changes: Vec<StatusChange> = (before.components.iter())
             .filter_map(|(id, worst)| Some(StatusChange { component: *id, from: *worst, to: now(id)? }))

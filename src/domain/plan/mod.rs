@@ -4,6 +4,7 @@
 
 mod acts;
 mod backtest;
+mod holds;
 mod incidents;
 mod maintenances;
 mod memory;

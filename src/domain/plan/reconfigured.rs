@@ -8,6 +8,7 @@ impl Planner<'_> {
         self.forget_removed_components(why);
         self.end_orphans(why);
         self.release_incidents(why);
+        self.release_held(why);
         let keys: Vec<CauseKey> = self.state.causes.values().filter(|cause| cause.counts()).map(Cause::key).collect();
         let components: Vec<ComponentId> = self.state.components.keys().copied().collect();
         let mut told = self.attach_all(keys, why);

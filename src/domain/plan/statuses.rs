@@ -134,15 +134,16 @@ impl Planner<'_> {
 
     /// A draft is published by the person who publishes its incident, until the incident is over. What is muted is not.
     fn is_published(&self, cause: &Cause, publish: Publish, instead: Option<&Incident>) -> bool {
+        let incident = || {
+            let id = cause.incident?;
+            instead.filter(|incident| incident.id == id).or_else(|| self.state.incidents.get(&id))
+        };
         match publish {
             _ if cause.is_muted() => false,
-            Publish::Auto => true,
+            // Held with its incident.
+            Publish::Auto => incident().is_none_or(|incident| incident.published),
             Publish::Shadow => false,
-            Publish::Draft => {
-                let Some(id) = cause.incident else { return false };
-                let incident = instead.filter(|incident| incident.id == id).or_else(|| self.state.incidents.get(&id));
-                incident.is_some_and(|incident| incident.published && !incident.status.is_over())
-            }
+            Publish::Draft => incident().is_some_and(|incident| incident.published && !incident.status.is_over()),
         }
     }
 }

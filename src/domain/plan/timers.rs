@@ -24,6 +24,8 @@ impl Planner<'_> {
         for maintenance in windows {
             self.window(maintenance);
         }
+        // Last: what ends at the same time is not published any more.
+        self.publications();
     }
 
     fn cause_is_due(&mut self, cause: Cause) {

@@ -97,7 +97,9 @@ named! {
     domain::IncidentStatus => Self::ALL;
     domain::MaintenanceStatus => Self::ALL;
     domain::Publish => Self::ALL;
+    domain::Severity => Self::ALL;
     domain::Status => Self::ALL;
+    domain::Weekday => Self::ALL;
     storage::deliveries::DeliveryState => Self::ALL;
     storage::notifications::NotificationState => Self::ALL;
     storage::tokens::Scope => Self::EVERY;

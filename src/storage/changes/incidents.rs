@@ -45,7 +45,8 @@ pub(super) async fn store(conn: &mut Connection, recorded: &[Recorded]) -> Resul
 async fn upsert(conn: &mut Connection, incidents: &[&Incident]) -> Result<(), StorageError> {
     sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
-            "insert into incident (incident_id, title, status, impact, published, opened_by, started_at, resolved_at, updated_at, scoped) ",
+            "insert into incident (incident_id, title, status, impact, published, opened_by, started_at, resolved_at, updated_at, scoped,
+                 publishes_at, vetoed) ",
         );
         query.push_values(incidents, |mut row, incident| {
             row.push_bind(incident.id.0)
@@ -57,12 +58,15 @@ async fn upsert(conn: &mut Connection, incidents: &[&Incident]) -> Result<(), St
                 .push_bind(incident.started_at.0)
                 .push_bind(incident.resolved_at.map(|at| at.0))
                 .push_bind(incident.updated_at.0)
-                .push_bind(incident.scoped);
+                .push_bind(incident.scoped)
+                .push_bind(incident.publishes_at.map(|at| at.0))
+                .push_bind(incident.vetoed);
         });
         query.push(
             " on conflict (incident_id) do update set title = excluded.title, status = excluded.status, impact = excluded.impact,
               published = excluded.published, opened_by = excluded.opened_by, resolved_at = excluded.resolved_at,
-              updated_at = excluded.updated_at, scoped = excluded.scoped",
+              updated_at = excluded.updated_at, scoped = excluded.scoped,
+              publishes_at = excluded.publishes_at, vetoed = excluded.vetoed",
         );
         query.build().execute(&mut *c).await?;
     });

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::{DEFAULT_VALUE, Desired, IntegrationSpec, RouteSpec, StatusMap, Timestamp, match_routes};
+use domain::{DEFAULT_VALUE, Desired, IntegrationSpec, Policy, RouteSpec, StatusMap, Timestamp, match_routes};
 
 use super::{
     Targets,
@@ -122,12 +122,13 @@ async fn insert_route(conn: &mut Connection, integration: i64, position: i32) ->
 async fn update_route(conn: &mut Connection, id: i64, position: i32, route: &RouteSpec, metric: Option<i64>) -> Result<(), StorageError> {
     // What is usual is not stored: it stays usual if the meaning of that changes.
     let status = (route.status != StatusMap::default()).then(|| to_json(&route.status));
+    let policy = (route.policy != Policy::default()).then(|| to_json(&route.policy));
     let value = route.metric.as_ref().map(|feed| feed.value.as_str()).filter(|value| *value != DEFAULT_VALUE);
     execute!(
         conn,
         sqlx::query(
             "update route set position = $2, condition = $3, status = $4, for_ms = $5, keep_firing_for = $6, expire_after = $7,
-                    cool_off = $8, publish = $9, title = $10, body = $11, metric_id = $12, value = $13
+                    cool_off = $8, publish = $9, title = $10, body = $11, metric_id = $12, value = $13, policy = $14
              where route_id = $1",
         )
         .bind(id)
@@ -143,6 +144,7 @@ async fn update_route(conn: &mut Connection, id: i64, position: i32, route: &Rou
         .bind(route.body.as_deref())
         .bind(metric)
         .bind(value)
+        .bind(policy.as_deref())
     )?;
     Ok(())
 }

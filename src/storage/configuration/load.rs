@@ -158,6 +158,7 @@ pub(crate) async fn load_routes(
         let spec = RouteSpec {
             status: row.status()?,
             publish: row.publish()?,
+            policy: row.policy()?,
             when: row.condition,
             components: parts.remove(&row.route_id).unwrap_or_default(),
             hold: Span(row.for_ms),

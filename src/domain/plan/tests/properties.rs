@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ALERT_MEMORY, Cause, MAX_COOL_OFF};
+use crate::{ALERT_MEMORY, Cause, MAX_COOL_OFF, PublishHours, Weekday};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -14,6 +14,7 @@ enum Step {
     Open(ComponentId, Status, bool),
     Edit { nth: usize, status: Option<IncidentStatus>, publish: bool },
     Delete(usize),
+    Veto(usize),
     Maintain(ComponentId, i64, i64),
     EndMaintenance,
     Publish(RouteId, Publish),
@@ -50,10 +51,17 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (component_id(), status(), any::<bool>()).prop_map(|(id, status, published)| Step::Open(id, status, published)),
         2 => (0..4_usize, edited, any::<bool>()).prop_map(|(nth, status, publish)| Step::Edit { nth, status, publish }),
         1 => (0..4_usize).prop_map(Step::Delete),
+        1 => (0..4_usize).prop_map(Step::Veto),
         1 => (component_id(), 0..600_000_i64, 1..600_000_i64).prop_map(|(id, from, length)| Step::Maintain(id, from, length)),
         1 => Just(Step::EndMaintenance),
-        1 => (1..6_i64, prop::sample::select(Publish::ALL.to_vec())).prop_map(|(id, publish)| Step::Publish(RouteId(id), publish)),
+        1 => (1..8_i64, prop::sample::select(Publish::ALL.to_vec())).prop_map(|(id, publish)| Step::Publish(RouteId(id), publish)),
     ]
+}
+
+/// All the day but the half hour after ten past twelve.
+fn but_lunch() -> PublishHours {
+    let time = |text: &str| text.parse().unwrap();
+    PublishHours { days: Weekday::ALL.iter().copied().collect(), from: time("12:10"), to: time("12:40"), outside: true }
 }
 
 fn world() -> World {
@@ -63,6 +71,11 @@ fn world() -> World {
         Route { expire_after: Span::mins(9), ..draft(&[API, DB]) },
         shadow(&[DB, WEB]),
         Route { integration: CI, title: Some("{{ signal.labels.team }} in {{ components }}".to_owned()), ..auto(&[API, WEB]) },
+        Route { integration: CI, policy: Policy { publish_after: Span::mins(3), ..Policy::default() }, ..auto(&[DB, API]) },
+        Route {
+            policy: Policy { publish_hours: Some(but_lunch()), minimum_severity: Some(Error), ..Policy::default() },
+            ..auto(&[WEB, VAULT])
+        },
     ])
 }
 
@@ -91,6 +104,11 @@ impl World {
             Step::Delete(nth) => {
                 let Some(incident) = self.known_incident(nth) else { return };
                 self.acts(Act::DeleteIncident { incident });
+            }
+            Step::Veto(nth) => {
+                let Some(incident) = self.known_incident(nth) else { return };
+                let is_pending = self.state.incidents[&incident].pending().is_some();
+                assert_eq!(self.tries(Act::Veto { incident }).is_ok(), is_pending);
             }
             Step::Maintain(id, from, length) => {
                 let edit = MaintenanceEdit {

@@ -189,6 +189,7 @@ fn line(notice: &Notice) -> String {
         NoticeAbout::Component { change } => format!("{} {} {}", notice.kind, name(&change.component), change.to),
         NoticeAbout::Maintenance { maintenance } => format!("{} {}", notice.kind, maintenance.title),
         NoticeAbout::Endpoint { address, .. } => format!("{} {address}", notice.kind),
+        NoticeAbout::Publication { incident, body } => format!("{} {}: {body}", notice.kind, incident.title),
     }
 }
 
@@ -201,6 +202,7 @@ fn check_for_readers(notice: &Notice) {
         NoticeAbout::Component { change } => vec![change.component],
         NoticeAbout::Maintenance { maintenance } => maintenance.components.clone(),
         NoticeAbout::Endpoint { .. } => Vec::new(),
+        NoticeAbout::Publication { incident, .. } => incident.components.keys().copied().collect(),
     };
     assert!(!named.contains(&VAULT), "{notice:#?}");
     let text = serde_json::to_string(notice).unwrap();
@@ -240,7 +242,7 @@ fn check_told(state: &State, changes: &[Recorded]) {
                     // The last entry of an incident sums up what has changed since its worst.
                     if notice.kind == NoticeKind::IncidentResolved { named_again.extend(told) } else { told_people.extend(told) }
                 }
-                NoticeAbout::Maintenance { .. } | NoticeAbout::Endpoint { .. } => {}
+                NoticeAbout::Maintenance { .. } | NoticeAbout::Endpoint { .. } | NoticeAbout::Publication { .. } => {}
             },
             _ => {}
         }
@@ -293,6 +295,7 @@ fn copy(route: &Route) -> Route {
         expire_after: route.expire_after,
         cool_off: route.cool_off,
         publish: route.publish,
+        policy: route.policy.clone(),
         title: route.title.clone(),
         body: route.body.clone(),
         metric: route.metric,
