@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alert, AlertKey, Alerts, Change, Component, ComponentId, DeliveryId, Incident, IncidentId, IntegrationId, MAX_COOL_OFF, Maintenance,
-    MaintenanceId, MaintenanceStatus, Route, RouteId, Signal, Status, Timestamp, UNREADABLE_FINGERPRINT, UnknownName, status::named,
+    MaintenanceId, MaintenanceStatus, Route, RouteId, Signal, Status, Swing, Timestamp, UNREADABLE_FINGERPRINT, UnknownName, status::named,
 };
 
 /// Names an alert taken up by a route.
@@ -124,6 +124,8 @@ pub struct State {
     pub signals: HashMap<AlertKey, Arc<Signal>>,
     /// Alerts that routes took up.
     pub causes: BTreeMap<CauseKey, Cause>,
+    /// The latest changes of what routes say, where their policy counts them.
+    pub swings: BTreeMap<RouteId, Vec<Swing>>,
     /// Open incidents, and those resolved within [`crate::MAX_COOL_OFF`].
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// Scheduled and running maintenances.
@@ -144,6 +146,7 @@ impl State {
             alerts: Alerts::default(),
             signals: HashMap::new(),
             causes: BTreeMap::new(),
+            swings: BTreeMap::new(),
             incidents: BTreeMap::new(),
             maintenances: BTreeMap::new(),
         }
@@ -200,6 +203,12 @@ impl State {
                 if self.causes.remove(&cause.key()).is_some() {
                     self.alerts.release(&cause.alert_key());
                 }
+            }
+            Change::Swings { route, swings } if swings.is_empty() => {
+                self.swings.remove(route);
+            }
+            Change::Swings { route, swings } => {
+                self.swings.insert(*route, swings.clone());
             }
             Change::ComponentStatus { component, to, internal_to, at, .. } => {
                 if let Some(component) = self.components.get_mut(component) {

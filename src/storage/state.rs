@@ -7,7 +7,7 @@ use std::{
 
 use domain::{
     Alert, Cause, ComponentId, DeliveryId, Expression, IncidentId, IntegrationId, MAX_COOL_OFF, MetricId, Route, RouteId, Signal, Span,
-    State, Timestamp,
+    State, Swing, Timestamp,
 };
 use jiff::tz::TimeZone;
 use tracing::error;
@@ -37,10 +37,17 @@ pub async fn load(entry: &mut Entry) -> Result<State, StorageError> {
     for cause in causes(conn, Causes::All).await? {
         state.set_cause(cause);
     }
+    state.swings = swings(conn).await?;
     let since = Timestamp(entry.clock.0.saturating_sub(MAX_COOL_OFF.0));
     state.incidents = rows::incidents(conn, Incidents::OpenOrEndedSince(since)).await?.into_iter().map(|i| (i.id, i)).collect();
     state.maintenances = rows::maintenances(conn, Maintenances::Open).await?.into_iter().map(|m| (m.id, m)).collect();
     Ok(state)
+}
+
+/// What routes that damp flapping remember.
+async fn swings(conn: &mut Connection) -> Result<BTreeMap<RouteId, Vec<Swing>>, StorageError> {
+    let rows: Vec<(i64, String)> = sql!(conn, c => sqlx::query_as("select route_id, swings from route_swing").fetch_all(&mut *c).await)?;
+    rows.into_iter().map(|(route, text)| Ok((RouteId(route), json(&text, "route_swing", "swings")?))).collect()
 }
 
 /// Every route of an enabled integration, compiled, in order.

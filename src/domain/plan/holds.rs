@@ -121,7 +121,13 @@ impl Planner<'_> {
             // A maintenance or a person's word has come before. What outlasts that is held anew.
             let why = why(format!("All that incident #{id} is about is under maintenance or a person's word: not published"));
             let causes: Vec<Cause> = self.causes_in(id).cloned().collect();
-            causes.iter().for_each(|cause| self.bind(cause, None, &why));
+            for cause in causes {
+                if cause.is_flapping() {
+                    self.emit(Change::CauseEnded { cause }, &why);
+                } else {
+                    self.bind(&cause, None, &why);
+                }
+            }
             self.resolve_incident(id, Ending::Silent, &why);
             return;
         }

@@ -44,6 +44,9 @@ impl Planner<'_> {
             self.join(&cause, id, &affected, &why);
             return None;
         }
+        if cause.is_flapping() {
+            return None; // It opens nothing by itself.
+        }
         let id = match self.find_recent(&cause, &places, &affected) {
             Some(id) => self.reopen(&cause, id, &affected, places.held_until, &why)?,
             None => self.open(&cause, &affected, &places, &why)?,

@@ -4,6 +4,7 @@
 
 mod acts;
 mod backtest;
+mod flaps;
 mod holds;
 mod incidents;
 mod maintenances;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use acts::{Act, ActError, IncidentEdit, MAX_BODY_CHARS, MAX_TITLE_CHARS, MaintenanceEdit};
 pub use backtest::{BackTest, Findings, StatusSpan};
+pub use flaps::{FLAPPING_FINGERPRINT, Swing};
 pub use mutes::still_firing;
 pub use trial::{Trial, try_route};
 

@@ -20,6 +20,7 @@ impl Planner<'_> {
     pub(super) fn reconcile(&mut self, cause: &Cause, why: &Why) {
         let components = self.components_of(cause);
         let told = self.attach(&cause.key(), why);
+        self.swing(cause, why);
         let changes = self.set_statuses(&components, why);
         let home = self.state.causes.get(&cause.key()).and_then(|cause| cause.incident);
         self.follow_incidents(&changes, &told, home, why);
@@ -32,6 +33,10 @@ impl Planner<'_> {
         if !cause.counts() {
             return;
         }
+        if cause.is_flapping() {
+            self.calmed(cause.route, why);
+        }
+        self.swing(&cause, why);
         let changes = self.set_statuses(&components, why);
         let told = match cause.incident.filter(|id| self.is_idle(*id)) {
             Some(id) => self.resolve_incident(id, ending, why),

@@ -47,6 +47,9 @@ impl Planner<'_> {
             let cause = Cause { phase: Phase::Active, since: self.now, due_at: None, ..cause.clone() };
             self.emit(Change::CauseSet { cause: cause.clone(), moved: true }, &why);
             self.reconcile(&cause, &why);
+        } else if cause.is_flapping() {
+            let why = why(format!("What route {route} says has not changed for as long as it asks: no longer flapping"));
+            self.end(cause.clone(), Ending::Resolved, &why);
         } else {
             let why = why(format!("Resolved for as long as route {route} asks"));
             self.end(cause.clone(), Ending::Resolved, &why);

@@ -4,6 +4,7 @@
 
 mod acts;
 mod causes;
+mod flaps;
 mod holds;
 mod incidents;
 mod maintenance;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ALERT_MEMORY, Cause, MAX_COOL_OFF, PublishHours, Weekday};
+use crate::{ALERT_MEMORY, Cause, Flapping, MAX_COOL_OFF, PublishHours, Weekday};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -64,14 +64,18 @@ fn but_lunch() -> PublishHours {
     PublishHours { days: Weekday::ALL.iter().copied().collect(), from: time("12:10"), to: time("12:40"), outside: true }
 }
 
+fn damped(changes: u8, within: i64, calm: i64) -> Policy {
+    Policy { flapping: Some(Flapping { changes, within: Span::mins(within), calm: Span::mins(calm) }), ..Policy::default() }
+}
+
 fn world() -> World {
     World::new([
-        Route { keep_firing_for: Span::mins(2), ..auto(&[API, VAULT]) },
+        Route { keep_firing_for: Span::mins(2), policy: damped(3, 20, 6), ..auto(&[API, VAULT]) },
         Route { hold: Span::mins(1), expire_after: Span::mins(6), condition: when("signal.labels.team == '0'"), ..auto(&[WEB]) },
-        Route { expire_after: Span::mins(9), ..draft(&[API, DB]) },
-        shadow(&[DB, WEB]),
+        Route { expire_after: Span::mins(9), policy: damped(4, 30, 2), ..draft(&[API, DB]) },
+        Route { policy: damped(3, 60, 30), ..shadow(&[DB, WEB]) },
         Route { integration: CI, title: Some("{{ signal.labels.team }} in {{ components }}".to_owned()), ..auto(&[API, WEB]) },
-        Route { integration: CI, policy: Policy { publish_after: Span::mins(3), ..Policy::default() }, ..auto(&[DB, API]) },
+        Route { integration: CI, policy: Policy { publish_after: Span::mins(3), ..damped(3, 20, 9) }, ..auto(&[DB, API]) },
         Route {
             policy: Policy { publish_hours: Some(but_lunch()), minimum_severity: Some(Error), ..Policy::default() },
             ..auto(&[WEB, VAULT])
@@ -147,6 +151,9 @@ impl World {
                 held || self.state.clock.since(alert.seen_at.max(alert.since)) < ALERT_MEMORY,
                 "remembered too long: {key:?} {alert:?}"
             );
+        }
+        for (route, swings) in &self.state.swings {
+            assert!(swings.len() <= usize::from(self.state.routes[route].policy.flapping.unwrap().changes), "{swings:?}");
         }
         for cause in self.state.causes.values() {
             assert!(!cause.is_muted() || (cause.counts() && cause.incident.is_some()), "{cause:#?}");

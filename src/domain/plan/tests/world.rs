@@ -214,6 +214,7 @@ fn check_fold(state: &State, mirror: &State) {
     assert_eq!(state.components, mirror.components);
     assert_eq!(state.alerts, mirror.alerts);
     assert_eq!(state.causes, mirror.causes);
+    assert_eq!(state.swings, mirror.swings);
     assert_eq!(state.incidents, mirror.incidents);
     assert_eq!(state.maintenances, mirror.maintenances);
     assert_eq!(state.next_timer(), mirror.next_timer());
@@ -274,6 +275,7 @@ fn read_back(state: &State) -> State {
         read.set_alert(key, alert.clone());
     }
     state.causes.values().for_each(|cause| read.set_cause(cause.clone()));
+    read.swings.clone_from(&state.swings);
     read.signals.clone_from(&state.signals);
     let since = Timestamp(state.clock.0 - MAX_COOL_OFF.0);
     let kept = state.incidents.iter().filter(|(_, incident)| incident.resolved_at.is_none_or(|at| at >= since));
