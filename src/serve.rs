@@ -104,8 +104,9 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     tasks.spawn(evaluator.run(shutdown.clone()));
     tasks.spawn(sweep.run(shutdown.clone()));
     tasks.spawn(housekeeping.run(shutdown.clone()));
-    tasks.spawn(Silence { db: db.clone(), clock: clock.clone(), health: health.clone() }.run(shutdown.clone()));
     let (inbox, _) = Inbox::open(db.clone(), wake.clone());
+    let silence = Silence { db: db.clone(), clock: clock.clone(), health: health.clone(), inbox: inbox.clone() };
+    tasks.spawn(silence.run(shutdown.clone()));
     let rounds = Rounds { db: db.clone(), queue: queue.clone(), clock: clock.clone(), wake: wake.clone(), health: health.clone() };
     tasks.spawn(rounds.run(shutdown.clone()));
     let heartbeats = Heartbeats { db: db.clone(), inbox: inbox.clone(), clock: clock.clone(), health: health.clone() };

@@ -133,6 +133,9 @@ fn integration(integration: &IntegrationSpec) -> Yaml {
     if !integration.enabled {
         block.add("enabled", Yaml::Raw("false".to_owned()));
     }
+    if let Some(silent_after) = integration.silent_after {
+        block.add("silent_after", Yaml::Raw(silent_after.to_string()));
+    }
     block.add_list("routes", integration.routes.iter().map(route));
     block.into_yaml()
 }

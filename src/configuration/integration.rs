@@ -2,7 +2,8 @@
 
 use domain::{
     DEFAULT_CONDITION, DEFAULT_COOL_OFF, DEFAULT_VALUE, IntegrationSpec, MAX_COMPONENTS, MAX_COOL_OFF, MAX_NAME_CHARS, MAX_ROUTES,
-    MAX_SECRETS, MetricFeed, Publish, RouteSpec, Secret, SecretRef, Severity, Span, Status, StatusMap,
+    MAX_SECRETS, MIN_SILENT_AFTER, MetricFeed, Publish, RouteSpec, Secret, SecretRef, Severity, SilentAfter, SilentAfterError, Span,
+    Status, StatusMap,
 };
 use integrations::{PROVIDERS, Provider, Settings, SettingsError};
 use secrecy::SecretString;
@@ -20,7 +21,7 @@ use crate::{
 pub(crate) const OTHERWISE: &str = "default";
 
 pub(crate) fn read(at: &At<'_>, keys: &mut Unique, declared: &Declared<'_>, resolve: Resolve<'_>) -> IntegrationSpec {
-    let map = at.map(&["key", "provider", "name", "settings", "secrets", "enabled", "routes"]);
+    let map = at.map(&["key", "provider", "name", "settings", "secrets", "enabled", "silent_after", "routes"]);
     let key = own_key(&map, keys);
     let provider = map.need("provider").and_then(|at| provider(&at));
     let settings = settings(&map, provider);
@@ -32,6 +33,7 @@ pub(crate) fn read(at: &At<'_>, keys: &mut Unique, declared: &Declared<'_>, reso
         settings: settings.json().clone(),
         secrets,
         enabled: map.flag("enabled", true),
+        silent_after: map.get_some("silent_after").and_then(|at| silent_after(&at, provider)),
         routes: map.list("routes", MAX_ROUTES).iter().map(|at| route(at, declared, provider)).collect(),
     }
 }
@@ -156,6 +158,17 @@ fn route(at: &At<'_>, declared: &Declared<'_>, provider: Option<&Provider>) -> R
         body: map.get_some("body").map(|at| check::template(&at)),
         metric: metric.map(|at| metric_feed(&at, declared)),
     }
+}
+
+fn silent_after(at: &At<'_>, provider: Option<&Provider>) -> Option<SilentAfter> {
+    let read = at.raw_text()?.parse().map_err(|error: SilentAfterError| at.refuse(error.to_string()));
+    let silent_after: SilentAfter = read.ok()?;
+    if !silent_after.is_sensible() {
+        at.refuse(format!("{silent_after} is less than {MIN_SILENT_AFTER}"));
+    } else if let Some(why) = provider.and_then(Provider::refuses_silence) {
+        at.refuse(why);
+    }
+    Some(silent_after)
 }
 
 fn expire_after(map: &Map<'_>, provider: Option<&Provider>) -> Span {

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, PageSettings, Policy, Publish, Span, StatusMap};
+use crate::{Channel, PageSettings, Policy, Publish, SilentAfter, Span, StatusMap};
 
 /// The longest key, in characters.
 pub const MAX_KEY_CHARS: usize = 64;
@@ -108,6 +108,8 @@ pub struct IntegrationSpec {
     pub secrets: Vec<Secret>,
     /// Whether it takes anything in.
     pub enabled: bool,
+    /// After how long its silence is a signal; `None` for never.
+    pub silent_after: Option<SilentAfter>,
     /// From signals to components, tried in this order.
     pub routes: Vec<RouteSpec>,
 }

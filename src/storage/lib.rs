@@ -29,6 +29,7 @@ pub mod publications;
 pub mod queue;
 pub mod rows;
 mod secrets;
+pub mod silence;
 pub mod state;
 pub mod subscribers;
 pub mod subscriptions;

@@ -101,6 +101,7 @@ fn desired() -> Desired {
             settings: serde_json::json!({}),
             secrets: vec![],
             enabled: true,
+            silent_after: None,
             routes: vec![route],
         }],
         ..Desired::default()

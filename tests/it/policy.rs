@@ -16,6 +16,8 @@ use crate::{
 };
 
 const SOON: Duration = Duration::from_secs(30);
+/// How the public API, which has no word for it, calls what is unknown.
+const NOT_KNOWN: &str = "degraded_performance";
 const OWNER: &str = "owner@acme.example";
 
 fn mail_settings(smtp: &SmtpServer) -> Vec<(&'static str, String)> {
@@ -32,7 +34,8 @@ fn configuration(routes: &[(&str, &str)]) -> String {
     let mut lines = String::new();
     for (key, policy) in routes {
         components.push_str(&format!("  - {{ key: {key}, name: {} }}\n", key.to_uppercase()));
-        lines.push_str(&format!("      - {{ when: 'signal.labels.service == \"{key}\"', components: [{key}], publish: auto, {policy} }}\n"));
+        lines
+            .push_str(&format!("      - {{ when: 'signal.labels.service == \"{key}\"', components: [{key}], publish: auto, {policy} }}\n"));
     }
     format!(
         "page: {{ name: Acme, time_zone: Europe/Paris }}
@@ -175,4 +178,51 @@ async fn what_is_held_publishes_itself_or_never_was(stack: Stack) -> Result<()> 
     app.finish().await
 }
 
-on_every_stack!(the_owner_decides_on_what_is_about_to_be_published, what_is_held_publishes_itself_or_never_was);
+/// What goes up and down stays down, is told of little, and comes back when it has been calm; the fold over the deliveries says the same.
+async fn what_flaps_is_told_of_little(stack: Stack) -> Result<()> {
+    let smtp = SmtpServer::start()?;
+    let flapping = "flapping: { changes: 3, within: 1h, calm: 6s }, cool_off: 1h";
+    let app = App::start(stack, &configuration(&[("api", flapping)]), &mail_settings(&smtp)).await?;
+    for _ in 0..10 {
+        say(&app, "api", "critical", false).await?;
+        say(&app, "api", "critical", true).await?;
+    }
+    app.settle(SOON).await?;
+    ensure!(app.status_of("API").await? == "major_outage", "it was up a moment ago, and is not believed");
+    let mails = to(&smtp.mails(), "ops@example.com");
+    ensure!(mails.len() == 4, "opened, resolved, reopened, and why it stays so: {}", mails.len());
+    ensure!(mails.iter().any(|mail| text(mail).contains("goes up and down")));
+    ensure!(app.command(&["replay"])?.contains("exactly the stored state"));
+    app.wait_for_status("API", "operational").await?;
+    app.settle(SOON).await?;
+    ensure!(to(&smtp.mails(), "ops@example.com").len() == 5, "and that it is over");
+    ensure!(app.command(&["replay"])?.contains("exactly the stored state"));
+    app.finish().await
+}
+
+/// A sender that falls silent where that matters is missed, and no longer once it speaks.
+async fn a_silent_sender_is_a_signal_where_that_is_asked_for(stack: Stack) -> Result<()> {
+    let when = "signal.labels.kind == 'silent' or signal.labels.service == 'api'";
+    let routes = configuration(&[("api", "")]).replace("signal.labels.service == \"api\"", &when.replace('\'', "\""));
+    let text = routes.replace("provider: alertmanager", "provider: alertmanager\n    silent_after: 6s");
+    let smtp = SmtpServer::start()?;
+    let app = App::start(stack, &text, &mail_settings(&smtp)).await?;
+    app.wait_for_status("API", NOT_KNOWN).await?;
+    say(&app, "other", "critical", false).await?;
+    app.wait_for_status("API", "operational").await?;
+    app.wait_for_status("API", NOT_KNOWN).await?;
+    ensure!(app.command(&["replay"])?.contains("exactly the stored state"));
+    // Nobody asks any more.
+    let again = app.apply(&app.command(&["export"])?)?;
+    ensure!(!again.contains('+') && !again.contains('~'), "applied its export: {again}");
+    app.apply(&routes)?;
+    app.wait_for_status("API", "operational").await?;
+    app.finish().await
+}
+
+on_every_stack!(
+    the_owner_decides_on_what_is_about_to_be_published,
+    what_is_held_publishes_itself_or_never_was,
+    what_flaps_is_told_of_little,
+    a_silent_sender_is_a_signal_where_that_is_asked_for,
+);

@@ -131,6 +131,7 @@ impl Entry for IntegrationSpec {
         settings(&mut out, "settings", &self.settings, &desired.settings);
         secrets(&mut out, &self.secrets, &desired.secrets);
         field(&mut out, "enabled", &self.enabled, &desired.enabled, bool::to_string);
+        field(&mut out, "silent_after", &self.silent_after, &desired.silent_after, shown);
         out
     }
 
@@ -214,10 +215,11 @@ fn route_changes(current: &RouteSpec, desired: &RouteSpec) -> Vec<String> {
     out
 }
 
+fn shown<T: ToString>(value: &Option<T>) -> String {
+    value.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
+}
+
 fn policy(out: &mut Vec<String>, current: &Policy, desired: &Policy) {
-    fn shown<T: ToString>(value: &Option<T>) -> String {
-        value.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
-    }
     field(out, "publish_after", &current.publish_after, &desired.publish_after, ToString::to_string);
     field(out, "publish_hours", &current.publish_hours, &desired.publish_hours, shown);
     field(out, "minimum_severity", &current.minimum_severity, &desired.minimum_severity, shown);

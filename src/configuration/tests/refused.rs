@@ -25,6 +25,19 @@ fn unknown_keys_name_the_nearest() {
 }
 
 #[test]
+fn silence_is_a_signal_of_senders_alone() {
+    let integration = |rest: &str, expected: &str| {
+        refused(&format!("integrations:\n  - {{ key: a, {rest} }}\n"), &format!("3:{expected}"));
+    };
+    integration("provider: alertmanager, silent_aftr: 1h", "39: integrations[0]: unknown key `silent_aftr`; did you mean `silent_after`?");
+    integration("provider: alertmanager, silent_after: 1s", "53: integrations[0].silent_after: 1s is less than 5s");
+    integration(
+        "provider: heroku_status, silent_after: habit",
+        "54: integrations[0].silent_after: a source that is asked is not silent; if it cannot be read, what it feeds is unknown anyway",
+    );
+}
+
+#[test]
 fn a_policy_must_make_sense() {
     let at = "integrations[0].routes[0]";
     route_refused(

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Channel, ComponentSpec, DayTime, Desired, Flapping, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec, PageSettings, Policy, Publish,
-    PublishHours, RouteSpec, Secret, Severity, Span, Status, StatusMap, SubscriberSpec, Weekday,
+    PublishHours, RouteSpec, Secret, Severity, SilentAfter, Span, Status, StatusMap, SubscriberSpec, Weekday,
 };
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -128,6 +128,7 @@ fn integrations(components: &BTreeSet<String>, metrics: &BTreeSet<String>) -> im
             name,
             settings: json!({}),
             secrets: Iterator::collect(secrets),
+            silent_after: enabled.then_some(SilentAfter::Habit),
             enabled,
             routes,
         };
@@ -246,6 +247,7 @@ fn settings_of_any_shape_read_back() {
             settings: value.clone(),
             secrets: Vec::new(),
             enabled: true,
+            silent_after: None,
             routes: Vec::new(),
         }],
         ..Desired::default()

@@ -10,6 +10,7 @@ use crate::{
     Connection, StorageError,
     db::sql,
     rows::{self, json, named},
+    silence,
 };
 
 /// A row of something that has a place in a list.
@@ -111,8 +112,8 @@ async fn load_integrations(
     components: &Keys,
     metrics: &Keys,
 ) -> Result<(Vec<IntegrationSpec>, Vec<IntegrationRow>), StorageError> {
-    let rows: Vec<(i64, String, String, String, String, bool)> = sql!(conn, c => sqlx::query_as(
-        "select integration_id, key, provider, name, settings, enabled from integration order by integration_id",
+    let rows: Vec<(i64, String, String, String, String, bool, Option<i64>)> = sql!(conn, c => sqlx::query_as(
+        "select integration_id, key, provider, name, settings, enabled, silent_after from integration order by integration_id",
     )
     .fetch_all(&mut *c)
     .await)?;
@@ -120,11 +121,20 @@ async fn load_integrations(
     let mut routes = load_routes(conn, components, metrics, None).await?;
     let mut specs = Vec::with_capacity(rows.len());
     let mut ids = Vec::with_capacity(rows.len());
-    for (id, key, provider, name, settings, enabled) in rows {
+    for (id, key, provider, name, settings, enabled, silent_after) in rows {
         let (secrets, secret_ids) = secrets.remove(&id).unwrap_or_default().into_iter().unzip();
         let (routes, route_rows) = routes.remove(&id).unwrap_or_default().into_iter().unzip();
         let settings = json(&settings, "integration", "settings")?;
-        specs.push(IntegrationSpec { key, provider, name, settings, secrets, enabled, routes });
+        specs.push(IntegrationSpec {
+            key,
+            provider,
+            name,
+            settings,
+            secrets,
+            enabled,
+            silent_after: silence::from_column(silent_after),
+            routes,
+        });
         ids.push(IntegrationRow { id, routes: route_rows, secrets: secret_ids });
     }
     Ok((specs, ids))
