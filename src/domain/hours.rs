@@ -165,7 +165,7 @@ fn instants(date: Date, time: DayTime, zone: &TimeZone) -> Vec<Timestamp> {
     let minute = time.0 % MINUTES_OF_DAY;
     let clock = Time::midnight() + (i64::from(minute)).minutes();
     let shown = zone.to_ambiguous_timestamp(date.saturating_add(day.days()).to_datetime(clock));
-    let both = [shown.clone().earlier(), shown.later()];
+    let both = [shown.earlier(), shown.later()];
     both.into_iter().flatten().map(|instant| Timestamp(instant.as_millisecond())).collect()
 }
 

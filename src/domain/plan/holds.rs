@@ -10,7 +10,7 @@ use super::{
     acts::{ActError, invalid, person},
     incidents::Ending,
 };
-use crate::{Cause, Change, ComponentId, Incident, IncidentId, NoticeAbout, NoticeKind, Publish, Route, Timestamp, Why};
+use crate::{Cause, Change, ComponentId, Incident, IncidentId, NoticeAbout, NoticeKind, Publish, Timestamp, Why};
 
 /// What readers have to do with an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,55 +42,7 @@ impl Incident {
     }
 }
 
-/// Where the incident of a cause may stand.
-pub(super) struct Places<'a> {
-    cause: &'a Cause,
-    affected: &'a [ComponentId],
-    auto: bool,
-    /// Whether the route may publish by itself at this time of day.
-    may_publish: bool,
-    /// When an incident that it opens now publishes itself, if not at once.
-    pub(super) held_until: Option<Timestamp>,
-}
-
-impl Places<'_> {
-    /// Whether a new incident is published at once.
-    pub(super) fn at_once(&self) -> bool {
-        self.auto && self.held_until.is_none()
-    }
-
-    /// Whether the cause may join an incident, or bring it back.
-    pub(super) fn take(&self, incident: &Incident) -> bool {
-        match standing(incident) {
-            Standing::Published => self.auto && self.may_publish,
-            Standing::Held => self.auto && self.held_until.is_some(),
-            Standing::Vetoed => !self.auto || !self.is_worse_than(incident),
-            Standing::Draft => !self.auto,
-        }
-    }
-
-    /// Whether the cause may stay in the open incident it belongs to: not in a draft of before the route could publish.
-    pub(super) fn keep(&self, incident: &Incident) -> bool {
-        incident.published || !self.auto || standing(incident) != Standing::Draft
-    }
-
-    fn is_worse_than(&self, incident: &Incident) -> bool {
-        self.affected.iter().any(|id| incident.components.get(id).is_none_or(|worst| self.cause.status > *worst))
-    }
-}
-
 impl Planner<'_> {
-    pub(super) fn places<'a>(&self, cause: &'a Cause, route: &Route, affected: &'a [ComponentId]) -> Places<'a> {
-        let (now, zone) = (self.now, &self.state.zone);
-        Places {
-            cause,
-            affected,
-            auto: route.publish == Publish::Auto,
-            may_publish: route.policy.may_publish_at(now, zone),
-            held_until: route.held_until(now, zone),
-        }
-    }
-
     /// Stores a draft that publishes itself, without an entry in its timeline, and tells the owner of it.
     pub(super) fn hold(&mut self, incident: Incident, body: String, why: &Why) -> IncidentId {
         let id = incident.id;

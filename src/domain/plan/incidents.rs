@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     EVALUATOR, Planner,
-    holds::{Places, Standing, standing},
+    holds::{Standing, standing},
+    places::Places,
     wording,
 };
 use crate::{
@@ -58,36 +59,6 @@ impl Planner<'_> {
     pub(super) fn is_excused(&self, id: ComponentId) -> bool {
         let word = |component: &crate::Component| component.overridden.as_ref().is_some_and(|word| !word.status.is_fault());
         self.state.under_maintenance(id) || self.state.components.get(&id).is_none_or(word)
-    }
-
-    /// The incident that a cause belongs to, if it is open and the cause may stay there.
-    fn own(&self, cause: &Cause, places: &Places<'_>) -> Option<IncidentId> {
-        let incident = self.state.incidents.get(&cause.incident?)?;
-        (!incident.status.is_over() && places.keep(incident)).then_some(incident.id)
-    }
-
-    fn find_open(&self, cause: &Cause, places: &Places<'_>, affected: &[ComponentId]) -> Option<IncidentId> {
-        let open = |incident: &&Incident| !incident.status.is_over() && places.take(incident);
-        let about_the_same = |incident: &&Incident| self.is_about_the_same(incident, cause, affected);
-        self.state.incidents.values().rev().filter(open).find(about_the_same).map(|incident| incident.id)
-    }
-
-    fn find_recent(&self, cause: &Cause, places: &Places<'_>, affected: &[ComponentId]) -> Option<IncidentId> {
-        let cool_off = self.state.routes.get(&cause.route)?.cool_off;
-        let recent = |incident: &&Incident| {
-            incident.opened_by.is_some()
-                && places.take(incident)
-                && incident.status == IncidentStatus::Resolved
-                && incident.resolved_at.is_some_and(|at| cool_off.0 > 0 && self.now.since(at) <= cool_off)
-        };
-        let about_the_same = |incident: &&Incident| self.is_about_the_same(incident, cause, affected);
-        self.state.incidents.values().rev().filter(recent).find(about_the_same).map(|incident| incident.id)
-    }
-
-    /// What concerns hidden components alone never touches an incident that readers see.
-    fn is_about_the_same(&self, incident: &Incident, cause: &Cause, affected: &[ComponentId]) -> bool {
-        let shares = incident.opened_by == Some(cause.route) || affected.iter().any(|id| incident.components.contains_key(id));
-        shares && affected.iter().any(|id| self.shows(*id)) == self.shows_something(incident)
     }
 
     fn open(&mut self, cause: &Cause, affected: &[ComponentId], places: &Places<'_>, why: &Why) -> Option<IncidentId> {
@@ -238,7 +209,7 @@ impl Planner<'_> {
         id
     }
 
-    fn shows_something(&self, incident: &Incident) -> bool {
+    pub(super) fn shows_something(&self, incident: &Incident) -> bool {
         incident.components.keys().any(|id| self.shows(*id))
     }
 

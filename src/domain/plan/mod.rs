@@ -10,6 +10,7 @@ mod incidents;
 mod maintenances;
 mod memory;
 mod mutes;
+mod places;
 mod reconfigured;
 mod signals;
 mod statuses;

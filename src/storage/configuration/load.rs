@@ -107,12 +107,14 @@ async fn load_metrics(conn: &mut Connection) -> Result<(Vec<MetricSpec>, Vec<Row
     Ok(rows.into_iter().map(|(id, key, name, unit, position)| (MetricSpec { key, name, unit }, Row { id, position })).unzip())
 }
 
+type StoredIntegration = (i64, String, String, String, String, bool, Option<i64>);
+
 async fn load_integrations(
     conn: &mut Connection,
     components: &Keys,
     metrics: &Keys,
 ) -> Result<(Vec<IntegrationSpec>, Vec<IntegrationRow>), StorageError> {
-    let rows: Vec<(i64, String, String, String, String, bool, Option<i64>)> = sql!(conn, c => sqlx::query_as(
+    let rows: Vec<StoredIntegration> = sql!(conn, c => sqlx::query_as(
         "select integration_id, key, provider, name, settings, enabled, silent_after from integration order by integration_id",
     )
     .fetch_all(&mut *c)
