@@ -211,11 +211,12 @@ async fn health_tells_what_comes_in_and_whether_a_sender_is_silent() {
 
     // A signal where that is asked for, and not before senders had time to come back.
     let deliveries = || async { fixture.get("/deliveries?limit=1").await.expect(200)["items"][0]["id"].clone() };
-    silence.signal(ago(Span::mins(6))).await.unwrap();
+    let began = |mins| Timestamp(silence.clock.now().0 - Span::mins(mins).0);
+    silence.signal(began(6)).await.unwrap();
     fixture.patch(&format!("/integrations/{id}"), json!({ "silent_after": "habit" })).await.expect(200);
-    silence.signal(ago(Span::mins(4))).await.unwrap();
+    silence.signal(began(4)).await.unwrap();
     assert_eq!(deliveries().await, ids[29]);
-    silence.signal(ago(Span::mins(6))).await.unwrap();
+    silence.signal(began(6)).await.unwrap();
     let said = deliveries().await;
     assert_ne!(said, ids[29]);
     assert!(fixture.get(&format!("/deliveries/{said}")).await.expect(200)["headers"].to_string().contains("fanal-silent-since"));
