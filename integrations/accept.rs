@@ -71,7 +71,9 @@ pub(crate) fn holds_credential(name: &str) -> bool {
 
 /// The content type, which decides how the body is read, is kept before all others and as it is.
 fn storable_headers(inbound: &Inbound<'_>, credentials: &Credentials<'_>) -> Vec<(String, String)> {
-    let (first, rest): (Vec<_>, Vec<_>) = inbound.headers.iter().partition(|(name, _)| name == "content-type");
+    // What begins with our name is ours to say.
+    let ours_aside = inbound.headers.iter().filter(|(name, _)| !name.starts_with("fanal-"));
+    let (first, rest): (Vec<_>, Vec<_>) = ours_aside.partition(|(name, _)| name == "content-type");
     let mut room = MAX_STORED_HEADER_BYTES;
     let mut kept = Vec::new();
     for (name, value) in first.into_iter().chain(rest).take(MAX_STORED_HEADERS) {

@@ -89,6 +89,7 @@ mod settings;
 pub mod signature;
 #[cfg(test)]
 mod signature_tests;
+pub mod silence;
 mod slack_status;
 mod standard_webhooks;
 mod statuscake;

@@ -9,6 +9,7 @@ use crate::{
     limits,
     poll::{self, Ask, Poll},
     signature::{self, Scheme},
+    silence,
 };
 
 /// A kind of sender. A provider is a constant: a forgotten field does not compile.
@@ -85,6 +86,15 @@ impl Provider {
     pub fn refuses_expiry(&self) -> Option<&'static str> {
         let repeats = self.poll.is_none() && self.slug != crate::heartbeat::SLUG;
         (!repeats).then_some("a source that is asked does not repeat what stays the same; what it no longer names is over anyway")
+    }
+
+    /// Why silence of this provider cannot be a signal, if it cannot.
+    #[must_use]
+    pub fn refuses_silence(&self) -> Option<&'static str> {
+        if self.slug == crate::heartbeat::SLUG {
+            return Some("a heartbeat that is not heard of is missed anyway, after its `period` and `grace`");
+        }
+        self.poll.as_ref().map(|_| "a source that is asked is not silent; if it cannot be read, what it feeds is unknown anyway")
     }
 
     /// A provider that is asked. Nobody can prove to be it, so its hook lets nobody in.
@@ -211,6 +221,9 @@ pub fn find(slug: &str) -> Option<&'static Provider> {
 /// The body does not fit its schema, or the settings no longer do. The text of the error is the reason shown in quarantine.
 pub fn parse(slug: &str, inbound: &Inbound<'_>, settings: &Settings) -> Result<Vec<Signal>, ParseError> {
     let provider = find(slug).ok_or_else(|| ParseError::Provider(slug.to_owned()))?;
+    if let Some(read) = silence::read(inbound) {
+        return read;
+    }
     if provider.poll.is_some() {
         return poll::read(provider, inbound, settings);
     }

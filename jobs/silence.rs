@@ -1,12 +1,20 @@
 //! Silence: tells operators which integrations have been silent for longer than is their habit.
 //!
-//! A metric and no more: a sender that has nothing to say makes nothing unknown.
+//! For most it is a metric and no more: a sender that has nothing to say makes nothing unknown. Where the integration asks for it, a delivery of our
+//! own says so, as with heartbeats, and its signal goes the way of all others.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use domain::{HABIT_DELIVERIES, IntegrationId, is_silent};
+use domain::{HABIT_DELIVERIES, IntegrationId, MIN_SILENCE, SilentAfter, Span, Timestamp, is_silent};
+use integrations::silence::{FINGERPRINT, PREFIX, over, silent};
 use metrics::gauge;
-use storage::{Connection, Db, StorageError, insight, integrations::keys, polls};
+use storage::{
+    Connection, Db, Inbox, StorageError, insight,
+    integrations::keys,
+    polls,
+    silence::{self, Watched},
+};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -14,8 +22,11 @@ use crate::{Clock, evaluator::Health};
 
 /// How often to look: silence lasts an hour at least.
 const EVERY: Duration = Duration::from_secs(300);
-/// How often a process that does not evaluate asks whether it should look.
-const ASK: Duration = Duration::from_secs(5);
+/// How often to ask whether this process should look, and to look for silence that is a signal.
+const ASK: Duration = Duration::from_secs(2);
+/// After a start, or when this process takes over, senders get so long to come back before they are missed, or as long as they may be silent if
+/// that is less.
+const GRACE: Span = Span::mins(5);
 const METRIC: &str = "fanal_integration_silent";
 
 /// Watches how long integrations have been silent. Only the process that evaluates does so.
@@ -26,6 +37,8 @@ pub struct Silence {
     pub clock: Clock,
     /// Whether this process evaluates.
     pub health: Arc<Health>,
+    /// Where a silence that is a signal becomes durable.
+    pub inbox: Inbox,
 }
 
 impl Silence {
@@ -33,8 +46,20 @@ impl Silence {
     pub async fn run(self, shutdown: CancellationToken) {
         let mut told: BTreeSet<String> = BTreeSet::new();
         let mut silent: BTreeSet<String> = BTreeSet::new();
+        let (mut leads_since, mut looked): (Option<Timestamp>, Option<Instant>) = (None, None);
         loop {
-            let found = if self.health.leads() { self.look().await } else { Ok(Vec::new()) };
+            let now = self.clock.now();
+            leads_since = self.health.leads().then(|| leads_since.unwrap_or(now));
+            if let Some(since) = leads_since
+                && let Err(failed) = self.signal(since).await
+            {
+                warn!(error = ?failed, "Could not look for silence that is a signal; trying again");
+            }
+            if looked.is_some_and(|at| leads_since.is_some() && at.elapsed() < EVERY) {
+                tokio::select! { () = tokio::time::sleep(ASK) => continue, () = shutdown.cancelled() => return }
+            }
+            looked = leads_since.map(|_| Instant::now());
+            let found = if leads_since.is_some() { self.look().await } else { Ok(Vec::new()) };
             match found {
                 Ok(found) => {
                     tell(&found, &mut told);
@@ -46,8 +71,7 @@ impl Silence {
                 }
                 Err(failed) => warn!(error = ?failed, "Could not look for silent integrations; trying again later"),
             }
-            let patience = if self.health.leads() { EVERY } else { ASK };
-            tokio::select! { () = tokio::time::sleep(patience) => {}, () = shutdown.cancelled() => return }
+            tokio::select! { () = tokio::time::sleep(ASK) => {}, () = shutdown.cancelled() => return }
         }
     }
 
@@ -71,12 +95,50 @@ impl Silence {
         Ok(found)
     }
 
+    /// Tells once of each silence that has lasted too long, and of its end. `watched_since` is since when this process has looked.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn signal(&self, watched_since: Timestamp) -> Result<(), StorageError> {
+        let watched = silence::watched(&mut self.db.read().await?, PREFIX, FINGERPRINT).await?;
+        for one in watched {
+            let now = self.clock.now();
+            match self.silent_for(&one, watched_since, now).await? {
+                Some(after) if !one.told => {
+                    info!(integration = %one.integration, %after, "An integration is silent, and that is a signal");
+                    self.inbox.insert(silent(one.integration, one.heard_at, after, now)).await?;
+                }
+                None if one.told => {
+                    self.inbox.insert(over(one.integration, now)).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// How long its silence may last, if it lasts longer now.
+    async fn silent_for(&self, one: &Watched, watched_since: Timestamp, now: Timestamp) -> Result<Option<Span>, StorageError> {
+        let is_sender = integrations::find(&one.provider).is_some_and(|provider| provider.refuses_silence().is_none());
+        let (Some(silent_after), true) = (one.silent_after, is_sender) else { return Ok(None) };
+        let lasts = now.since(one.heard_at);
+        if silent_after == SilentAfter::Habit && lasts <= MIN_SILENCE {
+            return Ok(None); // No habit is shorter.
+        }
+        let arrivals = match silent_after {
+            SilentAfter::Habit => insight::arrivals(&mut self.db.read().await?, one.integration, PREFIX, HABIT_DELIVERIES).await?,
+            SilentAfter::Span(_) => Vec::new(),
+        };
+        let is_too_long = |after: &Span| lasts > *after && (one.told || now.since(watched_since) > (*after).min(GRACE));
+        Ok(silent_after.span(&arrivals).filter(is_too_long))
+    }
+
     /// A source that is asked is silent if it cannot be read: equal answers are not stored, so its deliveries make no habit.
     async fn is_silent(&self, conn: &mut Connection, id: IntegrationId, is_asked: bool) -> Result<bool, StorageError> {
         if is_asked {
             return Ok(polls::find(conn, id).await?.is_some_and(|memory| memory.lost));
         }
-        let arrivals = insight::arrivals(conn, id, HABIT_DELIVERIES).await?;
+        let arrivals = insight::arrivals(conn, id, PREFIX, HABIT_DELIVERIES).await?;
         Ok(is_silent(&arrivals, self.clock.now()).unwrap_or(false))
     }
 }

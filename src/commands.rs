@@ -233,6 +233,7 @@ fn forget(state: &mut State) {
     state.alerts = domain::Alerts::default();
     state.signals.clear();
     state.causes.clear();
+    state.swings.clear();
     state.incidents.clear();
     state.dependencies.forget_quiet();
     state.past.clear();

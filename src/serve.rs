@@ -72,6 +72,8 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     let db = config.open().await?;
     let clock = Clock::default();
     let wake = Wake::new(db.clone());
+    // Without mail there is nobody who could be told.
+    storage::owner::set(&db, config.owner_email.as_deref().filter(|_| config.smtp_url.is_some())).await?;
     let queue_url: QueueUrl = config.queue_url().expose_secret().parse()?;
     let queue = Queue::connect(&queue_url).await.context("FANAL_QUEUE_URL")?;
     let email = email(&config)?;
@@ -103,8 +105,9 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     tasks.spawn(evaluator.run(shutdown.clone()));
     tasks.spawn(sweep.run(shutdown.clone()));
     tasks.spawn(housekeeping.run(shutdown.clone()));
-    tasks.spawn(Silence { db: db.clone(), clock: clock.clone(), health: health.clone() }.run(shutdown.clone()));
     let (inbox, _) = Inbox::open(db.clone(), wake.clone());
+    let silence = Silence { db: db.clone(), clock: clock.clone(), health: health.clone(), inbox: inbox.clone() };
+    tasks.spawn(silence.run(shutdown.clone()));
     let rounds = Rounds { db: db.clone(), queue: queue.clone(), clock: clock.clone(), wake: wake.clone(), health: health.clone() };
     tasks.spawn(rounds.run(shutdown.clone()));
     let heartbeats = Heartbeats { db: db.clone(), inbox: inbox.clone(), clock: clock.clone(), health: health.clone() };

@@ -38,6 +38,8 @@ pub(super) fn claimed(channel: Channel, address: &str) -> Claimed {
         status: IncidentStatus::Identified,
         impact: Impact::Minor,
         published: true,
+        publishes_at: None,
+        vetoed: false,
         opened_by: None,
         scoped: true,
         components: BTreeMap::from([(ComponentId(1), Status::DegradedPerformance), (ComponentId(2), Status::DegradedPerformance)]),
@@ -72,5 +74,6 @@ pub(super) fn claimed(channel: Channel, address: &str) -> Claimed {
             support_url: String::new(),
         },
         thread: None,
+        decision: None,
     }
 }

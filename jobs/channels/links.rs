@@ -31,6 +31,11 @@ impl Links {
         format!("{}/maintenances/{id}", self.base)
     }
 
+    /// Where the owner gives one verdict on a publication.
+    pub(crate) fn verdict(&self, id: IncidentId, verdict: &str, token: &str) -> String {
+        format!("{}/publications/{id}/{verdict}/{token}", self.base)
+    }
+
     pub(crate) fn subscription(&self, recipient: &Recipient) -> String {
         format!("{}/subscriptions/{}", self.base, recipient.manage_token)
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use domain::{
     Channel, Combine, ComponentSpec, DEFAULT_CONDITION, DEFAULT_SETTLE, DEFAULT_VALUE, Dependency, Desired, Effect, GroupSpec,
-    IntegrationSpec, MetricSpec, PageSettings, RouteSpec, Secret, Span, StatusMap, SubscriberSpec,
+    IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Secret, Span, StatusMap, SubscriberSpec,
 };
 use serde_json::Value;
 
@@ -160,6 +160,9 @@ fn integration(integration: &IntegrationSpec) -> Yaml {
     if !integration.enabled {
         block.add("enabled", Yaml::Raw("false".to_owned()));
     }
+    if let Some(silent_after) = integration.silent_after {
+        block.add("silent_after", Yaml::Raw(silent_after.to_string()));
+    }
     block.add_list("routes", integration.routes.iter().map(route));
     block.into_yaml()
 }
@@ -186,6 +189,7 @@ fn route(route: &RouteSpec) -> Yaml {
     block.add_span("cool_off", route.cool_off, usual.cool_off);
     // Always: it decides what readers see.
     block.add("publish", Yaml::Raw(route.publish.to_string()));
+    add_policy(&mut block, &route.policy);
     block.add_some("title", route.title.as_deref());
     block.add_some("body", route.body.as_deref());
     if let Some(feed) = &route.metric {
@@ -197,6 +201,30 @@ fn route(route: &RouteSpec) -> Yaml {
         block.add("metric", metric.into_yaml());
     }
     block.into_yaml()
+}
+
+fn add_policy(block: &mut Block, policy: &Policy) {
+    block.add_span("publish_after", policy.publish_after, Span::ZERO);
+    if let Some(hours) = &policy.publish_hours {
+        let mut inner = Block::default();
+        inner.add("days", Yaml::List(hours.days.iter().map(|day| Yaml::Raw(day.to_string())).collect()));
+        inner.add_text("from", &hours.from.to_string());
+        inner.add_text("to", &hours.to.to_string());
+        if hours.outside {
+            inner.add("outside", Yaml::Raw("true".to_owned()));
+        }
+        block.add("publish_hours", inner.into_yaml());
+    }
+    if let Some(severity) = policy.minimum_severity {
+        block.add("minimum_severity", Yaml::Raw(severity.to_string()));
+    }
+    if let Some(flapping) = &policy.flapping {
+        let mut inner = Block::default();
+        inner.add("changes", Yaml::Raw(flapping.changes.to_string()));
+        inner.add("within", Yaml::Raw(flapping.within.to_string()));
+        inner.add("calm", Yaml::Raw(flapping.calm.to_string()));
+        block.add("flapping", inner.into_yaml());
+    }
 }
 
 fn statuses(statuses: &StatusMap) -> Yaml {

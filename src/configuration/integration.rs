@@ -2,7 +2,8 @@
 
 use domain::{
     DEFAULT_CONDITION, DEFAULT_COOL_OFF, DEFAULT_VALUE, IntegrationSpec, MAX_COMPONENTS, MAX_COOL_OFF, MAX_NAME_CHARS, MAX_ROUTES,
-    MAX_SECRETS, MetricFeed, Publish, RouteSpec, Secret, SecretRef, Severity, Span, Status, StatusMap,
+    MAX_SECRETS, MIN_SILENT_AFTER, MetricFeed, Publish, RouteSpec, Secret, SecretRef, Severity, SilentAfter, SilentAfterError, Span,
+    Status, StatusMap,
 };
 use integrations::{PROVIDERS, Provider, Settings, SettingsError};
 use secrecy::SecretString;
@@ -10,6 +11,7 @@ use secrecy::SecretString;
 use crate::{
     Resolve, check,
     document::{Declared, own_key},
+    policy,
     problem::{did_you_mean, quoted},
     reader::{At, Map, Unique},
     yaml::{self, Content},
@@ -19,7 +21,7 @@ use crate::{
 pub(crate) const OTHERWISE: &str = "default";
 
 pub(crate) fn read(at: &At<'_>, keys: &mut Unique, declared: &Declared<'_>, resolve: Resolve<'_>) -> IntegrationSpec {
-    let map = at.map(&["key", "provider", "name", "settings", "secrets", "enabled", "routes"]);
+    let map = at.map(&["key", "provider", "name", "settings", "secrets", "enabled", "silent_after", "routes"]);
     let key = own_key(&map, keys);
     let provider = map.need("provider").and_then(|at| provider(&at));
     let settings = settings(&map, provider);
@@ -31,6 +33,7 @@ pub(crate) fn read(at: &At<'_>, keys: &mut Unique, declared: &Declared<'_>, reso
         settings: settings.json().clone(),
         secrets,
         enabled: map.flag("enabled", true),
+        silent_after: map.get_some("silent_after").and_then(|at| silent_after(&at, provider)),
         routes: map.list("routes", MAX_ROUTES).iter().map(|at| route(at, declared, provider)).collect(),
     }
 }
@@ -130,25 +133,17 @@ pub(crate) fn secret(at: &At<'_>, resolve: Resolve<'_>) -> Option<Secret> {
     resolve(&reference).map_err(|message| place.refuse(message)).ok()
 }
 
+const ROUTE_KEYS: [&str; 11] =
+    ["when", "components", "status", "for", "keep_firing_for", "expire_after", "cool_off", "publish", "title", "body", "metric"];
+
 fn route(at: &At<'_>, declared: &Declared<'_>, provider: Option<&Provider>) -> RouteSpec {
-    let map = at.map(&[
-        "when",
-        "components",
-        "status",
-        "for",
-        "keep_firing_for",
-        "expire_after",
-        "cool_off",
-        "publish",
-        "title",
-        "body",
-        "metric",
-    ]);
+    let map = at.map(&[&ROUTE_KEYS[..], &policy::KEYS[..]].concat());
     let components = map.get("components");
     let metric = map.get_some("metric");
     if components.is_none() && metric.is_none() && matches!(at.node.content, Content::Map(_)) {
         at.refuse("a route needs `components`, a `metric`, or both");
     }
+    let publish = map.get("publish").and_then(|at| at.choice("a policy", &names(Publish::ALL, Publish::as_str))).unwrap_or_default();
     RouteSpec {
         when: map.get("when").map_or_else(|| DEFAULT_CONDITION.to_owned(), |at| check::expression(&at)),
         components: components.map(|at| at.references("component", &declared.components, MAX_COMPONENTS)).unwrap_or_default(),
@@ -157,11 +152,23 @@ fn route(at: &At<'_>, declared: &Declared<'_>, provider: Option<&Provider>) -> R
         keep_firing_for: map.span("keep_firing_for", Span::ZERO),
         expire_after: expire_after(&map, provider),
         cool_off: cool_off(&map),
-        publish: map.get("publish").and_then(|at| at.choice("a policy", &names(Publish::ALL, Publish::as_str))).unwrap_or_default(),
+        publish,
+        policy: policy::read(&map, publish),
         title: map.get_some("title").map(|at| check::template(&at)),
         body: map.get_some("body").map(|at| check::template(&at)),
         metric: metric.map(|at| metric_feed(&at, declared)),
     }
+}
+
+fn silent_after(at: &At<'_>, provider: Option<&Provider>) -> Option<SilentAfter> {
+    let read = at.raw_text()?.parse().map_err(|error: SilentAfterError| at.refuse(error.to_string()));
+    let silent_after: SilentAfter = read.ok()?;
+    if !silent_after.is_sensible() {
+        at.refuse(format!("{silent_after} is less than {MIN_SILENT_AFTER}"));
+    } else if let Some(why) = provider.and_then(Provider::refuses_silence) {
+        at.refuse(why);
+    }
+    Some(silent_after)
 }
 
 fn expire_after(map: &Map<'_>, provider: Option<&Provider>) -> Span {
@@ -207,6 +214,6 @@ fn statuses(at: &At<'_>) -> StatusMap {
     found
 }
 
-fn names<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> Vec<&'static str> {
+pub(crate) fn names<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> Vec<&'static str> {
     all.iter().map(|value| name(*value)).collect()
 }

@@ -8,6 +8,7 @@ mod document;
 mod export;
 mod integration;
 mod plan;
+mod policy;
 mod problem;
 mod reader;
 mod settings;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alert, Cause, ComponentId, DeliveryId, Incident, IncidentId, IncidentUpdate, IntegrationId, Maintenance, MetricId, Notice, Override,
-    PastSpan, RouteId, Sample, Signal, Status, Timestamp,
+    PastSpan, RouteId, Sample, Signal, Status, Swing, Timestamp,
 };
 
 /// One transition of the state.
@@ -53,6 +53,13 @@ pub enum Change {
     CauseEnded {
         /// As it was last.
         cause: Cause,
+    },
+    /// What a route says has changed, and its policy counts that.
+    Swings {
+        /// Which.
+        route: RouteId,
+        /// The latest changes that are remembered, oldest first.
+        swings: Vec<Swing>,
     },
     /// A metric got a value.
     Sample {

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, Combine, Dependency, PageSettings, Publish, Span, StatusMap};
+use crate::{Channel, Combine, Dependency, PageSettings, Policy, Publish, SilentAfter, Span, StatusMap};
 
 /// The longest key, in characters.
 pub const MAX_KEY_CHARS: usize = 64;
@@ -112,6 +112,8 @@ pub struct IntegrationSpec {
     pub secrets: Vec<Secret>,
     /// Whether it takes anything in.
     pub enabled: bool,
+    /// After how long its silence is a signal; `None` for never.
+    pub silent_after: Option<SilentAfter>,
     /// From signals to components, tried in this order.
     pub routes: Vec<RouteSpec>,
 }
@@ -136,6 +138,9 @@ pub struct RouteSpec {
     pub cool_off: Span,
     /// How far a machine's decision goes.
     pub publish: Publish,
+    /// What else decides that.
+    #[serde(default)]
+    pub policy: Policy,
     /// A template for the incident's title, instead of the usual one.
     pub title: Option<String>,
     /// A template for the text of its first update, instead of the usual one.
@@ -155,6 +160,7 @@ impl Default for RouteSpec {
             expire_after: Span::ZERO,
             cool_off: DEFAULT_COOL_OFF,
             publish: Publish::Draft,
+            policy: Policy::default(),
             title: None,
             body: None,
             metric: None,

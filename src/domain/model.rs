@@ -159,6 +159,12 @@ pub struct Incident {
     pub impact: Impact,
     /// False while it is a draft that only the team sees.
     pub published: bool,
+    /// When a draft publishes itself. Kept when it is over before that, for whoever wants to know what would have been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publishes_at: Option<Timestamp>,
+    /// Whether a person has said that it is not to publish itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub vetoed: bool,
     /// The route that opened it; `None` if a person did.
     pub opened_by: Option<RouteId>,
     /// Whether it is about components, if only about some that are gone; false if its author said that it is about none in particular.

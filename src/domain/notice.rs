@@ -54,6 +54,9 @@ pub enum NoticeKind {
     /// An endpoint was switched off after failing too long; told to the owner.
     #[serde(rename = "endpoint.disabled")]
     EndpointDisabled,
+    /// An incident publishes itself unless somebody vetoes it; told to the owner.
+    #[serde(rename = "publication.pending")]
+    PublicationPending,
 }
 
 named!(NoticeKind {
@@ -67,6 +70,7 @@ named!(NoticeKind {
     MaintenanceCompleted = "maintenance.completed",
     MaintenanceCancelled = "maintenance.cancelled",
     EndpointDisabled = "endpoint.disabled",
+    PublicationPending = "publication.pending",
 });
 
 impl NoticeKind {
@@ -74,6 +78,12 @@ impl NoticeKind {
     #[must_use]
     pub const fn is_for_people(self) -> bool {
         !matches!(self, Self::ComponentStatusChanged)
+    }
+
+    /// Whether only the owner is told.
+    #[must_use]
+    pub const fn is_for_owner(self) -> bool {
+        matches!(self, Self::EndpointDisabled | Self::PublicationPending)
     }
 }
 
@@ -105,6 +115,13 @@ pub enum NoticeAbout {
         address: String,
         /// Why.
         reason: String,
+    },
+    /// An incident that publishes itself.
+    Publication {
+        /// As readers would see it, with the time at which they will.
+        incident: Incident,
+        /// Its first text, as it would be now.
+        body: String,
     },
 }
 
@@ -159,6 +176,17 @@ pub struct Claimed {
     pub page: PageSettings,
     /// The notification about the same incident or maintenance that this subscriber got first: mail threads on it.
     pub thread: Option<NotificationId>,
+    /// What lets its reader decide on a publication.
+    pub decision: Option<Decision>,
+}
+
+/// Parts of the links by which the owner decides on one publication, each good for one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Keeps it from being published.
+    pub veto: String,
+    /// Publishes it now.
+    pub publish: String,
 }
 
 /// How a try to deliver ended.

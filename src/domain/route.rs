@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentId, Expression, ExpressionError, IntegrationId, MetricId, RouteId, RouteSpec, Severity, Signal, Span, Status, UnknownName,
-    status::named,
+    ComponentId, Expression, ExpressionError, IntegrationId, MetricId, Policy, RouteId, RouteSpec, Severity, Signal, Span, Status,
+    Timestamp, UnknownName, status::named,
 };
 
 /// What may happen by itself when a route takes up a signal.
@@ -83,6 +84,8 @@ pub struct Route {
     pub cool_off: Span,
     /// What may happen by itself.
     pub publish: Publish,
+    /// What else decides that.
+    pub policy: Policy,
     /// Template of an incident's title.
     pub title: Option<String>,
     /// Template of an incident's first update.
@@ -118,6 +121,7 @@ impl Route {
             expire_after: spec.expire_after,
             cool_off: spec.cool_off,
             publish: spec.publish,
+            policy: spec.policy.clone(),
             title: spec.title.clone(),
             body: spec.body.clone(),
             metric,
@@ -125,10 +129,17 @@ impl Route {
         })
     }
 
+    /// When an incident that it opens at `now` publishes itself, if it does so and not at once.
+    #[must_use]
+    pub fn held_until(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        self.policy.held_until(now, zone).filter(|_| self.publish == Publish::Auto)
+    }
+
     /// What a firing signal that it takes means for its components; `None` if nothing: health is nothing to remember.
     #[must_use]
     pub fn status_of(&self, signal: &Signal) -> Option<Status> {
-        let status = if signal.is_unreadable() { Some(Status::Unknown) } else { self.status.status(signal.severity) };
+        let of_severity = || self.status.status(signal.severity).filter(|_| self.policy.counts(signal.severity));
+        let status = if signal.is_unreadable() { Some(Status::Unknown) } else { of_severity() };
         status.filter(|status| !self.components.is_empty() && *status != Status::Operational)
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alert, AlertKey, Alerts, Change, Combine, Component, ComponentId, DeliveryId, Dependencies, Incident, IncidentId, IntegrationId,
-    MAX_COOL_OFF, Maintenance, MaintenanceId, MaintenanceStatus, Past, PastSpan, Route, RouteId, Signal, Status, Timestamp,
+    MAX_COOL_OFF, Maintenance, MaintenanceId, MaintenanceStatus, Past, PastSpan, Route, RouteId, Signal, Status, Swing, Timestamp,
     UNREADABLE_FINGERPRINT, UnknownName, status::named,
 };
 
@@ -131,6 +131,8 @@ pub struct State {
     pub signals: HashMap<AlertKey, Arc<Signal>>,
     /// Alerts that routes took up.
     pub causes: BTreeMap<CauseKey, Cause>,
+    /// The latest changes of what routes say, where their policy counts them.
+    pub swings: BTreeMap<RouteId, Vec<Swing>>,
     /// Open incidents, and those resolved, or added afterwards, within [`crate::MAX_COOL_OFF`].
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// Scheduled and running maintenances.
@@ -154,6 +156,7 @@ impl State {
             alerts: Alerts::default(),
             signals: HashMap::new(),
             causes: BTreeMap::new(),
+            swings: BTreeMap::new(),
             incidents: BTreeMap::new(),
             maintenances: BTreeMap::new(),
         }
@@ -210,6 +213,12 @@ impl State {
                 if self.causes.remove(&cause.key()).is_some() {
                     self.alerts.release(&cause.alert_key());
                 }
+            }
+            Change::Swings { route, swings } if swings.is_empty() => {
+                self.swings.remove(route);
+            }
+            Change::Swings { route, swings } => {
+                self.swings.insert(*route, swings.clone());
             }
             Change::ComponentStatus { component, from, to, internal_to, since, at, .. } => {
                 if from != to {
@@ -270,7 +279,8 @@ impl State {
             MaintenanceStatus::Completed | MaintenanceStatus::Cancelled => None,
         });
         let silences = self.dependencies.quiet().map(|(_, _, until)| until);
-        causes.chain(overrides).chain(maintenances).chain(silences).min()
+        let publications = self.incidents.values().filter_map(Incident::pending);
+        causes.chain(overrides).chain(maintenances).chain(silences).chain(publications).min()
     }
 
     /// Whether `component` is under a running maintenance.

@@ -41,7 +41,7 @@ impl Incident {
         if !self.is_visible(&shown) {
             return None;
         }
-        self.opened_by = None;
+        (self.opened_by, self.publishes_at, self.vetoed) = (None, None, false);
         self.components.retain(|id, _| shown(*id));
         Some(self)
     }

@@ -13,6 +13,7 @@ pub mod ops;
 pub mod page;
 mod pings;
 mod proxies;
+mod publications;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -38,12 +39,20 @@ pub fn app(
     proxies: &TrustedProxies,
 ) -> impl Endpoint<Output = Response> + 'static {
     let broken = page.clone();
-    console::add_to(subscriptions::add_to(page::routes(page)), console)
+    let publications = publications::Publications {
+        db: admin.db.clone(),
+        secrets: admin.secrets.clone(),
+        wake: admin.wake.clone(),
+        page: page.clone(),
+        clock: admin.clock,
+    };
+    console::add_to(publications::add_to(subscriptions::add_to(page::routes(page))), console)
         .nest("/hooks", hooks::routes())
         .nest("/ping", pings::routes())
         .nest("/api/admin", admin::routes(admin))
         .data(hub)
         .data(subscriptions)
+        .data(publications)
         .catch_all_error(move |error| {
             let page = broken.clone();
             async move { designed(&page, &error) }

@@ -5,6 +5,7 @@ mod causes;
 mod incidents;
 mod notices;
 mod statuses;
+mod swings;
 
 use std::collections::HashMap;
 
@@ -36,6 +37,7 @@ pub async fn apply(entry: &mut Entry, state: &mut State, recorded: &[Recorded]) 
     insert_samples(&mut entry.tx, recorded).await?;
     incidents::store(&mut entry.tx, recorded).await?;
     causes::store(&mut entry.tx, recorded).await?;
+    swings::store(&mut entry.tx, recorded).await?;
     statuses::store(&mut entry.tx, state, recorded).await?;
     for Recorded { change, .. } in recorded {
         store(&mut entry.tx, change).await?;
@@ -61,7 +63,11 @@ pub fn is_visible(recorded: &[Recorded]) -> bool {
     let unseen = |change: &Change| {
         matches!(
             change,
-            Change::Alert { .. } | Change::AlertForgotten { .. } | Change::Refused { .. } | Change::CauseSet { moved: false, .. }
+            Change::Alert { .. }
+                | Change::AlertForgotten { .. }
+                | Change::Refused { .. }
+                | Change::CauseSet { moved: false, .. }
+                | Change::Swings { .. }
         )
     };
     recorded.iter().any(|recorded| !unseen(&recorded.change))
@@ -86,6 +92,7 @@ async fn store(conn: &mut Connection, change: &Change) -> Result<(), StorageErro
         | Change::Sample { .. }
         | Change::CauseSet { .. }
         | Change::CauseEnded { .. }
+        | Change::Swings { .. }
         | Change::ComponentStatus { .. }
         | Change::Past { .. }
         | Change::Incident { .. }
@@ -168,7 +175,7 @@ fn history(change: &Change) -> Option<(&'static str, serde_json::Value)> {
         Change::Alert { .. } | Change::AlertForgotten { .. } | Change::Refused { .. } | Change::CauseSet { moved: false, .. } => {
             return None;
         }
-        Change::Sample { .. } | Change::Notice(_) => return None,
+        Change::Sample { .. } | Change::Notice(_) | Change::Swings { .. } => return None,
         Change::AlertExpired { fingerprint, .. } => ("alert_expired", json!({ "fingerprint": fingerprint })),
         Change::CauseSet { cause, .. } => ("cause_set", json!({ "cause": cause })),
         Change::CauseEnded { cause } => ("cause_ended", json!({ "cause": cause })),
@@ -200,7 +207,7 @@ fn about(change: &Change) -> (Option<i64>, Option<i64>, Option<i64>) {
         Change::CauseSet { cause, .. } | Change::CauseEnded { cause } => (None, cause.incident.map(|id| id.0), None),
         Change::Maintenance { maintenance } => (None, None, Some(maintenance.id.0)),
         Change::Alert { .. } | Change::AlertExpired { .. } | Change::AlertForgotten { .. } | Change::Refused { .. } => (None, None, None),
-        Change::Sample { .. } | Change::Notice(_) => (None, None, None),
+        Change::Sample { .. } | Change::Notice(_) | Change::Swings { .. } => (None, None, None),
     }
 }
 

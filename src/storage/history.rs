@@ -11,7 +11,7 @@ use sqlx::QueryBuilder;
 use crate::{
     Connection, Db, Entry, SecretBox, StorageError, changes, configuration,
     db::sql,
-    ledger, notifications,
+    ledger, notifications, owner,
     rows::{self, Incidents, json},
     state,
 };
@@ -41,7 +41,7 @@ pub async fn act_in(mut entry: Entry, by: &str, act: Act, now: Timestamp) -> Res
 
 /// The evaluator forgets incidents that ended long ago; a person may still write about them.
 async fn recall(conn: &mut Connection, state: &mut State, act: &Act) -> Result<(), StorageError> {
-    let (Act::UpdateIncident { incident, .. } | Act::DeleteIncident { incident }) = act else { return Ok(()) };
+    let (Act::UpdateIncident { incident, .. } | Act::DeleteIncident { incident } | Act::Veto { incident }) = act else { return Ok(()) };
     if !state.incidents.contains_key(incident) {
         let found = rows::incidents(conn, Incidents::One(*incident)).await?;
         state.incidents.extend(found.into_iter().map(|incident| (incident.id, incident)));
@@ -77,14 +77,15 @@ pub async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired, by: &str
 ///
 /// # Errors
 /// What the database said.
-pub async fn disable(db: &Db, whom: &Recipient, reason: &str, owner: Option<&str>, now: Timestamp) -> Result<bool, StorageError> {
+pub async fn disable(db: &Db, whom: &Recipient, reason: &str, address: Option<&str>, now: Timestamp) -> Result<bool, StorageError> {
     let mut tx = db.begin().await?;
     let disabled = notifications::disable(&mut tx, whom.subscriber, reason, now).await?;
-    if let Some(owner) = owner.filter(|_| disabled && whom.channel == Channel::Webhook) {
+    if let Some(address) = address.filter(|_| disabled && whom.channel == Channel::Webhook) {
         let about = NoticeAbout::Endpoint { address: whom.address.clone(), reason: reason.to_owned() };
         let id = NoticeId(ledger::take_id(&mut tx).await?);
         let notice = Notice { id, kind: NoticeKind::EndpointDisabled, at: now, about, components: BTreeMap::new() };
-        notifications::owe_owner(&mut tx, owner, &notice).await?;
+        changes::insert_notices(&mut tx, &[&notice]).await?;
+        owner::owe_to(&mut tx, address, notice.id.0, now).await?;
     }
     tx.commit().await?;
     Ok(disabled)

@@ -106,16 +106,22 @@ pub async fn portion(conn: &mut Connection, stretch: &mut Stretch, limit: i64, m
     rows.into_iter().map(delivery).collect()
 }
 
-/// When the newest deliveries of an integration arrived, newest first, at most `limit`.
+/// When the newest deliveries of an integration arrived, newest first, at most `limit`. Those whose ids begin with `except` are our own.
 ///
 /// # Errors
 /// What the database said.
-pub async fn arrivals(conn: &mut Connection, integration: IntegrationId, limit: usize) -> Result<Vec<Timestamp>, StorageError> {
+pub async fn arrivals(
+    conn: &mut Connection,
+    integration: IntegrationId,
+    except: &str,
+    limit: usize,
+) -> Result<Vec<Timestamp>, StorageError> {
     let rows: Vec<i64> = sql!(conn, c => sqlx::query_scalar(
-        "select received_at from delivery where integration_id = $1 order by delivery_id desc limit $2",
+        "select received_at from delivery where integration_id = $1 and external_id not like $3 order by delivery_id desc limit $2",
     )
     .bind(integration.0)
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(format!("{except}%"))
     .fetch_all(&mut *c)
     .await)?;
     Ok(rows.into_iter().map(Timestamp).collect())

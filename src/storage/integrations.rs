@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{DeliveryId, IntegrationId, RouteId, RouteSpec, Timestamp};
+use domain::{DeliveryId, IntegrationId, RouteId, RouteSpec, SilentAfter, Timestamp};
 use secrecy::SecretString;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     hub::secret_place,
     page,
     rows::{json, named, to_json},
+    silence,
 };
 
 /// What people say of an integration; routes and secrets apart.
@@ -25,6 +26,8 @@ pub struct IntegrationEdit {
     pub settings: serde_json::Value,
     /// Whether it takes anything in.
     pub enabled: bool,
+    /// After how long its silence is a signal; `None` for never.
+    pub silent_after: Option<SilentAfter>,
 }
 
 /// A configured provider.
@@ -65,6 +68,7 @@ struct IntegrationRow {
     name: String,
     settings: String,
     enabled: bool,
+    silent_after: Option<i64>,
     created_at: i64,
 }
 
@@ -74,7 +78,7 @@ struct IntegrationRow {
 /// What the database said.
 pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<Integration>, StorageError> {
     let rows: Vec<IntegrationRow> = sql!(conn, c => sqlx::query_as(
-        "select integration_id, key, provider, name, settings, enabled, created_at from integration
+        "select integration_id, key, provider, name, settings, enabled, silent_after, created_at from integration
          where integration_id > $1 order by integration_id limit $2",
     )
     .bind(after)
@@ -92,7 +96,7 @@ pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<I
             id: IntegrationId(row.integration_id),
             key: row.key,
             provider: row.provider,
-            edit: IntegrationEdit { name: row.name, settings, enabled: row.enabled },
+            edit: IntegrationEdit { name: row.name, settings, enabled: row.enabled, silent_after: silence::from_column(row.silent_after) },
             routes: routes.into_iter().map(|(route, _)| route).collect(),
             secrets: secrets.remove(&row.integration_id).unwrap_or_default(),
             created_at: Timestamp(row.created_at),
@@ -164,7 +168,7 @@ pub async fn insert(
     now: Timestamp,
 ) -> Result<IntegrationId, StorageError> {
     let id: Result<i64, _> = sql!(conn, c => sqlx::query_scalar(
-        "insert into integration (key, provider, name, settings, enabled, created_at) values ($1, $2, $3, $4, $5, $6)
+        "insert into integration (key, provider, name, settings, enabled, created_at, silent_after) values ($1, $2, $3, $4, $5, $6, $7)
          returning integration_id",
     )
     .bind(key)
@@ -173,6 +177,7 @@ pub async fn insert(
     .bind(to_json(&edit.settings))
     .bind(edit.enabled)
     .bind(now.0)
+    .bind(silence::to_column(edit.silent_after))
     .fetch_one(&mut *c)
     .await);
     id.map(IntegrationId).map_err(|error| StorageError::taken(error, "key"))
@@ -185,11 +190,12 @@ pub async fn insert(
 pub async fn update(conn: &mut Connection, id: IntegrationId, edit: &IntegrationEdit) -> Result<(), StorageError> {
     execute!(
         conn,
-        sqlx::query("update integration set name = $2, settings = $3, enabled = $4 where integration_id = $1")
+        sqlx::query("update integration set name = $2, settings = $3, enabled = $4, silent_after = $5 where integration_id = $1")
             .bind(id.0)
             .bind(edit.name.as_str())
             .bind(to_json(&edit.settings))
             .bind(edit.enabled)
+            .bind(silence::to_column(edit.silent_after))
     )?;
     Ok(())
 }

@@ -1,13 +1,15 @@
 //! Notifications: what is owed to whom. The row is the truth; a queue only wakes somebody up to look at it.
 
-use domain::{Channel, Claimed, Notice, NoticeId, NotificationId, Recipient, Span, SubscriberId, Timestamp, UnknownName};
+use domain::{
+    Channel, Claimed, Decision, Notice, NoticeAbout, NoticeId, NotificationId, Recipient, Span, SubscriberId, Timestamp, UnknownName,
+};
 use secrecy::SecretString;
 
 use crate::{
     Connection, Db, SecretBox, StorageError,
     db::{execute, sql},
+    publications::{self, Verdict},
     rows::{self, json, named},
-    secrets::random_token,
 };
 
 /// How long a claim holds unless it is kept up with [`keep_claim`]. A process that dies keeps up nothing, and what it was trying is
@@ -119,8 +121,17 @@ pub async fn claim(
     let notice: Notice = json(&row.data, "notice", "data")?;
     let channel: Channel = named(&row.channel, "subscriber", "channel")?;
     let recipient = Recipient { subscriber, channel, address: row.address, manage_token: row.manage_token };
-    let claimed = Claimed { notification: id, attempt, notice, recipient, page, thread };
+    let decision = decision(secrets, &notice);
+    let claimed = Claimed { notification: id, attempt, notice, recipient, page, thread, decision };
     Ok(Some((claimed, secret.into_iter().collect())))
+}
+
+/// What lets the reader of a notice decide on a publication.
+fn decision(secrets: &SecretBox, notice: &Notice) -> Option<Decision> {
+    let NoticeAbout::Publication { incident, .. } = &notice.about else { return None };
+    let due = incident.publishes_at?;
+    let token = |verdict| publications::token(secrets, verdict, incident.id, due);
+    Some(Decision { veto: token(Verdict::Veto), publish: token(Verdict::Publish) })
 }
 
 /// Lets the claim for the `attempt`-th try hold on, because the try still goes on.
@@ -585,37 +596,6 @@ pub async fn attempts(conn: &mut Connection, id: NotificationId) -> Result<Vec<A
         .fetch_all(&mut *c)
         .await)?,
     )
-}
-
-/// Owes the page's owner a notice. The owner hears nothing else by it, unless the address has subscribed besides.
-///
-/// # Errors
-/// What the database said.
-pub(crate) async fn owe_owner(conn: &mut Connection, owner: &str, notice: &Notice) -> Result<(), StorageError> {
-    execute!(
-        conn,
-        sqlx::query(
-            "insert into subscriber (channel, address, manage_token, scoped, confirmed_at, created_at) values ('email', $1, $2, $3, $4, $4)
-             on conflict (channel, address) do nothing"
-        )
-        .bind(owner)
-        .bind(random_token())
-        .bind(true)
-        .bind(notice.at.0)
-    )?;
-    crate::changes::insert_notices(conn, &[notice]).await?;
-    execute!(
-        conn,
-        sqlx::query(
-            "insert into notification (notice_id, subscriber_id, state, attempt, next_at, created_at)
-             select cast($1 as bigint), subscriber_id, 'due', 1, cast($2 as bigint), cast($2 as bigint) from subscriber
-             where channel = 'email' and address = $3"
-        )
-        .bind(notice.id.0)
-        .bind(notice.at.0)
-        .bind(owner)
-    )?;
-    Ok(())
 }
 
 /// Switches a subscriber off and cancels what is still owed to it; returns false if it was off already.

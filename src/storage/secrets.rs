@@ -10,6 +10,7 @@ use chacha20poly1305::{
     Key, XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
 };
+use hmac::{Hmac, Mac};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -31,6 +32,7 @@ struct InstanceKey {
     id: [u8; KEY_ID_BYTES],
     cipher: XChaCha20Poly1305,
     fingerprint_key: [u8; 32],
+    link_key: [u8; 32],
 }
 
 impl std::fmt::Debug for SecretBox {
@@ -90,6 +92,23 @@ impl SecretBox {
         let digest = Sha256::new().chain_update(key.fingerprint_key).chain_update(secret.expose_secret().as_bytes()).finalize();
         hex::encode(&digest[..16])
     }
+
+    /// What proves that we have said `text`: 256 bits, fit for a URL.
+    #[must_use]
+    pub fn sign(&self, text: &str) -> String {
+        URL_SAFE_NO_PAD.encode(mac(&self.keys[0], text).finalize().into_bytes())
+    }
+
+    /// Whether `proof` is what [`SecretBox::sign`] gave for `text`, under any of the keys. Takes the same time for every wrong proof.
+    #[must_use]
+    pub fn has_signed(&self, text: &str, proof: &str) -> bool {
+        let Ok(proof) = URL_SAFE_NO_PAD.decode(proof) else { return false };
+        self.keys.iter().any(|key| mac(key, text).verify_slice(&proof).is_ok())
+    }
+}
+
+fn mac(key: &InstanceKey, text: &str) -> Hmac<Sha256> {
+    Hmac::<Sha256>::new_from_slice(&key.link_key).expect("any length will do").chain_update(text.as_bytes())
 }
 
 /// The end of a secret, by which a person knows it again: four characters, or none of a short one.
@@ -119,7 +138,12 @@ fn instance_key(text: &str) -> Result<InstanceKey, StorageError> {
     let derive = |purpose: &str| -> [u8; 32] { Sha256::new().chain_update(purpose).chain_update(bytes).finalize().into() };
     let mut id = [0; KEY_ID_BYTES];
     id.copy_from_slice(&derive("fanal key id")[..KEY_ID_BYTES]);
-    Ok(InstanceKey { id, cipher: XChaCha20Poly1305::new(&Key::from(bytes)), fingerprint_key: derive("fanal fingerprint") })
+    Ok(InstanceKey {
+        id,
+        cipher: XChaCha20Poly1305::new(&Key::from(bytes)),
+        fingerprint_key: derive("fanal fingerprint"),
+        link_key: derive("fanal link"),
+    })
 }
 
 #[cfg(test)]
@@ -135,6 +159,16 @@ mod tests {
         assert!(secrets.open("subscriber:2:secret", &sealed).is_err());
         *sealed.last_mut().unwrap() ^= 1;
         assert!(secrets.open("subscriber:1:secret", &sealed).is_err());
+    }
+
+    #[test]
+    fn what_we_have_said_is_proven_for_that_text_alone() {
+        let (old, new) = (SecretBox::generate_key(), SecretBox::generate_key());
+        let proof = SecretBox::new(&old).unwrap().sign("veto 7");
+        let both = SecretBox::new(&SecretString::from(format!("{},{}", new.expose_secret(), old.expose_secret()))).unwrap();
+        assert!(both.has_signed("veto 7", &proof) && !both.has_signed("publish 7", &proof) && !both.has_signed("veto 7", &proof[1..]));
+        assert!(!SecretBox::new(&new).unwrap().has_signed("veto 7", &proof));
+        assert!(!both.has_signed("veto 7", "") && !both.has_signed("veto 7", "not base64!"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use domain::{
     ALERT_MEMORY, Alert, Cause, ComponentId, DeliveryId, Expression, IncidentId, IntegrationId, MAX_COOL_OFF, MetricId, Route, RouteId,
-    Signal, Span, State, Timestamp,
+    Signal, Span, State, Swing, Timestamp,
 };
 use jiff::tz::TimeZone;
 use tracing::error;
@@ -41,10 +41,17 @@ pub async fn load(entry: &mut Entry) -> Result<State, StorageError> {
     for cause in causes(conn, Causes::All).await? {
         state.set_cause(cause);
     }
+    state.swings = swings(conn).await?;
     let since = Timestamp(entry.clock.0.saturating_sub(MAX_COOL_OFF.0));
     state.incidents = rows::incidents(conn, Incidents::OpenOrEndedSince(since)).await?.into_iter().map(|i| (i.id, i)).collect();
     state.maintenances = rows::maintenances(conn, Maintenances::Open).await?.into_iter().map(|m| (m.id, m)).collect();
     Ok(state)
+}
+
+/// What routes that damp flapping remember.
+async fn swings(conn: &mut Connection) -> Result<BTreeMap<RouteId, Vec<Swing>>, StorageError> {
+    let rows: Vec<(i64, String)> = sql!(conn, c => sqlx::query_as("select route_id, swings from route_swing").fetch_all(&mut *c).await)?;
+    rows.into_iter().map(|(route, text)| Ok((RouteId(route), json(&text, "route_swing", "swings")?))).collect()
 }
 
 /// Every route of an enabled integration, compiled, in order.
@@ -85,6 +92,7 @@ fn route(key: &str, row: RouteRow, components: Vec<ComponentId>) -> Result<Route
         expire_after: Span(row.expire_after),
         cool_off: Span(row.cool_off),
         publish: row.publish()?,
+        policy: row.policy()?,
         title: row.title,
         body: row.body,
         metric: row.metric_id.map(MetricId),

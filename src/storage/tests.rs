@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    ALERT_MEMORY, Act, Combine, ComponentId, ComponentSpec, DeliveryId, Dependency, Desired, Effect, GroupSpec, IncidentEdit, IncidentId,
-    IncidentStatus, IntegrationId, IntegrationSpec, MaintenanceEdit, NewDelivery, PageData, PageSettings, Publish, Recorded, RouteSpec,
-    Severity, Signal, SignalState, Span, State, Status, Timestamp, plan_signal, plan_timers,
+    ALERT_MEMORY, Act, Combine, ComponentId, ComponentSpec, DeliveryId, Dependency, Desired, Effect, Flapping, GroupSpec, IncidentEdit,
+    IncidentId, IncidentStatus, IntegrationId, IntegrationSpec, MaintenanceEdit, NewDelivery, NoticeKind, PageData, PageSettings, Policy,
+    Publish, Recorded, RouteSpec, Severity, Signal, SignalState, Span, State, Status, Timestamp, plan_signal, plan_timers,
 };
 
 use crate::{
     Db, Inbox, SecretBox, Wake, changes,
     deliveries::{self, DeliveryFilter, DeliveryState},
     fates::{self, Fate},
-    history, ledger, page,
+    history, ledger, owner, page,
+    publications::{self, Found, Verdict},
     state::{self, Causes},
 };
 
@@ -104,6 +105,7 @@ fn desired() -> Desired {
             settings: serde_json::json!({}),
             secrets: vec![],
             enabled: true,
+            silent_after: None,
             routes: vec![route],
         }],
         ..Desired::default()
@@ -170,6 +172,43 @@ async fn what_a_person_resolves_stays_muted_across_a_restart() {
     assert_eq!(muted, stored.causes.into_values().collect::<Vec<_>>());
     assert!(state::causes(&mut conn, Causes::MutedWith(IncidentId(999))).await.unwrap().is_empty());
     assert_eq!(fixture.page().await.components[0].component.status, Status::Operational);
+}
+
+#[tokio::test]
+async fn what_waits_to_be_published_and_what_flaps_reads_back() {
+    let fixture = Fixture::new().await;
+    let mut desired = fixture.desired.clone();
+    desired.integrations[0].routes[0].policy =
+        Policy { publish_after: Span::mins(5), flapping: Some(Flapping { changes: 3, ..Flapping::default() }), ..Policy::default() };
+    fixture.configure(&desired).await;
+    owner::set(&fixture.db, Some("owner@example.com")).await.unwrap();
+    let memory = fixture.decide(|state| says(state, "cpu", SignalState::Firing, NOW)).await;
+    let incident = *memory.incidents.keys().next().unwrap();
+    let stored = fixture.load().await;
+    assert_same(&memory, &stored);
+    assert_eq!(stored.incidents[&incident].pending(), Some(NOW.plus(Span::mins(5))));
+    assert_eq!((stored.swings.len(), &stored.swings), (1, &memory.swings));
+    assert!(fixture.page().await.incidents.is_empty());
+    // The owner is asked, and nobody else is told.
+    let mut conn = fixture.db.read().await.unwrap();
+    let Found::Pending(asked) = publications::find(&mut conn, incident, NOW.plus(Span::mins(5))).await.unwrap() else { panic!("pending") };
+    assert_eq!(asked.kind, NoticeKind::PublicationPending);
+    assert_eq!(publications::find(&mut conn, IncidentId(999), NOW).await.unwrap(), Found::Decided(None));
+    let n: i64 = crate::db::sql!(conn, c => sqlx::query_scalar("select count(*) from notification").fetch_one(&mut *c).await).unwrap();
+    assert_eq!(n, 1);
+    drop(conn);
+    // A verdict on another time is none.
+    assert!(!publications::decide(&fixture.db, incident, NOW, Verdict::Publish, NOW).await.unwrap());
+    assert!(publications::decide(&fixture.db, incident, NOW.plus(Span::mins(5)), Verdict::Veto, NOW).await.unwrap());
+    assert!(fixture.load().await.incidents[&incident].vetoed);
+    for (at, claim) in [(1, SignalState::Resolved), (2, SignalState::Firing)] {
+        let memory = fixture.decide(|state| says(state, "cpu", claim, NOW.plus(Span::secs(at)))).await;
+        assert_same(&memory, &fixture.load().await);
+        assert_eq!(memory.swings, fixture.load().await.swings);
+    }
+    assert!(fixture.load().await.causes.values().any(domain::Cause::is_flapping));
+    fixture.configure(&fixture.desired).await;
+    assert!(fixture.load().await.swings.is_empty());
 }
 
 #[tokio::test]

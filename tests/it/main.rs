@@ -12,6 +12,7 @@ mod mail;
 mod mapping;
 mod outages;
 mod pages;
+mod policy;
 mod polls;
 mod processes;
 mod road;

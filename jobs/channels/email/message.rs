@@ -30,7 +30,8 @@ pub(super) fn notice(claimed: &Claimed, links: &Links) -> Content {
     let reply = if thread.is_some_and(|first| first != claimed.notification) { "Re: " } else { "" };
     let subject = one_line(&format!("{reply}[{}] {}", page.name, facts.title), MAX_SUBJECT_CHARS);
     let (manage, unsubscribe) = (links.subscription(recipient), links.unsubscribe(recipient));
-    let footer = format!("You get this because you subscribed to {}.", one_line(&page.name, MAX_SUBJECT_CHARS));
+    let because = if notice.kind.is_for_owner() { "you own the page of" } else { "you subscribed to" };
+    let footer = format!("You get this because {because} {}.", one_line(&page.name, MAX_SUBJECT_CHARS));
 
     let mut text = format!("{}\n{}\n", facts.headline, facts.when);
     if !facts.body.is_empty() {
@@ -39,12 +40,21 @@ pub(super) fn notice(claimed: &Claimed, links: &Links) -> Content {
     for (index, line) in facts.lines.iter().enumerate() {
         let _ = writeln!(text, "{}- {line}", if index == 0 { "\n" } else { "" });
     }
+    let verdicts = verdicts(claimed, links);
+    for (say, link) in &verdicts {
+        let _ = write!(text, "\n{say}: {link}\n");
+    }
     let _ = write!(text, "\n{}\n\n-- \n{footer}\nChange what you get: {manage}\nUnsubscribe: {unsubscribe}\n", facts.link);
 
+    let buttons: String = (verdicts.iter())
+        .map(|(say, link)| {
+            format!("<p style=\"margin:16px 0\"><a href=\"{}\" style=\"color:#0b57d0\">{}</a></p>", escape(link), escape(say))
+        })
+        .collect();
     let list: String = facts.lines.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
     let list = if list.is_empty() { list } else { format!("<ul style=\"padding-left:20px\">{list}</ul>") };
     let main = format!(
-        "<h1 style=\"font-size:20px;line-height:1.3;margin:0 0 4px\">{}</h1><p style=\"margin:0 0 16px;color:#57606a\">{}</p>{}{list}\
+        "<h1 style=\"font-size:20px;line-height:1.3;margin:0 0 4px\">{}</h1><p style=\"margin:0 0 16px;color:#57606a\">{}</p>{}{list}{buttons}\
          <p style=\"margin:16px 0\"><a href=\"{link}\" style=\"color:#0b57d0\">{link}</a></p>",
         escape(&facts.headline),
         escape(&facts.when),
@@ -79,6 +89,15 @@ pub(super) fn letter(letter: &Letter<'_>) -> Content {
         link = escape(link),
     );
     Content { html: frame(&subject, &main, &escape(foot)), subject, text }
+}
+
+/// What the owner can say to a publication, and where. The links ask again: mail scanners follow them.
+fn verdicts(claimed: &Claimed, links: &Links) -> Vec<(&'static str, String)> {
+    let (NoticeAbout::Publication { incident, .. }, Some(decision)) = (&claimed.notice.about, &claimed.decision) else { return Vec::new() };
+    vec![
+        ("Veto: keep it a draft", links.verdict(incident.id, "veto", &decision.veto)),
+        ("Publish it now", links.verdict(incident.id, "publish", &decision.publish)),
+    ]
 }
 
 /// What both forms of a mail say.
@@ -120,6 +139,21 @@ impl Facts {
                     body: String::new(),
                     lines: Vec::new(),
                     link: links.component(change.component),
+                    title,
+                }
+            }
+            NoticeAbout::Publication { incident, body } => {
+                let title = one_line(&incident.title, MAX_SUBJECT_CHARS);
+                let due = incident.publishes_at.map_or_else(String::new, |at| time(at, zone));
+                let lines = named(incident.components.iter().map(|(&id, &status)| (id, None, status)), notice);
+                let headline = format!("Publishes itself at {due}: {title}");
+                let title = format!("To be published: {title}");
+                Self {
+                    headline,
+                    when: format!("Since {}", time(incident.started_at, zone)),
+                    body: cut(body),
+                    lines,
+                    link: links.page(),
                     title,
                 }
             }

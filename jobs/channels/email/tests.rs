@@ -1,4 +1,4 @@
-use domain::{Channel, NoticeAbout};
+use domain::{Channel, Decision, Incident, NoticeAbout, NoticeKind, Span};
 
 use super::*;
 use crate::channels::fixtures::{AT, claimed};
@@ -56,6 +56,29 @@ async fn a_mail_has_the_headers_receivers_ask_for() {
         assert!(signature.contains(part), "{part} in {signature}");
     }
     assert!(!signature.contains("content-type"), "lettre would sign it as absent: {signature}");
+}
+
+#[tokio::test]
+async fn the_owner_is_asked_with_a_link_for_each_verdict() {
+    let mut claimed = claimed(Channel::Email, "owner@example.org");
+    let NoticeAbout::Incident { incident, .. } = claimed.notice.about.clone() else { panic!("an incident") };
+    let incident = Incident { published: false, publishes_at: Some(AT.plus(Span::mins(5))), ..incident };
+    claimed.notice.kind = NoticeKind::PublicationPending;
+    claimed.notice.about = NoticeAbout::Publication { incident, body: "We look into it.".to_owned() };
+    claimed.decision = Some(Decision { veto: "v3to".to_owned(), publish: "n0w".to_owned() });
+    let (head, body) = render(&claimed);
+    assert_eq!(header(&head, "Subject"), ["[Acme] To be published: API is slow"]);
+    for part in [
+        "Publishes itself at 1 March 2026, 15:10 CET: API is slow",
+        "We look into it.",
+        "API: degraded performance",
+        "https://status.example.com/publications/7/veto/v3to",
+        "https://status.example.com/publications/7/publish/n0w",
+        "You get this because you own the page of Acme.",
+    ] {
+        assert_eq!(body.matches(part).count(), 2, "{part} in\n{body}");
+    }
+    assert!(!body.contains("Backdoor"), "{body}");
 }
 
 #[tokio::test]

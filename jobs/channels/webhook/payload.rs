@@ -63,6 +63,8 @@ fn about(notice: &Notice, links: &Links) -> Value {
             json!({ "component": component })
         }
         NoticeAbout::Maintenance { maintenance: about } => json!({ "maintenance": maintenance(about, notice, links) }),
+        // For the owner, who has no webhook; without the links.
+        NoticeAbout::Publication { incident: about, body } => json!({ "incident": incident(about, notice, links), "body": cut(body) }),
         NoticeAbout::Endpoint { address, reason } => json!({ "endpoint": { "address": address, "reason": reason } }),
     }
 }

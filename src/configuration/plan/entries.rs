@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    Channel, Combine, ComponentSpec, Dependency, Effect, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, RouteSpec, Secret,
+    Channel, Combine, ComponentSpec, Dependency, Effect, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Secret,
     StatusMap, SubscriberSpec, match_routes,
 };
 
@@ -158,6 +158,7 @@ impl Entry for IntegrationSpec {
         settings(&mut out, "settings", &self.settings, &desired.settings);
         secrets(&mut out, &self.secrets, &desired.secrets);
         field(&mut out, "enabled", &self.enabled, &desired.enabled, bool::to_string);
+        field(&mut out, "silent_after", &self.silent_after, &desired.silent_after, shown);
         out
     }
 
@@ -232,12 +233,24 @@ fn route_changes(current: &RouteSpec, desired: &RouteSpec) -> Vec<String> {
     field(&mut out, "expire_after", &current.expire_after, &desired.expire_after, ToString::to_string);
     field(&mut out, "cool_off", &current.cool_off, &desired.cool_off, ToString::to_string);
     field(&mut out, "publish", &current.publish, &desired.publish, ToString::to_string);
+    policy(&mut out, &current.policy, &desired.policy);
     field(&mut out, "title", &current.title, &desired.title, optional);
     field(&mut out, "body", &current.body, &desired.body, optional);
     field(&mut out, "metric", &current.metric, &desired.metric, |feed| {
         feed.as_ref().map_or_else(|| "none".to_owned(), |feed| format!("{} from {}", feed.key, feed.value))
     });
     out
+}
+
+fn shown<T: ToString>(value: &Option<T>) -> String {
+    value.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
+}
+
+fn policy(out: &mut Vec<String>, current: &Policy, desired: &Policy) {
+    field(out, "publish_after", &current.publish_after, &desired.publish_after, ToString::to_string);
+    field(out, "publish_hours", &current.publish_hours, &desired.publish_hours, shown);
+    field(out, "minimum_severity", &current.minimum_severity, &desired.minimum_severity, shown);
+    field(out, "flapping", &current.flapping, &desired.flapping, shown);
 }
 
 fn statuses(statuses: &StatusMap) -> String {

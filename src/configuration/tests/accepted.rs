@@ -1,6 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Channel, Combine, Dependency, Effect, GroupSpec, MetricFeed, Publish, RouteSpec, Severity, Span, Status, StatusMap};
+use domain::{
+    Channel, Combine, DayTime, Dependency, Effect, Flapping, GroupSpec, MetricFeed, Policy, Publish, PublishHours, RouteSpec, Severity,
+    Span, Status, StatusMap, Weekday,
+};
 use serde_json::json;
 
 use super::{PAGE, read};
@@ -128,11 +131,48 @@ integrations:
         expire_after: Span::mins(240),
         cool_off: Span::ZERO,
         publish: Publish::Shadow,
+        policy: Policy::default(),
         title: Some("{{ components }}: {{ signal.subject }}".into()),
         body: Some("We look into {{ signal.labels.thing }}.\nIt is a {{ status }}.\n".into()),
         metric: Some(MetricFeed { key: "latency".into(), value: "signal.value * 1000".into() }),
     };
     assert_eq!(integration.routes, [expected]);
+}
+
+#[test]
+fn a_route_may_wait_and_say_when_it_publishes() {
+    let text = format!(
+        "{PAGE}components: [{{ key: api, name: API }}]\n{}",
+        r#"
+integrations:
+  - key: a
+    provider: alertmanager
+    routes:
+      - components: [api]
+        publish: auto
+        publish_after: 5m
+        publish_hours: { days: [mon, fri], from: "18:00", to: "08:00", outside: true }
+        minimum_severity: warning
+        flapping: { changes: 7, within: 1h, calm: 20m }
+      - { components: [api], publish: auto, publish_hours: { days: [sat, sun] }, flapping: {} }
+      - { components: [api], publish: auto, publish_hours: null, minimum_severity: null, flapping: null }
+"#
+    );
+    let routes = read(&text).unwrap().integrations.remove(0).routes;
+    let time = |text: &str| text.parse::<DayTime>().unwrap();
+    let hours = |days: &[Weekday], from, to, outside| {
+        Some(PublishHours { days: days.iter().copied().collect(), from: time(from), to: time(to), outside })
+    };
+    let expected = Policy {
+        publish_after: Span::mins(5),
+        publish_hours: hours(&[Weekday::Mon, Weekday::Fri], "18:00", "08:00", true),
+        minimum_severity: Some(Severity::Warning),
+        flapping: Some(Flapping { changes: 7, within: Span::mins(60), calm: Span::mins(20) }),
+    };
+    assert_eq!(routes[0].policy, expected);
+    let weekend = hours(&[Weekday::Sat, Weekday::Sun], "00:00", "24:00", false);
+    assert_eq!((&routes[1].policy.publish_hours, routes[1].policy.flapping), (&weekend, Some(Flapping::default())));
+    assert_eq!(routes[2].policy, Policy::default());
 }
 
 #[test]

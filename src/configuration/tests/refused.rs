@@ -25,6 +25,51 @@ fn unknown_keys_name_the_nearest() {
 }
 
 #[test]
+fn silence_is_a_signal_of_senders_alone() {
+    let integration = |rest: &str, expected: &str| {
+        refused(&format!("integrations:\n  - {{ key: a, {rest} }}\n"), &format!("3:{expected}"));
+    };
+    integration("provider: alertmanager, silent_aftr: 1h", "39: integrations[0]: unknown key `silent_aftr`; did you mean `silent_after`?");
+    integration("provider: alertmanager, silent_after: 1s", "53: integrations[0].silent_after: 1s is less than 5s");
+    integration(
+        "provider: heroku_status, silent_after: habit",
+        "54: integrations[0].silent_after: a source that is asked is not silent; if it cannot be read, what it feeds is unknown anyway",
+    );
+}
+
+#[test]
+fn a_policy_must_make_sense() {
+    let at = "integrations[0].routes[0]";
+    route_refused(
+        "components: [api], publish_after: 5m",
+        &format!("5:43: {at}.publish_after: only a route with `publish: auto` publishes by itself; this one has `publish: draft`"),
+    );
+    let auto = |rest: &str, expected: &str| route_refused(&format!("components: [api], publish: auto, {rest}"), expected);
+    auto("publish_aftr: 5m", &format!("5:43: {at}: unknown key `publish_aftr`; did you mean `publish_after`?"));
+    auto("publish_after: 2d", &format!("5:58: {at}.publish_after: 2d is more than 1d"));
+    auto("publish_hours: { day: [mon] }", &format!("5:60: {at}.publish_hours: unknown key `day`; did you mean `days`?"));
+    auto(
+        "publish_hours: { days: [mond] }",
+        &format!("5:67: {at}.publish_hours.days[0]: `mond` is not a day (mon, tue, wed, thu, fri, sat, sun); did you mean `mon`?"),
+    );
+    auto(
+        "publish_hours: { from: 8am }",
+        &format!(
+            "5:66: {at}.publish_hours.from: `8am` is no time of day: two digits each for hours and minutes, as in \"08:00\", at most \"24:00\""
+        ),
+    );
+    auto("publish_hours: { outside: true }", &format!("5:58: {at}.publish_hours: leave no time at which the route could publish"));
+    auto("publish_hours: { days: [] }", &format!("5:66: {at}.publish_hours.days: has no day; leave it out for every day"));
+    auto(
+        "minimum_severity: unknown",
+        &format!("5:61: {at}.minimum_severity: must be info, warning, error or critical: what is unknown always counts"),
+    );
+    auto("flapping: { changes: 2 }", &format!("5:64: {at}.flapping.changes: `2` is not a number from 3 to 50"));
+    auto("flapping: { calm: 0s }", &format!("5:61: {at}.flapping.calm: 0s is less than 1s"));
+    auto("flapping: { whithin: 1h }", &format!("5:55: {at}.flapping: unknown key `whithin`; did you mean `within`?"));
+}
+
+#[test]
 fn duplicate_keys_are_refused() {
     refused("page: { name: B }\n", "2:1: duplicate key `page`: it is already on line 1");
     refused("components:\n  - { key: a, name: A, name: B }\n", "3:24: duplicate key `name`: it is already on line 3");

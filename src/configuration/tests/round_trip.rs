@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Channel, Combine, ComponentSpec, Dependency, Desired, Effect, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec, PageSettings,
-    Publish, RouteSpec, Secret, Severity, Span, Status, StatusMap, SubscriberSpec, THRESHOLD_STATUSES,
+    Channel, Combine, ComponentSpec, DayTime, Dependency, Desired, Effect, Flapping, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec,
+    PageSettings, Policy, Publish, PublishHours, RouteSpec, Secret, Severity, SilentAfter, Span, Status, StatusMap, SubscriberSpec,
+    THRESHOLD_STATUSES, Weekday,
 };
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -74,6 +75,23 @@ fn one_of(keys: &BTreeSet<String>) -> BoxedStrategy<Option<String>> {
     if keys.is_empty() { Just(None).boxed() } else { option::of(select(keys.iter().cloned().collect::<Vec<_>>())).boxed() }
 }
 
+fn policy() -> impl Strategy<Value = Policy> {
+    let time = select(vec!["00:00", "08:00", "18:30"]).prop_map(|text| text.parse::<DayTime>().unwrap());
+    let hours = (btree_set(select(Weekday::ALL.to_vec()), 1..7), time.clone(), time, any::<bool>())
+        .prop_map(|(days, from, to, outside)| PublishHours { days, from, to, outside });
+    let flapping = (3..50_u8, select(vec![1_000_i64, 90_000]), select(vec![1_000_i64, 90_000]))
+        .prop_map(|(changes, within, calm)| Flapping { changes, within: Span(within), calm: Span(calm) });
+    let severity = select(Severity::ALL[1..].to_vec());
+    (select(vec![0_i64, 300_000, 86_400_000]), option::of(hours), option::of(severity), option::of(flapping)).prop_map(
+        |(publish_after, publish_hours, minimum_severity, flapping)| Policy {
+            publish_after: Span(publish_after),
+            publish_hours,
+            minimum_severity,
+            flapping,
+        },
+    )
+}
+
 fn route(components: &BTreeSet<String>, metrics: &BTreeSet<String>) -> impl Strategy<Value = RouteSpec> + use<> {
     let spans = [0_i64, 1, 1_000, 90_000, 3_600_000, 86_399_999].map(Span).to_vec();
     let conditions = ["true", "signal.value > 3", "signal.labels.a == \"b: c\"", "'#' in signal.subject"];
@@ -82,8 +100,8 @@ fn route(components: &BTreeSet<String>, metrics: &BTreeSet<String>) -> impl Stra
         .prop_map(|(key, value)| key.map(|key| MetricFeed { key, value: value.to_owned() }));
     let texts = (option::of(select(templates.to_vec())), option::of(select(templates.to_vec())));
     let times = (select(spans.clone()), select(spans.clone()), select(spans.clone()), select(spans));
-    (select(conditions.to_vec()), some_of(components), statuses(), times, select(Publish::ALL.to_vec()), texts, feed).prop_map(
-        |(when, components, status, (hold, keep_firing_for, expire_after, cool_off), publish, (title, body), metric)| RouteSpec {
+    (select(conditions.to_vec()), some_of(components), statuses(), times, (select(Publish::ALL.to_vec()), policy()), texts, feed).prop_map(
+        |(when, components, status, (hold, keep_firing_for, expire_after, cool_off), (publish, policy), (title, body), metric)| RouteSpec {
             when: when.to_owned(),
             components,
             status,
@@ -92,6 +110,7 @@ fn route(components: &BTreeSet<String>, metrics: &BTreeSet<String>) -> impl Stra
             expire_after,
             cool_off,
             publish,
+            policy: if publish == Publish::Auto { policy } else { Policy { publish_after: Span::ZERO, publish_hours: None, ..policy } },
             title: title.map(str::to_owned),
             body: body.map(str::to_owned),
             metric,
@@ -138,6 +157,7 @@ fn integrations(components: &BTreeSet<String>, metrics: &BTreeSet<String>) -> im
             name,
             settings: json!({}),
             secrets: Iterator::collect(secrets),
+            silent_after: enabled.then_some(SilentAfter::Habit),
             enabled,
             routes,
         };
@@ -258,6 +278,7 @@ fn settings_of_any_shape_read_back() {
             settings: value.clone(),
             secrets: Vec::new(),
             enabled: true,
+            silent_after: None,
             routes: Vec::new(),
         }],
         ..Desired::default()

@@ -37,6 +37,11 @@ pub enum Act {
         /// Which.
         incident: IncidentId,
     },
+    /// Does not let an incident publish itself.
+    Veto {
+        /// Which.
+        incident: IncidentId,
+    },
     /// Announces a maintenance.
     ScheduleMaintenance(MaintenanceEdit),
     /// Changes a maintenance.
@@ -107,6 +112,7 @@ impl Planner<'_> {
             Act::OpenIncident(edit) => self.open_by_person(by, edit),
             Act::UpdateIncident { incident, edit } => self.update_by_person(by, incident, edit),
             Act::DeleteIncident { incident } => self.delete_incident(by, incident),
+            Act::Veto { incident } => self.veto(by, incident),
             Act::ScheduleMaintenance(edit) => self.schedule(by, edit),
             Act::UpdateMaintenance { maintenance, edit } => self.update_maintenance(by, maintenance, edit),
         }
@@ -145,6 +151,8 @@ impl Planner<'_> {
             status,
             impact: self.impact(&components),
             published: edit.published.unwrap_or(true),
+            publishes_at: None,
+            vetoed: false,
             opened_by: None,
             scoped: !components.is_empty(),
             components,
@@ -177,11 +185,16 @@ impl Planner<'_> {
         }
         let scoped = edit.components.as_ref().map_or(before.scoped, |components| !components.is_empty());
         let components = edit.components.unwrap_or_else(|| before.components.clone());
+        let published = edit.published.unwrap_or(before.published);
+        let (publishes_at, vetoed) = Self::held_after(&before, published, status.is_over());
+        let text = text.or_else(|| self.words_if_held(&before).filter(|_| published));
         let incident = Incident {
             title: new_title.unwrap_or_else(|| before.title.clone()),
             status,
             impact: before.impact.max(self.impact(&components)),
-            published: edit.published.unwrap_or(before.published),
+            published,
+            publishes_at,
+            vetoed,
             opened_by,
             scoped,
             components,
@@ -215,7 +228,7 @@ impl Planner<'_> {
     }
 
     /// Stores an incident with a new entry, and brings the components it speaks of up to date.
-    fn write_and_follow(
+    pub(super) fn write_and_follow(
         &mut self,
         before: Option<&Incident>,
         incident: Incident,

@@ -109,7 +109,7 @@ impl BackTest {
                 Change::ComponentStatus { component, to, internal_to, at, .. } => {
                     self.note_span(*component, StatusSpan { status: *to, internal_status: *internal_to, from: *at, until: None });
                 }
-                Change::Notice(_) => self.found.n_notices += 1,
+                Change::Notice(notice) => self.found.n_notices += usize::from(!notice.kind.is_for_owner()),
                 _ => {}
             }
         }
@@ -145,7 +145,7 @@ impl BackTest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Publish, RouteId, RouteSpec, Severity, SignalState, Span};
+    use crate::{Policy, Publish, RouteId, RouteSpec, Severity, SignalState, Span};
 
     const START: Timestamp = Timestamp(1_780_000_000_000);
     const API: ComponentId = ComponentId(7);
@@ -242,6 +242,20 @@ mod tests {
             let span = found.spans[&API][0];
             assert_eq!((span.status, span.internal_status), (Status::Operational, Status::MajorOutage));
         }
+    }
+
+    #[test]
+    fn a_policy_is_kept_to_in_the_past_too() {
+        let policy = Policy { publish_after: Span::mins(5), minimum_severity: Some(Severity::Error), ..Policy::default() };
+        let mut test = back_test(&RouteSpec { publish: Publish::Auto, policy, ..RouteSpec::default() });
+        say(&mut test, SignalState::Firing, after(Span::mins(1)));
+        say(&mut test, SignalState::Resolved, after(Span::mins(4)));
+        say(&mut test, SignalState::Firing, after(Span::mins(60)));
+        test.pass(after(Span::mins(90)));
+        let found = test.finish();
+        let published: Vec<bool> = found.incidents.values().map(|incident| incident.published).collect();
+        assert_eq!((published, found.n_notices), (vec![false, true], 2), "the incident and the status; the owner is not counted");
+        assert_eq!(found.spans[&API].last().unwrap().from, after(Span::mins(65)));
     }
 
     #[test]

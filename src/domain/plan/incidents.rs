@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{EVALUATOR, Planner, wording};
+use super::{
+    EVALUATOR, Planner,
+    holds::{Standing, standing},
+    places::Places,
+    wording,
+};
 use crate::{
     Cause, CauseKey, Change, ComponentId, Impact, Incident, IncidentId, IncidentStatus, IncidentUpdate, NoticeAbout, NoticeKind, Publish,
-    Route, Status, StatusChange, UpdateId, Why,
+    Route, Status, StatusChange, Timestamp, UpdateId, Why,
 };
 
 /// How a cause came to its end.
@@ -21,10 +26,10 @@ pub(super) enum Ending {
 type Home<'a> = (IncidentId, &'a [ComponentId]);
 
 /// What an incident is about because of a cause: how bad each component is.
-struct Affected(Vec<(ComponentId, Status)>);
+pub(super) struct Affected(pub(super) Vec<(ComponentId, Status)>);
 
 impl Affected {
-    fn ids(&self) -> Vec<ComponentId> {
+    pub(super) fn ids(&self) -> Vec<ComponentId> {
         self.0.iter().map(|(id, _)| *id).collect()
     }
 
@@ -45,7 +50,7 @@ impl Planner<'_> {
         let is_news = |cause: &Cause| cause.status.is_fault() || (cause.status == Status::Unknown && !cause.is_unreadable());
         let cause = self.state.causes.get(key).filter(|cause| cause.counts() && !cause.is_muted() && is_news(cause))?.clone();
         let route = self.state.routes.get(&cause.route).filter(|route| route.publish != Publish::Shadow)?;
-        let own = self.own(&cause, route.publish == Publish::Auto);
+        let own = self.own(&cause, route);
         let is_in_own = |id| own.and_then(|own| self.state.incidents.get(&own)).is_some_and(|own| own.components.contains_key(&id));
         let is_news = |id: ComponentId| !self.is_excused(id) && (is_in_own(id) || !self.is_silenced(id));
         let affected = Affected(self.reached(&cause, route).into_iter().filter(|(id, _)| is_news(*id)).collect());
@@ -54,56 +59,29 @@ impl Planner<'_> {
             // Nothing to tell: all that could be named is under maintenance or a person's word, or its other sources do not say so.
             return None;
         }
-        let published = route.publish == Publish::Auto;
+        let places = self.places(route, &affected);
         let why = Why { route: Some(route.id), ..why.clone() };
-        if let Some(id) = own.or_else(|| self.find_open(&cause, published, &affected.ids())) {
+        if let Some(id) = own.or_else(|| self.find_open(&cause, &places, &affected)) {
             self.join(&cause, id, &affected, &why);
             return None;
         }
-        match self.find_recent(&cause, published, &affected.ids()) {
-            Some(id) => self.reopen(&cause, id, &affected, &why)?,
-            None => self.open(&cause, &affected, published, &why)?,
+        if cause.is_flapping() {
+            return None; // It opens nothing by itself.
+        }
+        let id = match self.find_recent(&cause, &places, &affected) {
+            Some(id) => self.reopen(&cause, id, &affected, places.held_until, &why)?,
+            None => self.open(&cause, &affected, &places, &why)?,
         };
+        let published = self.state.incidents.get(&id).is_some_and(|incident| incident.published);
         published.then(|| affected.ids())
     }
 
-    fn is_excused(&self, id: ComponentId) -> bool {
+    pub(super) fn is_excused(&self, id: ComponentId) -> bool {
         let word = |component: &crate::Component| component.overridden.as_ref().is_some_and(|word| !word.status.is_fault());
         self.state.under_maintenance(id) || self.state.components.get(&id).is_none_or(word)
     }
 
-    /// The incident that a cause belongs to, if it is open, and not a draft of before the route could publish.
-    fn own(&self, cause: &Cause, published: bool) -> Option<IncidentId> {
-        let incident = self.state.incidents.get(&cause.incident?)?;
-        (!incident.status.is_over() && (incident.published || !published)).then_some(incident.id)
-    }
-
-    fn find_open(&self, cause: &Cause, published: bool, affected: &[ComponentId]) -> Option<IncidentId> {
-        let open = |incident: &&Incident| !incident.status.is_over() && incident.published == published;
-        let about_the_same = |incident: &&Incident| self.is_about_the_same(incident, cause, affected);
-        self.state.incidents.values().rev().filter(open).find(about_the_same).map(|incident| incident.id)
-    }
-
-    fn find_recent(&self, cause: &Cause, published: bool, affected: &[ComponentId]) -> Option<IncidentId> {
-        let cool_off = self.state.routes.get(&cause.route)?.cool_off;
-        let recent = |incident: &&Incident| {
-            incident.opened_by.is_some()
-                && incident.added_at.is_none()
-                && incident.published == published
-                && incident.status == IncidentStatus::Resolved
-                && incident.resolved_at.is_some_and(|at| cool_off.0 > 0 && self.now.since(at) <= cool_off)
-        };
-        let about_the_same = |incident: &&Incident| self.is_about_the_same(incident, cause, affected);
-        self.state.incidents.values().rev().filter(recent).find(about_the_same).map(|incident| incident.id)
-    }
-
-    /// What concerns hidden components alone never touches an incident that readers see.
-    pub(super) fn is_about_the_same(&self, incident: &Incident, cause: &Cause, affected: &[ComponentId]) -> bool {
-        let shares = incident.opened_by == Some(cause.route) || affected.iter().any(|id| incident.components.contains_key(id));
-        shares && affected.iter().any(|id| self.shows(*id)) == self.shows_something(incident)
-    }
-
-    fn open(&mut self, cause: &Cause, affected: &Affected, published: bool, why: &Why) -> Option<IncidentId> {
+    fn open(&mut self, cause: &Cause, affected: &Affected, places: &Places<'_>, why: &Why) -> Option<IncidentId> {
         let (title, body) = self.first_words(cause, affected)?;
         let causes = self.causes_for_readers(&affected.ids());
         let (status, body) = wording::with_causes(body, &self.names(&causes), !causes.is_empty());
@@ -113,7 +91,9 @@ impl Planner<'_> {
             title,
             status,
             impact: self.impact(&components),
-            published,
+            published: places.at_once(),
+            publishes_at: places.held_until,
+            vetoed: false,
             opened_by: Some(cause.route),
             scoped: true,
             components,
@@ -123,24 +103,44 @@ impl Planner<'_> {
             added_at: None,
         };
         self.bind(cause, Some(incident.id), why);
+        if standing(&incident) == Standing::Held {
+            return Some(self.hold(incident, body, why));
+        }
         let changes = self.changes(&incident, &affected.ids());
         Some(self.write(incident, body, changes, NoticeKind::IncidentOpened, EVALUATOR, why))
     }
 
     /// An incident's title and first text: the route's templates, or sentences that give away nothing internal.
-    fn first_words(&self, cause: &Cause, affected: &Affected) -> Option<(String, String)> {
+    pub(super) fn first_words(&self, cause: &Cause, affected: &Affected) -> Option<(String, String)> {
         let route: &Route = self.state.routes.get(&cause.route)?;
         let signal = self.state.signals.get(&(cause.integration, cause.fingerprint.clone()));
         Some(wording::opened(route, affected.worst(), signal.map(AsRef::as_ref), &self.names(&affected.ids())))
     }
 
-    fn reopen(&mut self, cause: &Cause, id: IncidentId, affected: &Affected, why: &Why) -> Option<IncidentId> {
+    fn reopen(
+        &mut self,
+        cause: &Cause,
+        id: IncidentId,
+        affected: &Affected,
+        held_until: Option<Timestamp>,
+        why: &Why,
+    ) -> Option<IncidentId> {
         let before = self.state.incidents.get(&id)?.clone();
+        let is_held = standing(&before) == Standing::Held;
         let causes = self.causes_for_readers(&affected.ids());
-        let body = wording::back(&self.names(&affected.ids()));
+        let body = if is_held { self.first_words(cause, affected)?.1 } else { wording::back(&self.names(&affected.ids())) };
         let (status, body) = wording::with_causes(body, &self.names(&causes), !causes.is_empty());
-        let incident = Incident { status, resolved_at: None, updated_at: self.now, ..self.worsened(before, affected.0.iter().copied()) };
+        let incident = Incident {
+            publishes_at: held_until.filter(|_| is_held),
+            status,
+            resolved_at: None,
+            updated_at: self.now,
+            ..self.worsened(before, affected.0.iter().copied())
+        };
         self.bind(cause, Some(id), why);
+        if is_held {
+            return Some(self.hold(incident, body, why));
+        }
         let changes = self.changes(&incident, &affected.ids());
         Some(self.write(incident, body, changes, NoticeKind::IncidentReopened, EVALUATOR, why))
     }
@@ -159,7 +159,9 @@ impl Planner<'_> {
             return;
         }
         let incident = Incident { updated_at: self.now, ..after };
-        if incident.published {
+        if standing(&incident) == Standing::Held {
+            self.emit(Change::Incident { incident, update: None }, why);
+        } else if incident.published {
             let joined = self.shown_before(&before, &incident, affected);
             if joined.is_empty() {
                 self.emit(Change::Incident { incident, update: None }, why);
@@ -253,7 +255,7 @@ impl Planner<'_> {
         id
     }
 
-    fn shows_something(&self, incident: &Incident) -> bool {
+    pub(super) fn shows_something(&self, incident: &Incident) -> bool {
         incident.components.keys().any(|id| self.shows(*id))
     }
 
@@ -314,6 +316,12 @@ impl Planner<'_> {
         let let_go: Vec<Cause> = self.causes_in(id).filter(|cause| !cause.is_muted()).cloned().collect();
         for cause in let_go {
             self.bind(&cause, None, why); // It fires, but its sources together no longer say so.
+        }
+        if standing(&before) == Standing::Held {
+            // It never was public, and has no timeline that could say so.
+            let incident = Incident { status: IncidentStatus::Resolved, resolved_at: Some(self.now), updated_at: self.now, ..before };
+            self.emit(Change::Incident { incident, update: None }, why);
+            return Vec::new();
         }
         let now = |id: &ComponentId| self.state.components.get(id).map(|component| component.status);
         let changes: Vec<StatusChange> = (before.components.iter())

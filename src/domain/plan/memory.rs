@@ -3,7 +3,9 @@
 //! Forgetting depends on nothing but the state and its clock, so a replay and a state that was read back forget the same at the same time.
 
 use super::Planner;
-use crate::{ALERT_MEMORY, AlertKey, Cause, Change, IntegrationId, MAX_HELD_ALERTS, MAX_IDLE_ALERTS, Recorded, State, Timestamp, Why};
+use crate::{
+    ALERT_MEMORY, AlertKey, Cause, Change, DeliveryId, IntegrationId, MAX_HELD_ALERTS, MAX_IDLE_ALERTS, Recorded, State, Timestamp, Why,
+};
 
 /// Forgets what no route holds and nobody has spoken of for [`ALERT_MEMORY`] at `now`, each thing at its time.
 pub(super) fn forget(state: &mut State, now: Timestamp, out: &mut Vec<Recorded>) {
@@ -47,6 +49,13 @@ impl Planner<'_> {
             self.refuse(&key, text, &Why { route: Some(cause.route), ..why.clone() });
         }
         has_room
+    }
+
+    /// Nobody else may speak of what is only in the state.
+    pub(super) fn refuse_ours(&mut self, integration: IntegrationId, delivery: DeliveryId, fingerprint: &str) {
+        let why =
+            Why { delivery: Some(delivery), integration: Some(integration), fingerprint: Some(fingerprint.to_owned()), ..Why::default() };
+        self.refuse(&(integration, fingerprint.to_owned()), format!("{fingerprint} is a name that only Fanal uses"), &why);
     }
 
     fn refuse(&mut self, key: &AlertKey, text: String, why: &Why) {

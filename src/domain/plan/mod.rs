@@ -4,11 +4,14 @@
 
 mod acts;
 mod backtest;
+mod flaps;
+mod holds;
 mod incidents;
 mod maintenances;
 mod memory;
 mod mutes;
 mod past;
+mod places;
 mod reconfigured;
 mod signals;
 mod sources;
@@ -23,6 +26,7 @@ mod tests;
 
 pub use acts::{Act, ActError, IncidentEdit, MAX_BODY_CHARS, MAX_TITLE_CHARS, MaintenanceEdit};
 pub use backtest::{BackTest, Findings, StatusSpan};
+pub use flaps::{FLAPPING_FINGERPRINT, Swing};
 pub use mutes::still_firing;
 pub use trial::{Trial, try_route};
 

@@ -97,6 +97,8 @@ impl Planner<'_> {
             status: IncidentStatus::Resolved,
             impact: self.impact(&components),
             published: true,
+            publishes_at: None,
+            vetoed: false,
             opened_by: Some(cause.route),
             scoped: true,
             components,

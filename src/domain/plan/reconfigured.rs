@@ -7,7 +7,9 @@ impl Planner<'_> {
     pub(super) fn reconfigured(&mut self, why: &Why) {
         self.forget_removed_components(why);
         self.end_orphans(why);
+        self.end_flapping(why);
         self.release_incidents(why);
+        self.release_held(why);
         let keys: Vec<CauseKey> = self.state.causes.values().filter(|cause| cause.counts()).map(Cause::key).collect();
         let components: Vec<ComponentId> = self.state.components.keys().copied().collect();
         let mut told = self.attach_all(keys, why);

@@ -1,6 +1,6 @@
 //! What one signal changes: the newest about its thing, and how far it comes on each route.
 
-use super::{Planner, incidents::Ending, mutes, past};
+use super::{Planner, flaps::FLAPPING_FINGERPRINT, incidents::Ending, mutes, past};
 use crate::{
     Alert, AlertKey, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Timestamp, Why,
     to_value,
@@ -13,6 +13,9 @@ impl Planner<'_> {
         self.sample(integration, &matched, signal, delivery);
         if signal.state == SignalState::Sample {
             return;
+        }
+        if signal.fingerprint == FLAPPING_FINGERPRINT {
+            return self.refuse_ours(integration, delivery, &signal.fingerprint);
         }
         if signal.whole_group && signal.state == SignalState::Resolved {
             self.resolve_group(integration, delivery, signal, arrived);

@@ -35,6 +35,7 @@ impl Planner<'_> {
     pub(super) fn reconcile(&mut self, cause: &Cause, why: &Why) {
         let components = self.components_of(cause);
         let mut told = self.attach_companions(&components, Some(cause), why);
+        self.swing(cause, why);
         let changes = self.set_statuses(&components, why);
         // What an alert says may also have become milder, and then what its sources say together is less.
         told.extend(self.resolve_idle(self.at_stake(&components, None), Ending::Resolved, why));
@@ -49,6 +50,10 @@ impl Planner<'_> {
         if !cause.counts() {
             return;
         }
+        if cause.is_flapping() {
+            self.calmed(cause.route, why);
+        }
+        self.swing(&cause, why);
         let changes = self.set_statuses(&components, why);
         let told = self.resolve_idle(self.at_stake(&components, cause.incident), ending, why);
         self.follow_incidents(&changes, &told, cause.incident.map(|id| (id, components.as_slice())), why);
@@ -198,15 +203,16 @@ impl Planner<'_> {
 
     /// A draft is published by the person who publishes its incident, until the incident is over. What is muted is not.
     pub(super) fn is_published(&self, cause: &Cause, publish: Publish, instead: Option<&Incident>) -> bool {
+        let incident = || {
+            let id = cause.incident?;
+            instead.filter(|incident| incident.id == id).or_else(|| self.state.incidents.get(&id))
+        };
         match publish {
             _ if cause.is_muted() => false,
-            Publish::Auto => true,
+            // Held with its incident.
+            Publish::Auto => incident().is_none_or(|incident| incident.published),
             Publish::Shadow => false,
-            Publish::Draft => {
-                let Some(id) = cause.incident else { return false };
-                let incident = instead.filter(|incident| incident.id == id).or_else(|| self.state.incidents.get(&id));
-                incident.is_some_and(|incident| incident.published && !incident.status.is_over())
-            }
+            Publish::Draft => incident().is_some_and(|incident| incident.published && !incident.status.is_over()),
         }
     }
 }

@@ -25,6 +25,8 @@ impl Planner<'_> {
             self.window(maintenance);
         }
         self.end_silences();
+        // Last: what ends at the same time is not published any more.
+        self.publications();
     }
 
     fn cause_is_due(&mut self, cause: Cause) {
@@ -46,6 +48,9 @@ impl Planner<'_> {
             let cause = Cause { phase: Phase::Active, since: self.now, due_at: None, ..cause.clone() };
             self.emit(Change::CauseSet { cause: cause.clone(), moved: true }, &why);
             self.reconcile(&cause, &why);
+        } else if cause.is_flapping() {
+            let why = why(format!("What route {route} says has not changed for as long as it asks: no longer flapping"));
+            self.end(cause.clone(), Ending::Resolved, &why);
         } else {
             let why = why(format!("Resolved for as long as route {route} asks"));
             self.end(cause.clone(), Ending::Resolved, &why);

@@ -1,7 +1,7 @@
 //! The sentences that the evaluator writes for readers. They say nothing of what signals say, unless a route's template does.
 
 use super::MAX_TITLE_CHARS;
-use crate::{IncidentStatus, Route, Signal, Status, render_template, to_value};
+use crate::{IncidentStatus, Route, Signal, Span, Status, render_template, to_value};
 
 /// An incident's title and first text. The title stays true while things get better or worse: it names no degree.
 pub(super) fn opened(route: &Route, status: Status, signal: Option<&Signal>, names: &str) -> (String, String) {
@@ -62,6 +62,12 @@ pub(super) fn with_causes(body: String, causes: &str, are_known: bool) -> (Incid
     } else {
         (IncidentStatus::Investigating, body)
     }
+}
+
+/// Where the same thing comes and goes.
+pub(super) fn flapping(names: &str, n: usize, calm: Span) -> String {
+    let (goes, it, has) = if n > 1 { ("go", "they", "have") } else { ("goes", "it", "has") };
+    format!("{names} {goes} up and down. We show the worst until {it} {has} been calm for {calm}.")
 }
 
 pub(super) fn back(names: &str) -> String {

@@ -33,6 +33,11 @@ pub(super) struct IncidentView {
     impact: Name<Impact>,
     /// False while it is a draft that only the team sees.
     published: bool,
+    /// When it publishes itself, unless somebody vetoes it or it is over before; null if it does not.
+    #[oai(nullable)]
+    publishes_at: Option<Time>,
+    /// Whether somebody has vetoed its publication.
+    vetoed: bool,
     /// The route that opened it, by its integration's key and its place; null if a person did.
     #[oai(nullable)]
     opened_by: Option<String>,
@@ -106,6 +111,8 @@ impl Called {
             status: Name(incident.status),
             impact: Name(incident.impact),
             published: incident.published,
+            publishes_at: incident.pending().map(Time),
+            vetoed: incident.vetoed,
             opened_by: incident.opened_by.map(|id| self.names.route(id)),
             components: affected.collect(),
             started_at: Time(incident.started_at),

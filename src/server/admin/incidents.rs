@@ -171,6 +171,17 @@ impl IncidentsApi {
         Ok(Shown(self.find(id).await?))
     }
 
+    /// Keeps an incident from publishing itself: it becomes a draft like any other.
+    #[oai(path = "/incidents/:id/veto", method = "post")]
+    async fn veto(&self, Data(caller): Data<&Caller>, id: Path<i64>) -> Result<Shown<IncidentView>, Problem> {
+        let id = IncidentId(id.0);
+        let mut entry = self.0.begin().await?;
+        load(&mut entry.tx, id).await?;
+        history::act_in(entry, caller.name(), Act::Veto { incident: id }, self.0.now()).await?;
+        self.0.wake_all().await;
+        Ok(Shown(self.find(id).await?))
+    }
+
     /// Lists what happened to an incident and to the signals behind it, newest first, each with the chain that led to it.
     #[oai(path = "/incidents/:id/changes", method = "get")]
     async fn changes(

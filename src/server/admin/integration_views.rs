@@ -16,7 +16,7 @@ use super::{
     problem::Problem,
     reply::{View, etag_of},
     routes::{self, RouteBody},
-    types::{Name, Time},
+    types::{Name, Silence, Time},
 };
 
 /// A configured provider.
@@ -30,6 +30,9 @@ pub(super) struct IntegrationView {
     provider: String,
     name: String,
     enabled: bool,
+    /// After how long without a delivery its silence is a signal; null for never.
+    #[oai(nullable)]
+    silent_after: Option<Silence>,
     /// What the provider asks for.
     settings: Value,
     /// Where the sender posts to.
@@ -152,6 +155,7 @@ pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url)
         provider: integration.provider,
         name: integration.edit.name,
         enabled: integration.edit.enabled,
+        silent_after: integration.edit.silent_after.map(Silence),
         settings: integration.edit.settings,
         secrets: integration.secrets.into_iter().map(secret_view).collect(),
         routes: integration.routes.into_iter().map(routes::view).collect(),

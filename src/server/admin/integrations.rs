@@ -1,12 +1,13 @@
 //! `/integrations`: configured providers, with their secrets and routes.
 
-use domain::{IntegrationId, MAX_INTEGRATIONS, MAX_SECRETS, RouteSpec};
+use domain::{IntegrationId, MAX_INTEGRATIONS, MAX_SECRETS, MAX_SPAN, MIN_SILENT_AFTER, RouteSpec, SilentAfter};
 use integrations::{Provider, Settings};
 use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
     payload::Json,
+    types::MaybeUndefined,
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -27,6 +28,7 @@ use super::{
     reply::{Created, Gone, IfMatch, List, Paging, Shown},
     routes::{self, RouteBody, Targets},
     schema::quoted,
+    types::Silence,
 };
 
 /// The longest secret, in bytes.
@@ -48,6 +50,10 @@ struct NewIntegration {
     /// What the provider asks for; an object.
     settings: Option<Value>,
     enabled: Option<bool>,
+    /// After how long without a delivery its silence is a signal: a length of time, or `habit` for longer than is usual for the sender. Null for
+    /// never.
+    #[oai(nullable)]
+    silent_after: Option<Silence>,
     /// What the sender proves itself with; any of them is accepted. Shown never again.
     secrets: Option<Vec<NewSecret>>,
     /// Tried in this order.
@@ -61,6 +67,9 @@ struct IntegrationPatch {
     /// All of them: what is left out here is gone.
     settings: Option<Value>,
     enabled: Option<bool>,
+    /// As when it is made.
+    #[oai(nullable)]
+    silent_after: MaybeUndefined<Silence>,
     /// All of them: what is left out here is gone.
     secrets: Option<Vec<NewSecret>>,
     /// All of them: what is left out here is gone. A route that stays as it is, or stays in its place, keeps what it has taken up.
@@ -103,9 +112,11 @@ impl IntegrationsApi {
         let secrets = check(&mut fields, provider, &settings, new.secrets.unwrap_or_default());
         let routes = routes::read(&mut fields, &targets(&mut entry.tx).await?, new.routes.unwrap_or_default());
         check_expiry(&mut fields, provider, &routes);
+        let silent_after = new.silent_after.map(|silence| silence.0);
+        check_silence(&mut fields, provider, silent_after);
         fields.done()?;
         check_count(stored::keys(&mut entry.tx).await?.len(), MAX_INTEGRATIONS, "integrations")?;
-        let edit = IntegrationEdit { name, settings, enabled: new.enabled.unwrap_or(true) };
+        let edit = IntegrationEdit { name, settings, enabled: new.enabled.unwrap_or(true), silent_after };
         let id = stored::insert(&mut entry.tx, &key, &new.provider, &edit, self.0.now()).await?;
         for secret in &secrets {
             stored::add_secret(&mut entry.tx, &self.0.secrets, id, secret, self.0.now()).await?;
@@ -193,6 +204,12 @@ impl IntegrationsApi {
         }
         edit.enabled = patch.enabled.unwrap_or(edit.enabled);
         edit.settings = patch.settings.unwrap_or(edit.settings);
+        match patch.silent_after {
+            MaybeUndefined::Undefined => {}
+            MaybeUndefined::Null => edit.silent_after = None,
+            MaybeUndefined::Value(silence) => edit.silent_after = Some(silence.0),
+        }
+        check_silence(&mut fields, integrations::find(&old.provider), edit.silent_after);
         let replaces_secrets = patch.secrets.is_some();
         let secrets = check(&mut fields, integrations::find(&old.provider), &edit.settings, patch.secrets.unwrap_or_default());
         let routes = match patch.routes {
@@ -241,6 +258,15 @@ fn check_expiry(fields: &mut Fields, provider: Option<&Provider>, routes: &[Rout
     let Some(why) = provider.and_then(Provider::refuses_expiry) else { return };
     for (i, _) in routes.iter().enumerate().filter(|(_, route)| route.expire_after.0 > 0) {
         fields.refuse(format!("routes[{i}].expire_after"), why);
+    }
+}
+
+fn check_silence(fields: &mut Fields, provider: Option<&Provider>, silent_after: Option<SilentAfter>) {
+    let Some(silent_after) = silent_after else { return };
+    if !silent_after.is_sensible() {
+        fields.refuse("silent_after", format!("must be `habit`, or from {MIN_SILENT_AFTER} to {MAX_SPAN}"));
+    } else if let Some(why) = provider.and_then(Provider::refuses_silence) {
+        fields.refuse("silent_after", why);
     }
 }
 

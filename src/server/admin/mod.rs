@@ -22,6 +22,7 @@ mod metrics;
 mod notifications;
 mod once;
 mod page;
+mod policies;
 mod problem;
 mod providers;
 mod reply;

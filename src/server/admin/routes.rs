@@ -11,6 +11,7 @@ use poem_openapi::Object;
 
 use super::{
     fields::Fields,
+    policies::{self, FlappingBody, HoursBody, PolicyBody},
     types::{Length, Name},
 };
 
@@ -40,6 +41,17 @@ pub(super) struct RouteBody {
     cool_off: Option<Length>,
     /// What may happen by itself: `draft` if it is left out.
     publish: Option<Name<Publish>>,
+    /// How long an incident is held, so that somebody can veto it, before it publishes itself; at most `1d`.
+    publish_after: Option<Length>,
+    /// When it may publish by itself; null for at all times. What comes at another time is held until then.
+    #[oai(nullable)]
+    publish_hours: Option<HoursBody>,
+    /// Signals that are less severe do not count; null for none. What is unknown always counts.
+    #[oai(nullable)]
+    minimum_severity: Option<Name<Severity>>,
+    /// When its word is taken for flapping; null for never.
+    #[oai(nullable)]
+    flapping: Option<FlappingBody>,
     /// A template for the incident's title; null for the usual one.
     #[oai(nullable)]
     title: Option<String>,
@@ -115,6 +127,13 @@ fn read_one<C: Copy, M: Copy>(fields: &mut Fields, targets: &Targets<C, M>, at: 
         expression(fields, &format!("{at}.metric.value"), &value);
         MetricFeed { key: feed.key, value }
     });
+    let publish = route.publish.map_or(Publish::Draft, |publish| publish.0);
+    let policy = PolicyBody {
+        publish_after: route.publish_after,
+        publish_hours: route.publish_hours,
+        minimum_severity: route.minimum_severity,
+        flapping: route.flapping,
+    };
     RouteSpec {
         when,
         components: keys.into_iter().collect(),
@@ -123,7 +142,8 @@ fn read_one<C: Copy, M: Copy>(fields: &mut Fields, targets: &Targets<C, M>, at: 
         keep_firing_for: span(route.keep_firing_for),
         expire_after: span(route.expire_after),
         cool_off,
-        publish: route.publish.map_or(Publish::Draft, |publish| publish.0),
+        publish,
+        policy: policies::read(fields, at, publish, policy),
         title: route.title,
         body: route.body,
         metric,
@@ -192,6 +212,7 @@ fn check_names(fields: &mut Fields, field: &str, names: &BTreeSet<String>, known
 
 /// A route as it is.
 pub(super) fn view(route: RouteSpec) -> RouteBody {
+    let policy = policies::view(route.policy);
     let of = |severity| route.status.named.get(&severity).copied().map(Name);
     RouteBody {
         status: Some(StatusBody {
@@ -209,6 +230,10 @@ pub(super) fn view(route: RouteSpec) -> RouteBody {
         expire_after: Some(Length(route.expire_after)),
         cool_off: Some(Length(route.cool_off)),
         publish: Some(Name(route.publish)),
+        publish_after: policy.publish_after,
+        publish_hours: policy.publish_hours,
+        minimum_severity: policy.minimum_severity,
+        flapping: policy.flapping,
         title: route.title,
         body: route.body,
         metric: route.metric.map(|feed| FeedBody { key: feed.key, value: Some(feed.value) }),

@@ -62,6 +62,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("POST", "/incidents/{id}/updates", "incidents:write"),
     rule("GET", "/incidents/{id}/updates/{update_id}", "incidents:read"),
     rule("POST", "/incidents/{id}/publish", "incidents:write"),
+    rule("POST", "/incidents/{id}/veto", "incidents:write"),
     rule("GET", "/incidents/{id}/changes", "incidents:read"),
     rule("GET", "/maintenances", "maintenances:read"),
     rule("POST", "/maintenances", "maintenances:write"),

@@ -71,6 +71,12 @@ pub(super) struct Length(pub(super) Span);
 
 text_type!(Length, "span", MetaSchema::new_with_format("string", schema::SPAN), Span::from_str, Span::to_string);
 
+/// After how long an integration's silence is a signal: `habit`, or a length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Silence(pub(super) domain::SilentAfter);
+
+text_type!(Silence, "silent_after", MetaSchema::new("string"), domain::SilentAfter::from_str, domain::SilentAfter::to_string);
+
 /// An enumeration whose values have names.
 pub(super) trait Named: FromStr<Err = UnknownName> + Copy + Send + Sync + 'static {
     fn names() -> Vec<&'static str>;
@@ -98,7 +104,9 @@ named! {
     domain::IncidentStatus => Self::ALL;
     domain::MaintenanceStatus => Self::ALL;
     domain::Publish => Self::ALL;
+    domain::Severity => Self::ALL;
     domain::Status => Self::ALL;
+    domain::Weekday => Self::ALL;
     storage::deliveries::DeliveryState => Self::ALL;
     storage::notifications::NotificationState => Self::ALL;
     storage::tokens::Scope => Self::EVERY;

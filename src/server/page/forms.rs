@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
+use domain::Timestamp;
 use poem::{
     Endpoint, Request, Response,
     http::{
@@ -13,6 +14,7 @@ use poem::{
 
 use super::{
     Page, headers,
+    markdown::markdown,
     site::Site,
     view::{ErrorPage, html},
 };
@@ -60,6 +62,41 @@ pub enum SubscriptionState {
     Ended,
 }
 
+/// `/publications/{incident}/{verdict}/{token}`: what is about to publish itself, and a button for one verdict on it.
+///
+/// A GET shows it and changes nothing, since mail scanners follow links. Its button posts to the address of the page itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicationPage {
+    /// Whether the button vetoes it; else it publishes it now.
+    pub veto: bool,
+    /// The title that readers would see.
+    pub title: String,
+    /// The text that they would, in Markdown.
+    pub body: String,
+    /// The components that it is about, with their status in words.
+    pub components: Vec<(String, &'static str)>,
+    /// When it began.
+    pub since: Timestamp,
+    /// When it publishes itself.
+    pub due: Timestamp,
+}
+
+#[derive(Template)]
+#[template(path = "page/publication.html")]
+struct Publication<'a> {
+    site: &'a Site,
+    form: &'a PublicationPage,
+    body: String,
+}
+
+#[derive(Template)]
+#[template(path = "page/note.html")]
+struct Note<'a> {
+    site: &'a Site,
+    title: &'a str,
+    text: &'a str,
+}
+
 #[derive(Template)]
 #[template(path = "page/subscribe.html")]
 struct Subscribe<'a> {
@@ -89,6 +126,18 @@ impl Page {
     pub fn subscription(&self, form: &SubscriptionPage) -> Response {
         let (pending, ended) = (form.state == SubscriptionState::Pending, form.state == SubscriptionState::Ended);
         self.respond(StatusCode::OK, |site| html(&Subscription { site, form, pending, ended }))
+    }
+
+    /// The page of `/publications/{incident}/{verdict}/{token}`.
+    #[must_use]
+    pub fn publication(&self, form: &PublicationPage) -> Response {
+        self.respond(StatusCode::OK, |site| html(&Publication { site, form, body: markdown(&form.body) }))
+    }
+
+    /// A page that says something to one reader.
+    #[must_use]
+    pub fn note(&self, title: &str, text: &str) -> Response {
+        self.respond(StatusCode::OK, |site| html(&Note { site, title, text }))
     }
 
     /// A page that says what went wrong, in the page's own design. `text` is shown to readers.

@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use archive::Archive;
 pub use embed::Theme;
 pub use events::MAX_STREAMS;
-pub use forms::{SubscribePage, SubscriptionPage, SubscriptionState, subscribe_form};
+pub use forms::{PublicationPage, SubscribePage, SubscriptionPage, SubscriptionState, subscribe_form};
 pub use headers::{SecurityHeaders, headers};
 pub use markdown::markdown;
 pub use routes::{DocumentsFirst, DocumentsFirstEndpoint, documents_first, routes};

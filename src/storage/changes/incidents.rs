@@ -45,7 +45,8 @@ pub(super) async fn store(conn: &mut Connection, recorded: &[Recorded]) -> Resul
 async fn upsert(conn: &mut Connection, incidents: &[&Incident]) -> Result<(), StorageError> {
     sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
-            "insert into incident (incident_id, title, status, impact, published, opened_by, started_at, resolved_at, updated_at, scoped, added_at) ",
+            "insert into incident (incident_id, title, status, impact, published, opened_by, started_at, resolved_at, updated_at, scoped,
+                 publishes_at, vetoed, added_at) ",
         );
         query.push_values(incidents, |mut row, incident| {
             row.push_bind(incident.id.0)
@@ -58,12 +59,15 @@ async fn upsert(conn: &mut Connection, incidents: &[&Incident]) -> Result<(), St
                 .push_bind(incident.resolved_at.map(|at| at.0))
                 .push_bind(incident.updated_at.0)
                 .push_bind(incident.scoped)
+                .push_bind(incident.publishes_at.map(|at| at.0))
+                .push_bind(incident.vetoed)
                 .push_bind(incident.added_at.map(|at| at.0));
         });
         query.push(
             " on conflict (incident_id) do update set title = excluded.title, status = excluded.status, impact = excluded.impact,
               published = excluded.published, opened_by = excluded.opened_by, started_at = excluded.started_at, resolved_at = excluded.resolved_at,
-              updated_at = excluded.updated_at, scoped = excluded.scoped, added_at = excluded.added_at",
+              updated_at = excluded.updated_at, scoped = excluded.scoped,
+              publishes_at = excluded.publishes_at, vetoed = excluded.vetoed, added_at = excluded.added_at",
         );
         query.build().execute(&mut *c).await?;
     });

@@ -7,6 +7,7 @@ use super::portions;
 use crate::{
     Connection, StorageError,
     db::sql,
+    owner, publications,
     rows::{push_ids, to_json},
 };
 
@@ -19,6 +20,15 @@ pub(super) async fn store(conn: &mut Connection, recorded: &[Recorded]) -> Resul
     }
     for portion in portions(&notices) {
         insert(conn, portion).await?;
+    }
+    let (for_owner, notices): (Vec<&Notice>, Vec<&Notice>) = notices.into_iter().partition(|notice| notice.kind.is_for_owner());
+    for notice in for_owner {
+        owner::owe(conn, notice).await?;
+    }
+    if notices.is_empty() {
+        return Ok(());
+    }
+    for portion in portions(&notices) {
         owe(conn, portion, None).await?;
     }
     let somebody =
@@ -40,6 +50,7 @@ fn thread_of(notice: &Notice) -> Option<String> {
     match &notice.about {
         NoticeAbout::Incident { incident, .. } => Some(format!("incident:{}", incident.id)),
         NoticeAbout::Maintenance { maintenance } => Some(format!("maintenance:{}", maintenance.id)),
+        NoticeAbout::Publication { incident, .. } => Some(publications::thread(incident.id)),
         NoticeAbout::Component { .. } | NoticeAbout::Endpoint { .. } => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::{DEFAULT_VALUE, Desired, IntegrationSpec, RouteSpec, StatusMap, Timestamp, match_routes};
+use domain::{DEFAULT_VALUE, Desired, IntegrationSpec, Policy, RouteSpec, StatusMap, Timestamp, match_routes};
 
 use super::{
     Targets,
@@ -14,6 +14,7 @@ use crate::{
     Connection, StorageError,
     db::{execute, sql},
     rows::to_json,
+    silence,
 };
 
 pub(super) async fn apply(
@@ -45,16 +46,20 @@ pub(super) async fn apply(
 
 async fn update(conn: &mut Connection, id: i64, old: &IntegrationSpec, new: &IntegrationSpec) -> Result<(), StorageError> {
     let same = old.provider == new.provider && old.name == new.name && old.settings == new.settings && old.enabled == new.enabled;
+    let same = same && old.silent_after == new.silent_after;
     if !same {
         let settings = to_json(&new.settings);
         execute!(
             conn,
-            sqlx::query("update integration set provider = $2, name = $3, settings = $4, enabled = $5 where integration_id = $1")
-                .bind(id)
-                .bind(new.provider.as_str())
-                .bind(new.name.as_str())
-                .bind(settings.as_str())
-                .bind(new.enabled)
+            sqlx::query(
+                "update integration set provider = $2, name = $3, settings = $4, enabled = $5, silent_after = $6 where integration_id = $1"
+            )
+            .bind(id)
+            .bind(new.provider.as_str())
+            .bind(new.name.as_str())
+            .bind(settings.as_str())
+            .bind(new.enabled)
+            .bind(silence::to_column(new.silent_after))
         )?;
     }
     Ok(())
@@ -62,8 +67,8 @@ async fn update(conn: &mut Connection, id: i64, old: &IntegrationSpec, new: &Int
 
 async fn insert(conn: &mut Connection, integration: &IntegrationSpec, now: Timestamp) -> Result<i64, StorageError> {
     Ok(sql!(conn, c => sqlx::query_scalar(
-        "insert into integration (key, provider, name, settings, enabled, created_at)
-         values ($1, $2, $3, $4, $5, $6) returning integration_id",
+        "insert into integration (key, provider, name, settings, enabled, created_at, silent_after)
+         values ($1, $2, $3, $4, $5, $6, $7) returning integration_id",
     )
     .bind(integration.key.as_str())
     .bind(integration.provider.as_str())
@@ -71,6 +76,7 @@ async fn insert(conn: &mut Connection, integration: &IntegrationSpec, now: Times
     .bind(to_json(&integration.settings))
     .bind(integration.enabled)
     .bind(now.0)
+    .bind(silence::to_column(integration.silent_after))
     .fetch_one(&mut *c)
     .await)?)
 }
@@ -122,12 +128,13 @@ async fn insert_route(conn: &mut Connection, integration: i64, position: i32) ->
 async fn update_route(conn: &mut Connection, id: i64, position: i32, route: &RouteSpec, metric: Option<i64>) -> Result<(), StorageError> {
     // What is usual is not stored: it stays usual if the meaning of that changes.
     let status = (route.status != StatusMap::default()).then(|| to_json(&route.status));
+    let policy = (route.policy != Policy::default()).then(|| to_json(&route.policy));
     let value = route.metric.as_ref().map(|feed| feed.value.as_str()).filter(|value| *value != DEFAULT_VALUE);
     execute!(
         conn,
         sqlx::query(
             "update route set position = $2, condition = $3, status = $4, for_ms = $5, keep_firing_for = $6, expire_after = $7,
-                    cool_off = $8, publish = $9, title = $10, body = $11, metric_id = $12, value = $13
+                    cool_off = $8, publish = $9, title = $10, body = $11, metric_id = $12, value = $13, policy = $14
              where route_id = $1",
         )
         .bind(id)
@@ -143,6 +150,7 @@ async fn update_route(conn: &mut Connection, id: i64, position: i32, route: &Rou
         .bind(route.body.as_deref())
         .bind(metric)
         .bind(value)
+        .bind(policy.as_deref())
     )?;
     Ok(())
 }

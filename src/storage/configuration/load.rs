@@ -12,6 +12,7 @@ use crate::{
     db::sql,
     dependencies,
     rows::{self, json, named},
+    silence,
 };
 
 /// A row of something that has a place in a list.
@@ -134,13 +135,15 @@ async fn load_metrics(conn: &mut Connection) -> Result<(Vec<MetricSpec>, Vec<Row
     Ok(rows.into_iter().map(|(id, key, name, unit, position)| (MetricSpec { key, name, unit }, Row { id, position })).unzip())
 }
 
+type StoredIntegration = (i64, String, String, String, String, bool, Option<i64>);
+
 async fn load_integrations(
     conn: &mut Connection,
     components: &Keys,
     metrics: &Keys,
 ) -> Result<(Vec<IntegrationSpec>, Vec<IntegrationRow>), StorageError> {
-    let rows: Vec<(i64, String, String, String, String, bool)> = sql!(conn, c => sqlx::query_as(
-        "select integration_id, key, provider, name, settings, enabled from integration order by integration_id",
+    let rows: Vec<StoredIntegration> = sql!(conn, c => sqlx::query_as(
+        "select integration_id, key, provider, name, settings, enabled, silent_after from integration order by integration_id",
     )
     .fetch_all(&mut *c)
     .await)?;
@@ -148,11 +151,20 @@ async fn load_integrations(
     let mut routes = load_routes(conn, components, metrics, None).await?;
     let mut specs = Vec::with_capacity(rows.len());
     let mut ids = Vec::with_capacity(rows.len());
-    for (id, key, provider, name, settings, enabled) in rows {
+    for (id, key, provider, name, settings, enabled, silent_after) in rows {
         let (secrets, secret_ids) = secrets.remove(&id).unwrap_or_default().into_iter().unzip();
         let (routes, route_rows) = routes.remove(&id).unwrap_or_default().into_iter().unzip();
         let settings = json(&settings, "integration", "settings")?;
-        specs.push(IntegrationSpec { key, provider, name, settings, secrets, enabled, routes });
+        specs.push(IntegrationSpec {
+            key,
+            provider,
+            name,
+            settings,
+            secrets,
+            enabled,
+            silent_after: silence::from_column(silent_after),
+            routes,
+        });
         ids.push(IntegrationRow { id, routes: route_rows, secrets: secret_ids });
     }
     Ok((specs, ids))
@@ -186,6 +198,7 @@ pub(crate) async fn load_routes(
         let spec = RouteSpec {
             status: row.status()?,
             publish: row.publish()?,
+            policy: row.policy()?,
             when: row.condition,
             components: parts.remove(&row.route_id).unwrap_or_default(),
             hold: Span(row.for_ms),

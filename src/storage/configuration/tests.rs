@@ -90,6 +90,7 @@ impl Fixture {
                 settings: json!({}),
                 secrets: vec![self.secret("first-secret-of-prod"), self.secret("second-secret-of-prod")],
                 enabled: true,
+                silent_after: None,
                 routes: vec![route, RouteSpec { metric: Some(feed), ..RouteSpec::default() }],
             }],
             metrics: vec![MetricSpec { key: text("latency"), name: text("Latency"), unit: text("ms") }],

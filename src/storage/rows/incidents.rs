@@ -14,6 +14,8 @@ struct IncidentRow {
     status: String,
     impact: String,
     published: bool,
+    publishes_at: Option<i64>,
+    vetoed: bool,
     opened_by: Option<i64>,
     scoped: bool,
     started_at: i64,
@@ -30,6 +32,8 @@ impl IncidentRow {
             status: named(&self.status, "incident", "status")?,
             impact: named(&self.impact, "incident", "impact")?,
             published: self.published,
+            publishes_at: self.publishes_at.map(Timestamp),
+            vetoed: self.vetoed,
             opened_by: self.opened_by.map(RouteId),
             scoped: self.scoped,
             components,
@@ -41,7 +45,9 @@ impl IncidentRow {
     }
 }
 
-const INCIDENT: &str = "select incident_id, title, status, impact, published, opened_by, scoped, started_at, resolved_at, updated_at, added_at from incident where ";
+const INCIDENT: &str =
+    "select incident_id, title, status, impact, published, publishes_at, vetoed, opened_by, scoped, started_at, resolved_at, updated_at, added_at
+     from incident where ";
 
 /// Which incidents to read.
 #[derive(Clone, Copy, Debug)]

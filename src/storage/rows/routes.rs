@@ -1,6 +1,6 @@
 //! Routes as they are stored, for whoever folds on them and whoever configures them.
 
-use domain::{Publish, StatusMap};
+use domain::{Policy, Publish, StatusMap};
 
 use super::{json, named};
 use crate::{Connection, StorageError, db::sql};
@@ -18,6 +18,7 @@ pub(crate) struct RouteRow {
     pub(crate) expire_after: i64,
     pub(crate) cool_off: i64,
     publish: String,
+    policy: Option<String>,
     pub(crate) title: Option<String>,
     pub(crate) body: Option<String>,
     pub(crate) metric_id: Option<i64>,
@@ -32,13 +33,17 @@ impl RouteRow {
     pub(crate) fn publish(&self) -> Result<Publish, StorageError> {
         named(&self.publish, "route", "publish")
     }
+
+    pub(crate) fn policy(&self) -> Result<Policy, StorageError> {
+        self.policy.as_deref().map_or_else(|| Ok(Policy::default()), |text| json(text, "route", "policy"))
+    }
 }
 
 /// The routes of every integration, or of one, in order.
 pub(crate) async fn routes(conn: &mut Connection, only: Option<i64>) -> Result<Vec<RouteRow>, StorageError> {
     Ok(sql!(conn, c => sqlx::query_as(
         "select route_id, integration_id, position, condition, status, for_ms, keep_firing_for, expire_after, cool_off, publish,
-                title, body, metric_id, value
+                policy, title, body, metric_id, value
          from route where cast($1 as bigint) is null or integration_id = $1 order by integration_id, position, route_id",
     )
     .bind(only)

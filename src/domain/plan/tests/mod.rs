@@ -6,6 +6,8 @@ mod acts;
 mod causes;
 mod combined;
 mod dependencies;
+mod flaps;
+mod holds;
 mod incidents;
 mod late;
 mod maintenance;
@@ -25,8 +27,8 @@ use std::collections::BTreeMap;
 use super::{Act, ActError, IncidentEdit, MaintenanceEdit, plan_act, plan_reconfigured, plan_signal, plan_timers};
 use crate::{
     Change, Component, ComponentId, DeliveryId, Expression, Impact, Incident, IncidentId, IncidentStatus, IntegrationId, Maintenance,
-    MaintenanceId, MaintenanceStatus, MetricId, Notice, NoticeAbout, Override, Phase, Publish, Recorded, Route, RouteId, Sample, Severity,
-    Signal, SignalState, Span, State, Status, StatusMap, Timestamp,
+    MaintenanceId, MaintenanceStatus, MetricId, Notice, NoticeAbout, Override, Phase, Policy, Publish, Recorded, Route, RouteId, Sample,
+    Severity, Signal, SignalState, Span, State, Status, StatusMap, Timestamp,
 };
 use Severity::{Critical, Error, Info, Warning};
 use Status::{DegradedPerformance, MajorOutage, Operational, PartialOutage, UnderMaintenance};
@@ -70,6 +72,7 @@ fn auto(components: &[ComponentId]) -> Route {
         expire_after: Span::ZERO,
         cool_off: Span::mins(10),
         publish: Publish::Auto,
+        policy: Policy::default(),
         title: None,
         body: None,
         metric: None,

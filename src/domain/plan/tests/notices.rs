@@ -21,6 +21,7 @@ fn check_one_notice_per_transition(world: &mut World) {
                     entries.remove(at.expect("an entry that was written"));
                 }
                 NoticeAbout::Maintenance { .. } => windows -= 1,
+                NoticeAbout::Publication { .. } => {}
                 NoticeAbout::Endpoint { .. } => panic!("not the planner's"),
             },
             _ => {}

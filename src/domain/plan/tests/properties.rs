@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ALERT_MEMORY, Cause, Combine, Effect, MAX_COOL_OFF};
+use crate::{ALERT_MEMORY, Cause, Combine, Effect, Flapping, MAX_COOL_OFF, PublishHours, Weekday};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -14,6 +14,7 @@ enum Step {
     Open(ComponentId, Status, bool),
     Edit { nth: usize, status: Option<IncidentStatus>, publish: bool },
     Delete(usize),
+    Veto(usize),
     Maintain(ComponentId, i64, i64),
     EndMaintenance,
     Publish(RouteId, Publish),
@@ -64,22 +65,38 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (component_id(), status(), any::<bool>()).prop_map(|(id, status, published)| Step::Open(id, status, published)),
         2 => (0..4_usize, edited, any::<bool>()).prop_map(|(nth, status, publish)| Step::Edit { nth, status, publish }),
         1 => (0..4_usize).prop_map(Step::Delete),
+        1 => (0..4_usize).prop_map(Step::Veto),
         1 => (component_id(), 0..600_000_i64, 1..600_000_i64).prop_map(|(id, from, length)| Step::Maintain(id, from, length)),
         1 => Just(Step::EndMaintenance),
-        1 => (1..6_i64, prop::sample::select(Publish::ALL.to_vec())).prop_map(|(id, publish)| Step::Publish(RouteId(id), publish)),
+        1 => (1..8_i64, prop::sample::select(Publish::ALL.to_vec())).prop_map(|(id, publish)| Step::Publish(RouteId(id), publish)),
         2 => replayed(),
         1 => (component_id(), combine()).prop_map(|(id, combine)| Step::Combine(id, combine)),
         2 => (component_id(), component_id(), prop::sample::select(Effect::ALL.to_vec())).prop_map(|(a, b, effect)| Step::Depend(a, b, effect)),
     ]
 }
 
+/// All the day but the half hour after ten past twelve.
+fn but_lunch() -> PublishHours {
+    let time = |text: &str| text.parse().unwrap();
+    PublishHours { days: Weekday::ALL.iter().copied().collect(), from: time("12:10"), to: time("12:40"), outside: true }
+}
+
+fn damped(changes: u8, within: i64, calm: i64) -> Policy {
+    Policy { flapping: Some(Flapping { changes, within: Span::mins(within), calm: Span::mins(calm) }), ..Policy::default() }
+}
+
 fn world() -> World {
     World::new([
-        Route { keep_firing_for: Span::mins(2), ..auto(&[API, VAULT]) },
+        Route { keep_firing_for: Span::mins(2), policy: damped(3, 20, 6), ..auto(&[API, VAULT]) },
         Route { hold: Span::mins(1), expire_after: Span::mins(6), condition: when("signal.labels.team == '0'"), ..auto(&[WEB]) },
-        Route { expire_after: Span::mins(9), ..draft(&[API, DB]) },
-        shadow(&[DB, WEB]),
+        Route { expire_after: Span::mins(9), policy: damped(4, 30, 2), ..draft(&[API, DB]) },
+        Route { policy: damped(3, 60, 30), ..shadow(&[DB, WEB]) },
         Route { integration: CI, title: Some("{{ signal.labels.team }} in {{ components }}".to_owned()), ..auto(&[API, WEB]) },
+        Route { integration: CI, policy: Policy { publish_after: Span::mins(3), ..damped(3, 20, 9) }, ..auto(&[DB, API]) },
+        Route {
+            policy: Policy { publish_hours: Some(but_lunch()), minimum_severity: Some(Error), ..Policy::default() },
+            ..auto(&[WEB, VAULT])
+        },
     ])
 }
 
@@ -108,6 +125,11 @@ impl World {
             Step::Delete(nth) => {
                 let Some(incident) = self.known_incident(nth) else { return };
                 self.acts(Act::DeleteIncident { incident });
+            }
+            Step::Veto(nth) => {
+                let Some(incident) = self.known_incident(nth) else { return };
+                let is_pending = self.state.incidents[&incident].pending().is_some();
+                assert_eq!(self.tries(Act::Veto { incident }).is_ok(), is_pending);
             }
             Step::Maintain(id, from, length) => {
                 let edit = MaintenanceEdit {
@@ -182,6 +204,9 @@ impl World {
                 held || self.state.clock.since(alert.seen_at.max(alert.since)) < ALERT_MEMORY,
                 "remembered too long: {key:?} {alert:?}"
             );
+        }
+        for (route, swings) in &self.state.swings {
+            assert!(swings.len() <= usize::from(self.state.routes[route].policy.flapping.unwrap().changes), "{swings:?}");
         }
         for cause in self.state.causes.values() {
             assert!(!cause.is_muted() || (cause.counts() && cause.incident.is_some()), "{cause:#?}");

@@ -209,6 +209,7 @@ fn line(notice: &Notice) -> String {
         NoticeAbout::Component { change } => format!("{} {} {}", notice.kind, name(&change.component), change.to),
         NoticeAbout::Maintenance { maintenance } => format!("{} {}", notice.kind, maintenance.title),
         NoticeAbout::Endpoint { address, .. } => format!("{} {address}", notice.kind),
+        NoticeAbout::Publication { incident, body } => format!("{} {}: {body}", notice.kind, incident.title),
     }
 }
 
@@ -221,6 +222,7 @@ fn check_for_readers(notice: &Notice) {
         NoticeAbout::Component { change } => vec![change.component],
         NoticeAbout::Maintenance { maintenance } => maintenance.components.clone(),
         NoticeAbout::Endpoint { .. } => Vec::new(),
+        NoticeAbout::Publication { incident, .. } => incident.components.keys().copied().collect(),
     };
     assert!(!named.contains(&VAULT), "{notice:#?}");
     let text = serde_json::to_string(notice).unwrap();
@@ -232,6 +234,7 @@ fn check_fold(state: &State, mirror: &State) {
     assert_eq!(state.components, mirror.components);
     assert_eq!(state.alerts, mirror.alerts);
     assert_eq!(state.causes, mirror.causes);
+    assert_eq!(state.swings, mirror.swings);
     assert_eq!(state.incidents, mirror.incidents);
     assert_eq!(state.maintenances, mirror.maintenances);
     assert_eq!((&state.dependencies, &state.past), (&mirror.dependencies, &mirror.past));
@@ -266,7 +269,7 @@ fn check_told(state: &State, changes: &[Recorded]) {
                     // The last entry of an incident sums up what has changed since its worst.
                     if notice.kind == NoticeKind::IncidentResolved { named_again.extend(told) } else { told_people.extend(told) }
                 }
-                NoticeAbout::Maintenance { .. } | NoticeAbout::Endpoint { .. } => {}
+                NoticeAbout::Maintenance { .. } | NoticeAbout::Endpoint { .. } | NoticeAbout::Publication { .. } => {}
             },
             _ => {}
         }
@@ -301,6 +304,7 @@ fn read_back(state: &State) -> State {
         read.set_alert(key, alert.clone());
     }
     state.causes.values().for_each(|cause| read.set_cause(cause.clone()));
+    read.swings.clone_from(&state.swings);
     read.signals.clone_from(&state.signals);
     let since = Timestamp(state.clock.0 - MAX_COOL_OFF.0);
     let kept = state.incidents.iter().filter(|(_, incident)| incident.last_news().is_none_or(|at| at >= since));
@@ -322,6 +326,7 @@ fn copy(route: &Route) -> Route {
         expire_after: route.expire_after,
         cool_off: route.cool_off,
         publish: route.publish,
+        policy: route.policy.clone(),
         title: route.title.clone(),
         body: route.body.clone(),
         metric: route.metric,

@@ -205,8 +205,23 @@ async fn health_tells_what_comes_in_and_whether_a_sender_is_silent() {
     assert_eq!((&health["poll"], &health["breaker"], &health["rejections"]), (&Value::Null, &Value::Null, &json!([])));
     fixture.get("/integrations/999/health").await.refused(404);
 
-    let silence = jobs::silence::Silence { db: fixture.admin.db.clone(), clock: jobs::Clock::default(), health: std::sync::Arc::default() };
+    let (inbox, _) = storage::Inbox::open(fixture.admin.db.clone(), fixture.admin.wake.clone());
+    let silence =
+        jobs::silence::Silence { db: fixture.admin.db.clone(), clock: jobs::Clock::default(), health: std::sync::Arc::default(), inbox };
     assert_eq!(silence.look().await.unwrap(), [("hook".to_owned(), true)]);
+
+    // A signal where that is asked for, and not before senders had time to come back.
+    let deliveries = || async { fixture.get("/deliveries?limit=1").await.expect(200)["items"][0]["id"].clone() };
+    let began = |mins| Timestamp(silence.clock.now().0 - Span::mins(mins).0);
+    silence.signal(began(6)).await.unwrap();
+    fixture.patch(&format!("/integrations/{id}"), json!({ "silent_after": "habit" })).await.expect(200);
+    silence.signal(began(4)).await.unwrap();
+    assert_eq!(deliveries().await, ids[29]);
+    silence.signal(began(6)).await.unwrap();
+    let said = deliveries().await;
+    assert_ne!(said, ids[29]);
+    assert!(fixture.get(&format!("/deliveries/{said}")).await.expect(200)["headers"].to_string().contains("fanal-silent-since"));
+    assert_eq!(silence.look().await.unwrap(), [("hook".to_owned(), true)], "what Fanal says of it is nothing that it has sent");
 }
 
 #[tokio::test]

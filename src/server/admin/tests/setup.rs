@@ -154,6 +154,47 @@ async fn an_integration_that_could_not_work_is_refused_with_every_reason() {
 }
 
 #[tokio::test]
+async fn a_route_says_when_it_publishes_and_an_integration_when_it_is_missed() {
+    let fixture = Fixture::new().await;
+    fixture.post("/components", json!({ "name": "API" })).await.expect(201);
+    let route = json!({
+        "components": ["api"], "publish": "auto", "publish_after": "5m", "minimum_severity": "warning",
+        "publish_hours": { "days": ["mon", "fri"], "from": "18:00", "to": "08:00", "outside": true },
+        "flapping": { "changes": 7, "within": "1h", "calm": "20m" },
+    });
+    let with = |routes: Value| json!({ "key": "x", "provider": "alertmanager", "silent_after": "habit", "routes": routes });
+    let made = fixture.post("/integrations", with(json!([route, { "components": ["api"], "flapping": {} }]))).await.expect(201);
+    for field in ["publish_after", "minimum_severity", "publish_hours", "flapping"] {
+        assert_eq!(made["routes"][0][field], route[field], "{field}");
+    }
+    let usual = &made["routes"][1];
+    assert_eq!((&usual["publish_after"], &usual["publish_hours"], &usual["minimum_severity"]), (&json!("0s"), &Value::Null, &Value::Null));
+    assert_eq!((&usual["flapping"], &made["silent_after"]), (&json!({ "changes": 5, "within": "30m", "calm": "15m" }), &json!("habit")));
+    let path = format!("/integrations/{}", made["id"]);
+    let again = fixture.patch(&path, json!({ "routes": made["routes"] })).await.expect(200);
+    assert_eq!((&again["routes"], &again["silent_after"]), (&made["routes"], &json!("habit")));
+    assert_eq!(fixture.patch(&path, json!({ "silent_after": "10m" })).await.expect(200)["silent_after"], "10m");
+    assert_eq!(fixture.patch(&path, json!({ "silent_after": null })).await.expect(200)["silent_after"], Value::Null);
+    let bad = json!([
+        { "components": ["api"], "publish": "draft", "publish_after": "5m" },
+        { "components": ["api"], "publish": "auto", "publish_after": "2d", "minimum_severity": "unknown", "flapping": { "changes": 2, "calm": "0s" } },
+        { "components": ["api"], "publish": "auto", "publish_hours": { "from": "8am" } },
+    ]);
+    let expected = [
+        "routes[0].publish_after",
+        "routes[1].publish_after",
+        "routes[1].minimum_severity",
+        "routes[1].flapping.changes",
+        "routes[1].flapping.calm",
+        "routes[2].publish_hours.from",
+    ];
+    assert_eq!(fixture.patch(&path, json!({ "routes": bad })).await.refused(422), expected);
+    assert_eq!(fixture.patch(&path, json!({ "silent_after": "1s" })).await.refused(422), ["silent_after"]);
+    let asked = json!({ "key": "y", "provider": "heroku_status", "silent_after": "1h" });
+    assert_eq!(fixture.post("/integrations", asked).await.refused(422), ["silent_after"]);
+}
+
+#[tokio::test]
 async fn a_misspelt_name_in_a_route_is_told_from_a_known_one() {
     let fixture = Fixture::new().await;
     fixture.post("/components", json!({ "name": "API" })).await.expect(201);

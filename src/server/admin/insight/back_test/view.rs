@@ -166,6 +166,8 @@ mod tests {
             status: domain::IncidentStatus::Resolved,
             impact: Impact::Major,
             published: true,
+            publishes_at: None,
+            vetoed: false,
             opened_by: None,
             scoped: true,
             components: [(ComponentId(component), Status::MajorOutage)].into_iter().collect(),
