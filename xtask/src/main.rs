@@ -4,6 +4,7 @@ mod bench;
 mod browser;
 mod debian;
 mod dependencies;
+mod fuzz;
 mod steps;
 
 use std::{
@@ -20,7 +21,8 @@ Usage: cargo xtask <command>
 
   test     everything that must pass before a change lands; installs what it needs from Debian's packages (as root)
   check    the fast part: format, and clippy and tests of the crates that do no I/O
-  bench    Fanal's figures beside those of other programs, in about eight minutes; or only some: page, stall, intake, shown, told, idle";
+  bench    Fanal's figures beside those of other programs, in about eight minutes; or only some: page, stall, intake, shown, told, idle
+  fuzz     looks for input that makes a reader panic or work too long: each target for ten minutes, or `fuzz TARGET SECONDS`";
 
 /// Tests at once: most of the end-to-end ones wait for timeouts, retries and take-overs and need no processor meanwhile.
 const TEST_THREADS: &str = "4";
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["check"] => check(),
         ["bench", figures @ ..] => bench::run_figures(figures),
+        ["fuzz", arguments @ ..] => fuzz::run_targets(arguments),
         [] | ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
