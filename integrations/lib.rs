@@ -27,6 +27,8 @@ mod checkly;
 mod checkly_api;
 mod circleci;
 mod cloudevents;
+#[cfg(test)]
+mod damage_tests;
 mod datadog;
 mod datadog_monitors;
 mod dns;
