@@ -40,7 +40,9 @@ static VECTORS: LazyLock<Vec<Vector>> = LazyLock::new(|| {
 
 /// Whether a request proves itself by sending the secret as it is, which says nothing of the body. Some senders may do that or sign.
 fn sends_secret(vector: &Vector, headers: &[(String, String)]) -> bool {
-    let sends = |(_, value): &(String, String)| value.starts_with("Basic ") || vector.secrets.iter().any(|secret| value.contains(secret));
+    let sends = |(_, value): &(String, String)| {
+        value.to_ascii_lowercase().starts_with("basic ") || vector.secrets.iter().any(|secret| value.contains(secret))
+    };
     vector.plain || headers.iter().any(sends)
 }
 

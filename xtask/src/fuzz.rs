@@ -8,6 +8,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    root,
     steps::{cargo, command, run},
     target_dir,
 };
@@ -37,9 +38,11 @@ pub(crate) fn run_targets(arguments: &[&str]) -> Result<()> {
     };
     let host = host()?;
     let folder = target_dir().join("fuzz");
+    // What is fuzzed is what is shipped: the workspace's versions, to which cargo adds the fuzzer's own.
+    fs::copy(root().join("Cargo.lock"), root().join("fuzz/Cargo.lock")).context("cannot copy Cargo.lock")?;
     // With `--target`, build scripts and macros are built without the counters.
     let mut build = cargo();
-    build.args(["build", "--release", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--target", &host]);
+    build.args(["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--target", &host]);
     run(build.args(["--target-dir"]).arg(&folder).env("RUSTFLAGS", COVERAGE.join(" ")))?;
     for target in targets {
         let corpus = folder.join("corpus").join(target);

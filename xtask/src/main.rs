@@ -5,6 +5,7 @@ mod browser;
 mod debian;
 mod dependencies;
 mod fuzz;
+mod signers;
 mod steps;
 
 use std::{
@@ -66,6 +67,7 @@ fn test() -> Result<()> {
     steps.step("unused dependencies", dependencies::check_unused)?;
     steps.step("clippy", || run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])))?;
     steps.step("docs", || run(cargo().args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings")))?;
+    steps.step("signers", signers::install)?;
     steps.step("tests", || run(cargo().args(["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", TEST_THREADS)))?;
     steps.step("browser tests", browser::test)?;
     steps.summary();
