@@ -42,7 +42,8 @@ fn is_harmless(tag: &str) -> bool {
     let link = |rest: &str| {
         let rest = rest.strip_suffix(" rel=\"nofollow noopener ugc\"")?;
         let url = rest.strip_prefix("a href=\"").map_or_else(|| rest.strip_prefix("a"), |url| url.strip_suffix('"'))?.to_ascii_lowercase();
-        // Browsers leave out what cannot be seen around an address, as whoever cleaned it did.
+        // Browsers leave out tabs and line breaks in an address, and what cannot be seen around it, as whoever cleaned it did.
+        let url = url.replace(['\t', '\n', '\r'], "");
         let url = url.trim_matches(|c: char| c <= ' ');
         Some(!url.contains('"') && (url.is_empty() || ["http:", "https:", "mailto:"].iter().any(|scheme| url.starts_with(scheme))))
     };
