@@ -52,6 +52,7 @@ mod heroku_status;
 mod honeycomb;
 mod http;
 mod icinga;
+mod icmp;
 mod inbound;
 mod instatus;
 mod instatus_webhook;

@@ -9,6 +9,8 @@ use libfuzzer_sys::fuzz_target;
 mod answer;
 #[path = "../../src/server/admin/cursor.rs"]
 mod cursor;
+#[path = "../../jobs/check/icmp/packet.rs"]
+mod packet;
 #[path = "../../jobs/certificate/validity.rs"]
 mod validity;
 
@@ -38,6 +40,12 @@ fuzz_target!(
                     let _ = answer::read(&message, record);
                 }
                 let _ = answer::answers(&message, &message);
+            }
+            for carrier in [packet::Carrier::V4, packet::Carrier::V4WithHeader, packet::Carrier::V6] {
+                if let Some(token) = data.last_chunk() {
+                    let _ = packet::answered(carrier, data, token);
+                    assert_eq!(packet::answered(carrier, &packet::request(carrier, 1, token), token), None, "a request is no answer");
+                }
             }
             if let Some((not_before, not_after)) = validity::read(data) {
                 let _ = (not_before.to_string(), not_after.to_string());
