@@ -18,7 +18,7 @@ use anyhow::{Result, bail};
 
 use crate::{fanal::Servers, report::Row};
 
-const FIGURES: [&str; 6] = ["page", "stall", "intake", "shown", "told", "idle"];
+const FIGURES: [&str; 7] = ["page", "stall", "intake", "shown", "told", "idle", "polls"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -47,6 +47,7 @@ async fn measure(name: &str, servers: &Servers) -> Result<Vec<Row>> {
         "intake" => figures::intake::measure(servers).await,
         "shown" => figures::shown::measure(servers).await,
         "told" => figures::told::measure(servers).await,
+        "polls" => figures::polls::measure(servers).await,
         _ => figures::idle::measure(servers).await,
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Run {
     pub(crate) first_step: usize,
     pub(crate) n_steps: usize,
     pub(crate) n_components: usize,
+    /// Routes, and so components, of each integration.
+    pub(crate) n_routes: usize,
     pub(crate) per_second: u32,
     pub(crate) severities: Severities,
 }
@@ -63,6 +65,7 @@ impl Run {
     fn request(&self, n: usize) -> Result<Vec<u8>> {
         let (component, step) = (n % self.n_components, self.first_step + n / self.n_components);
         let (id, check) = (format!("step_{component}_{step}"), format!("check-{component}"));
-        webhooks::request(&Event { id: &id, check: &check, component, severity: self.severities[step % self.severities.len()] })
+        let (integration, severity) = (component / self.n_routes, self.severities[step % self.severities.len()]);
+        webhooks::request(&Event { id: &id, check: &check, component, integration, severity })
     }
 }

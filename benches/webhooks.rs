@@ -14,8 +14,8 @@ use sha2::Sha256;
 pub(crate) const SECRET: &str = "whsec_YmVuY2hlcyBvbmx5OiAyNCBieXRlcyBvciBtb3JlIQ==";
 /// The integrations' name in their URLs; a number follows.
 const INTEGRATION: &str = "events";
-/// Routes of one integration.
-const N_ROUTES: usize = 100;
+/// Routes of one integration, unless somebody wants them otherwise.
+pub(crate) const N_ROUTES: usize = 100;
 /// Where the fields stand in what they are sent.
 const SETTINGS: &str = "
     provider: standard_webhooks
@@ -32,15 +32,20 @@ const SETTINGS: &str = "
 
 /// A page of `n_components` in groups of ten, each with a route of its own; `subscriber` is the URL of a webhook.
 pub(crate) fn configuration(n_components: usize, subscriber: Option<&str>) -> String {
+    configuration_of(n_components, N_ROUTES, subscriber)
+}
+
+/// As [`configuration`], with so many routes for each integration.
+pub(crate) fn configuration_of(n_components: usize, n_routes: usize, subscriber: Option<&str>) -> String {
     let mut text =
         String::from("page: { name: Acme, time_zone: Europe/Paris, description: How the services of Acme are doing }\ncomponents:\n");
     for n in 0..n_components {
         let _ = writeln!(text, "  - {{ key: c{n}, name: Service {n}, group: Group {} }}", n / 10);
     }
     text.push_str("integrations:\n");
-    for first in (0..n_components).step_by(N_ROUTES) {
-        let _ = writeln!(text, "  - key: {INTEGRATION}-{}{SETTINGS}    routes:", first / N_ROUTES);
-        for n in first..n_components.min(first + N_ROUTES) {
+    for first in (0..n_components).step_by(n_routes) {
+        let _ = writeln!(text, "  - key: {INTEGRATION}-{}{SETTINGS}    routes:", first / n_routes);
+        for n in first..n_components.min(first + n_routes) {
             let _ = writeln!(
                 text,
                 "      - {{ when: 'signal.labels.service == \"c{n}\"', components: [c{n}], publish: auto, \
@@ -60,14 +65,15 @@ pub(crate) struct Event<'a> {
     pub(crate) id: &'a str,
     pub(crate) check: &'a str,
     pub(crate) component: usize,
+    /// Which integration it is sent to.
+    pub(crate) integration: usize,
     pub(crate) severity: Option<&'a str>,
 }
 
 /// The bytes of the signed request.
 pub(crate) fn request(event: &Event<'_>) -> Result<Vec<u8>> {
-    let Event { id, check, component, severity } = event;
+    let Event { id, check, component, integration, severity } = event;
     let kind = if severity.is_some() { "service.down" } else { "service.up" };
-    let integration = component / N_ROUTES;
     let body = format!(
         r#"{{"type":"{kind}","timestamp":"2026-03-01T11:59:59.500Z","data":{{"check":"{check}","service":"c{component}","severity":"{}","region":"eu-west-3","message":"The probe in Paris has had no answer for 30 s","runbook":"https://wiki.example.com/runbooks/service-{component}"}}}}"#,
         severity.unwrap_or("info")

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::{Inbound, ParseError, Provider, Settings, SettingsError, error::quoted, poll, reading};
 pub use crate::{
     measured::{Certificate, DnsAnswer, DnsCode, Failure, FailureKind, Measured, Timings},
-    probe::{DnsProbe, HttpProbe, IpVersion, Probe, RecordType, TcpProbe, TlsProbe, What},
+    probe::{DnsProbe, HttpProbe, IcmpProbe, IpVersion, Probe, RecordType, TcpProbe, TlsProbe, What},
 };
 
 /// The most rounds that one verdict may hang on.

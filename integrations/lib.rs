@@ -27,6 +27,8 @@ mod checkly;
 mod checkly_api;
 mod circleci;
 mod cloudevents;
+#[cfg(test)]
+mod damage_tests;
 mod datadog;
 mod datadog_monitors;
 mod dns;
@@ -50,6 +52,7 @@ mod heroku_status;
 mod honeycomb;
 mod http;
 mod icinga;
+mod icmp;
 mod inbound;
 mod instatus;
 mod instatus_webhook;

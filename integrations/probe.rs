@@ -27,6 +27,8 @@ pub enum What {
     Dns(DnsProbe),
     /// A look at a certificate.
     Tls(TlsProbe),
+    /// Echo requests.
+    Icmp(IcmpProbe),
 }
 
 /// A request, each on a connection of its own.
@@ -75,6 +77,13 @@ pub struct TlsProbe {
     pub port: u16,
     /// The name that the certificate has to be for.
     pub server_name: String,
+}
+
+/// Echo requests.
+#[derive(Debug)]
+pub struct IcmpProbe {
+    /// A name or an address.
+    pub host: String,
 }
 
 /// IPv4 or IPv6.

@@ -176,6 +176,7 @@ pub static PROVIDERS: &[&Provider] = &[
     &crate::honeycomb::PROVIDER,
     &crate::http::PROVIDER,
     &crate::icinga::PROVIDER,
+    &crate::icmp::PROVIDER,
     &crate::instatus::PROVIDER,
     &crate::instatus_webhook::PROVIDER,
     &crate::jenkins::PROVIDER,

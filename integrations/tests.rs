@@ -21,12 +21,12 @@ use crate::{Inbound, PROVIDERS, Provider, Settings, parse, poll::Ask};
 /// When every fixture arrives.
 const RECEIVED_AT: &str = "2026-03-01T12:00:00Z";
 
-struct Fixture {
-    path: PathBuf,
+pub(crate) struct Fixture {
+    pub(crate) path: PathBuf,
     settings_path: Option<PathBuf>,
-    settings: Settings,
+    pub(crate) settings: Settings,
     headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Fixture {
@@ -45,7 +45,7 @@ impl Fixture {
         Self { path, settings_path, settings: Settings::new(settings), headers, body }
     }
 
-    fn inbound<'a>(&'a self, body: &'a [u8]) -> Inbound<'a> {
+    pub(crate) fn inbound<'a>(&'a self, body: &'a [u8]) -> Inbound<'a> {
         Inbound { headers: &self.headers, path_token: None, body, received_at: Timestamp::parse(RECEIVED_AT).unwrap() }
     }
 
@@ -66,7 +66,7 @@ fn folder(slug: &str) -> PathBuf {
 }
 
 /// Read once: the property tests ask often.
-fn all_fixtures() -> &'static [(&'static Provider, Vec<Fixture>)] {
+pub(crate) fn all_fixtures() -> &'static [(&'static Provider, Vec<Fixture>)] {
     static ALL: LazyLock<Vec<(&Provider, Vec<Fixture>)>> =
         LazyLock::new(|| PROVIDERS.iter().map(|provider| (*provider, fixtures(provider.slug))).collect());
     &ALL
@@ -258,7 +258,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 /// How many values there are in `document`, itself included.
-fn count(document: &Value) -> usize {
+pub(crate) fn count(document: &Value) -> usize {
     1 + match document {
         Value::Array(items) => items.iter().map(count).sum(),
         Value::Object(map) => map.values().map(count).sum(),
@@ -267,7 +267,7 @@ fn count(document: &Value) -> usize {
 }
 
 /// Puts `value` where `left` reaches zero.
-fn replace(document: &mut Value, left: &mut usize, value: &Value) {
+pub(crate) fn replace(document: &mut Value, left: &mut usize, value: &Value) {
     if *left == 0 {
         *document = value.clone();
     }

@@ -4,6 +4,7 @@
 
 mod dns;
 mod http;
+mod icmp;
 mod tls;
 
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub(crate) async fn measure(egress: &Egress, probe: &Probe, now: Timestamp) -> R
                 What::Tcp(tcp) => run_tcp(&mut attempt, tcp).await,
                 What::Dns(dns) => dns::run(&mut attempt, dns).await,
                 What::Tls(tls) => tls::run(&mut attempt, tls).await,
+                What::Icmp(icmp) => icmp::run(&mut attempt, icmp).await,
             }
         };
         tokio::time::timeout(timeout, what).await
@@ -44,8 +46,8 @@ pub(crate) async fn measure(egress: &Egress, probe: &Probe, now: Timestamp) -> R
         Ok(Err(Trouble::Refused(refused))) => return Err(refused),
         Ok(Err(Trouble::Failed(failure))) => measured.failure = Some(failure),
         Err(_) => {
-            let connected = measured.timings.connect.is_some();
-            let text = if connected { "no answer in time" } else { "no connection in time" };
+            let connectionless = matches!(probe.what, What::Icmp(_));
+            let text = if connectionless || measured.timings.connect.is_some() { "no answer in time" } else { "no connection in time" };
             measured.failure = Some(Failure::new(FailureKind::Timeout, text));
         }
     }

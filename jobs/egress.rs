@@ -6,6 +6,7 @@
 
 mod address;
 mod dial;
+mod echo;
 
 use std::{error::Error as _, fmt, io, net::IpAddr, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -20,6 +21,8 @@ use rustls::RootCertStore;
 use url::{Host, Url};
 
 pub(crate) use dial::{Dialed, Trouble, datagrams};
+pub(crate) use echo::Echoes;
+pub use echo::echo_allowed;
 
 /// How long a connection may take to stand, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,6 +64,9 @@ pub enum EgressError {
     /// The connection could not be made, or broke.
     #[error("{0}")]
     Connection(String),
+    /// The system does not let us send such a thing.
+    #[error("{0}")]
+    NotAllowed(&'static str),
     /// The client could not be set up.
     #[error("the HTTP client could not be set up")]
     Setup(#[source] reqwest::Error),

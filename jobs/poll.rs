@@ -46,8 +46,11 @@ use hosts::Hosts;
 pub const ROUNDS_TO_LOSE: i32 = 3;
 /// Sources asked at once by one process; they leave room for notifications in the queue.
 const N_AT_ONCE: usize = 64;
-/// Tasks handed out at once.
-const MAX_OUTSTANDING: i64 = 500;
+/// Sources that wait in one process for their turn to be asked; with those asked at once they leave room for notifications too.
+const N_WAITING: usize = 128;
+/// Tasks handed out and not yet finished: as many as one process takes, so that none is turned away and pushed again only when it counts
+/// as lost.
+const MAX_OUTSTANDING: usize = N_AT_ONCE + N_WAITING;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// After this long a task that nobody finished is taken for lost and pushed again.
@@ -56,8 +59,8 @@ const PUSH_AGAIN_AFTER: Span = Span::secs(30);
 const TICK: Duration = Duration::from_secs(1);
 /// How often the configuration is compared with what is asked.
 const COMPARE_EVERY: Span = Span::secs(1);
-/// First rounds are spread over this long, so that a start is not a stampede.
-const SPREAD: Span = Span::secs(2);
+/// How soon to look again while more is due than is handed out.
+const BACKLOG_TICK: Duration = Duration::from_millis(50);
 /// Redirects followed for one answer; each goes through the same guard.
 const MAX_REDIRECTS: usize = 3;
 
@@ -104,7 +107,8 @@ impl Rounds {
             *compared = now;
         }
         let mut conn = self.db.read().await?;
-        let due = polls::due(&mut conn, now, MAX_OUTSTANDING).await?;
+        let due = polls::due(&mut conn, now, i64::try_from(MAX_OUTSTANDING).unwrap_or(i64::MAX)).await?;
+        let backlog = due.len() == MAX_OUTSTANDING;
         let still: HashSet<&Due> = due.iter().collect();
         pushed.retain(|task, at| still.contains(task) && now.since(*at) < PUSH_AGAIN_AFTER);
         let fresh: Vec<Due> = due.into_iter().filter(|task| !pushed.contains_key(task)).collect();
@@ -116,7 +120,10 @@ impl Rounds {
             }
             pushed.extend(fresh.into_iter().map(|task| (task, now)));
         }
-        let next = polls::next_due(&mut conn).await?;
+        if backlog {
+            return Ok(BACKLOG_TICK);
+        }
+        let next = polls::next_after(&mut conn, now).await?;
         let until = next.filter(|at| *at > now).map_or(TICK, |at| Duration::from_millis(u64::try_from(at.since(now).0).unwrap_or(0)));
         Ok(until.clamp(Duration::from_millis(50), TICK))
     }
@@ -134,9 +141,12 @@ impl Rounds {
             }
             let source = hex::encode(Sha256::digest(format!("{provider}\n{settings}")));
             if asked.remove(&integration).as_ref() != Some(&source) {
-                let first_at = now.plus(Span(rand::random_range(0..SPREAD.0)));
-                new.push(Source { integration, source, first_at });
+                new.push(Source { integration, source, first_at: now });
             }
+        }
+        let spread = next::spread(new.len());
+        for source in &mut new {
+            source.first_at = now.plus(Span(rand::random_range(0..spread.0)));
         }
         if new.is_empty() && asked.is_empty() {
             return Ok(());
@@ -166,7 +176,9 @@ pub struct Poller {
     /// What time it is.
     pub clock: Clock,
     under_way: Arc<Mutex<HashSet<IntegrationId>>>,
+    /// For those that are asked, and for those and whoever waits.
     places: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     hosts: Arc<Hosts>,
 }
 
@@ -184,8 +196,8 @@ impl Poller {
     /// A poller for this process.
     #[must_use]
     pub fn new(db: Db, secrets: SecretBox, egress: Egress, inbox: Inbox, clock: Clock) -> Self {
-        let places = Arc::new(Semaphore::new(N_AT_ONCE));
-        Self { db, secrets, egress, inbox, clock, under_way: Arc::default(), places, hosts: Arc::default() }
+        let [places, room] = [N_AT_ONCE, MAX_OUTSTANDING].map(|n| Arc::new(Semaphore::new(n)));
+        Self { db, secrets, egress, inbox, clock, under_way: Arc::default(), places, room, hosts: Arc::default() }
     }
 
     /// Asks one source once.
@@ -193,10 +205,11 @@ impl Poller {
     /// Safe to run twice, late or never: the row decides, and what nobody ran is handed out again.
     pub async fn run(&self, integration: i64, round: i64) {
         let due = Due { integration: IntegrationId(integration), round };
-        let Ok(_place) = self.places.try_acquire() else { return };
+        let Ok(_room) = self.room.try_acquire() else { return };
         if !self.set_under_way(due.integration, true) {
             return;
         }
+        let Ok(_place) = self.places.acquire().await else { return };
         if let Err(failed) = self.round(due).await {
             error!(integration, error = ?failed, "Could not ask a source; it is asked again");
         }

@@ -87,7 +87,9 @@ async fn take_in(fanal: &Fanal, repetition: usize) -> Result<f64> {
 fn signed(repetition: usize, connection: usize, n: usize) -> Result<Vec<u8>> {
     let check = (connection * N_EACH + n) % N_CHECKS;
     let id = name(repetition, connection, n);
-    let event = Event { id: &id, check: &format!("check-{check}"), component: check % N_COMPONENTS, severity: Some("critical") };
+    let (check, component) = (format!("check-{check}"), check % N_COMPONENTS);
+    let integration = component / webhooks::N_ROUTES;
+    let event = Event { id: &id, check: &check, component, integration, severity: Some("critical") };
     webhooks::request(&event)
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod idle;
 pub(crate) mod intake;
 pub(crate) mod page;
+pub(crate) mod polls;
 pub(crate) mod shown;
 pub(crate) mod stall;
 pub(crate) mod told;

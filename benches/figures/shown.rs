@@ -1,6 +1,7 @@
 //! From the acknowledgement of a webhook to the page that shows it, at 500 a second.
 //!
-//! Every webhook moves one of 200 components to the next of four statuses. A reader follows `/events` and, at each announcement, fetches the
+//! Every webhook moves one of 200 components to the next of four statuses. They come from two integrations with a hundred routes each, and from
+//! a hundred with two. A reader follows `/events` and, at each announcement, fetches the
 //! statuses: what it sees new there is shown from that moment on. Resolution: the time of one such request, about a millisecond.
 
 use std::time::Duration;
@@ -25,6 +26,8 @@ use crate::{
 
 const N_COMPONENTS: usize = 200;
 const PER_SECOND: u32 = 500;
+/// Routes of each integration: few integrations, and many.
+const N_ROUTES: [usize; 2] = [100, 2];
 /// Steps of each component in one repetition.
 const N_STEPS: usize = 10;
 const SEVERITIES: Severities = &[Some("critical"), Some("error"), Some("warning"), None];
@@ -32,12 +35,13 @@ const STATUSES: [&str; 4] = ["major_outage", "partial_outage", "degraded_perform
 
 pub(crate) async fn measure(servers: &Servers) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for stack in Stack::ALL {
-        let fanal = Fanal::start(stack, servers, &webhooks::configuration(N_COMPONENTS, None)).await?;
+    for (stack, n_routes) in Stack::ALL.into_iter().flat_map(|stack| N_ROUTES.map(|n_routes| (stack, n_routes))) {
+        let fanal = Fanal::start(stack, servers, &webhooks::configuration_of(N_COMPONENTS, n_routes, None)).await?;
         let (mut p50, mut p99) = (Spread::default(), Spread::default());
         for repetition in 0..REPETITIONS {
             let first_step = repetition * N_STEPS;
-            let run = Run { first_step, n_steps: N_STEPS, n_components: N_COMPONENTS, per_second: PER_SECOND, severities: SEVERITIES };
+            let (n_steps, n_components, per_second) = (N_STEPS, N_COMPONENTS, PER_SECOND);
+            let run = Run { first_step, n_steps, n_components, n_routes, per_second, severities: SEVERITIES };
             let watching = tokio::spawn(watch(fanal.port, first_step));
             let acknowledged = run.send(fanal.port).await?;
             let shown = watching.await??;
@@ -45,7 +49,9 @@ pub(crate) async fn measure(servers: &Servers) -> Result<Vec<Row>> {
             p50.push(percentile(&mut delays, 0.5));
             p99.push(percentile(&mut delays, 0.99));
         }
-        let what = format!("webhook acknowledged → page shows it, {PER_SECOND}/s, {stack} (p50 {p50} ms): p99");
+        let n_integrations = N_COMPONENTS / n_routes;
+        let what =
+            format!("webhook acknowledged → page shows it, {PER_SECOND}/s, {n_integrations} integrations, {stack} (p50 {p50} ms): p99");
         rows.push(Row::at_most(&what, &p99, "ms", 250.0));
     }
     Ok(rows)

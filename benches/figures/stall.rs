@@ -119,7 +119,13 @@ async fn keep_changing(port: u16) -> Result<()> {
 }
 
 async fn send(connection: &mut Connection, n: usize, component: usize, severity: Option<&str>) -> Result<()> {
-    let event = Event { id: &format!("stall-{n}"), check: &format!("check-{component}"), component, severity };
+    let event = Event {
+        id: &format!("stall-{n}"),
+        check: &format!("check-{component}"),
+        component,
+        integration: component / webhooks::N_ROUTES,
+        severity,
+    };
     let status = connection.status(&webhooks::request(&event)?).await?;
     ensure!(status == 202, "a webhook is answered {status}");
     Ok(())

@@ -71,7 +71,14 @@ pub(crate) async fn measure(servers: &Servers) -> Result<Vec<Row>> {
 async fn repeat(fanal: &Fanal, inbox: &Inbox, repetition: usize) -> Result<Vec<f64>> {
     let n_all = N_STEPS * N_COMPONENTS;
     let first_step = repetition * N_STEPS;
-    let run = Run { first_step, n_steps: N_STEPS, n_components: N_COMPONENTS, per_second: PER_SECOND, severities: SEVERITIES };
+    let run = Run {
+        first_step,
+        n_steps: N_STEPS,
+        n_components: N_COMPONENTS,
+        n_routes: webhooks::N_ROUTES,
+        per_second: PER_SECOND,
+        severities: SEVERITIES,
+    };
     let acknowledged = run.send(fanal.port).await?;
     wait_for("the subscriber to be told of everything", Duration::from_secs(30), || async {
         (inbox.lock().unwrap_or_else(PoisonError::into_inner).len() >= 2 * n_all).then_some(())

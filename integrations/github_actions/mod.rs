@@ -85,7 +85,8 @@ fn parse(inbound: &Inbound<'_>, settings: &Settings) -> Result<Vec<Signal>, Pars
     }
     let mut signals = Vec::with_capacity(newest.len() + 1);
     for (workflow, (index, run, means)) in newest {
-        let conclusion = run.conclusion.as_deref().unwrap_or_default();
+        // A word nobody taught us may be the run's status as well.
+        let conclusion = if run.status == "completed" { run.conclusion.as_deref().unwrap_or_default() } else { &run.status };
         let word = Word { path: format!("workflow_runs[{index}].conclusion"), text: conclusion, means };
         let mut signal = thing::signal("workflow", &workflow.to_string(), &run.name, &word, inbound.received_at);
         signal.summary = format!("{}: run {} of {} ended with {conclusion}", own.repository, run.run_number, signal.subject);
@@ -97,16 +98,15 @@ fn parse(inbound: &Inbound<'_>, settings: &Settings) -> Result<Vec<Signal>, Pars
     Ok(signals)
 }
 
-/// Nothing for a run that is not over or says nothing about health; nothing inside for a conclusion we do not know.
+/// Nothing for a run that is not over or says nothing about health; nothing inside for a status or conclusion we do not know, since an
+/// older run must not speak for it.
 fn health(run: &Run) -> Option<Option<Health>> {
-    if run.status != "completed" {
-        return None;
-    }
-    match run.conclusion.as_deref() {
-        None | Some("neutral" | "cancelled" | "skipped" | "stale" | "action_required") => None,
-        Some("success") => Some(Some(HEALTHY)),
-        Some("failure" | "timed_out" | "startup_failure") => Some(Some(trouble(Severity::Error))),
-        Some(_) => Some(None),
+    match (run.status.as_str(), run.conclusion.as_deref()) {
+        ("queued" | "in_progress" | "requested" | "waiting" | "pending", _) => None,
+        ("completed", Some("neutral" | "cancelled" | "skipped" | "stale" | "action_required")) => None,
+        ("completed", Some("success")) => Some(Some(HEALTHY)),
+        ("completed", Some("failure" | "timed_out" | "startup_failure")) => Some(Some(trouble(Severity::Error))),
+        _ => Some(None),
     }
 }
 

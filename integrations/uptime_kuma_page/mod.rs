@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Severity, Signal, Span};
+use domain::{Severity, Signal, Span, Timestamp};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use crate::{
     provider::Polled,
     reading, set,
     thing::{self, HEALTHY, Health, NO_FAULT, UNSURE, Word, trouble},
+    time,
 };
 
 pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
@@ -64,7 +65,7 @@ fn parse(inbound: &Inbound<'_>, settings: &Settings) -> Result<Vec<Signal>, Pars
 
 fn signal(id: &str, beats: Vec<Value>, own: &Own, inbound: &Inbound<'_>) -> Result<Signal, ParseError> {
     let path = format!("heartbeatList.{id}");
-    let mut newest: Option<(usize, Heartbeat)> = None;
+    let mut newest: Option<(usize, Option<Timestamp>, Heartbeat)> = None;
     for (index, beat) in beats.into_iter().enumerate() {
         // Bars for days are made of sums: down for as long as a sum holds one failure, and 0 where there was nothing at all.
         let days = "has no heartbeats but sums of days: let the page show them with the range `Auto`";
@@ -75,22 +76,23 @@ fn signal(id: &str, beats: Vec<Value>, own: &Own, inbound: &Inbound<'_>) -> Resu
         if beat.time.contains('T') {
             return Err(ParseError::field(path, days));
         }
-        // They come with the oldest first; the times, all in one form, say so whatever the order.
-        if newest.as_ref().is_none_or(|(_, known)| beat.time >= known.time) {
-            newest = Some((index, beat));
+        // They come with the oldest first; the times say so whatever the order.
+        let time = time::read(&beat.time).map_err(|problem| ParseError::field(format!("{path}[{index}].time"), problem))?;
+        if newest.as_ref().is_none_or(|(_, known, _)| time >= *known) {
+            newest = Some((index, time, beat));
         }
     }
     let name = own.names.get(id).map_or_else(|| format!("monitor {id}"), Clone::clone);
     let word = match &newest {
         None => Word { path, text: "no heartbeat", means: Some(UNSURE) },
-        Some((index, beat)) => {
+        Some((index, _, beat)) => {
             let (text, means) = state(&beat.status);
             Word { path: format!("{path}[{index}].status"), text, means }
         }
     };
     let mut signal = thing::signal("monitor", id, &name, &word, inbound.received_at);
     set::labels(&mut signal, [("monitor_id", id), ("page", &own.page)]);
-    if let Some((_, beat)) = &newest {
+    if let Some((_, _, beat)) = &newest {
         signal.value = beat.ping;
         if !beat.msg.is_empty() {
             signal.summary = format!("{name}: {}", beat.msg);

@@ -1,15 +1,17 @@
 //! One question to one name server.
 
+mod answer;
+
 use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
 use hickory_proto::{
-    op::{Message, MessageType, OpCode, Query, ResponseCode},
-    rr::{Name, RData, RecordType as Type},
+    op::{Message, MessageType, OpCode, Query},
+    rr::Name,
 };
-use integrations::check::{DnsAnswer, DnsCode, DnsProbe, Failure, FailureKind, RecordType};
+use integrations::check::{DnsProbe, Failure, FailureKind};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UdpSocket},
@@ -46,7 +48,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>, probe: &DnsProbe) -> Result<(
         answer = by_stream(server, &asked, &bytes).await?;
     }
     add(&mut attempt.measured.timings.first_byte, began.elapsed());
-    attempt.measured.dns = Some(read(&answer, probe.record));
+    attempt.measured.dns = Some(answer::read(&answer, probe.record));
     Ok(())
 }
 
@@ -61,32 +63,13 @@ async fn system_resolver() -> SocketAddr {
     SocketAddr::new(first.unwrap_or(IpAddr::from([127, 0, 0, 1])), PORT)
 }
 
-const fn wire_type(record: RecordType) -> Type {
-    match record {
-        RecordType::A => Type::A,
-        RecordType::Aaaa => Type::AAAA,
-        RecordType::Cname => Type::CNAME,
-        RecordType::Mx => Type::MX,
-        RecordType::Txt => Type::TXT,
-        RecordType::Ns => Type::NS,
-    }
-}
-
 fn question(probe: &DnsProbe) -> Result<Message, Trouble> {
     let mut name = Name::from_ascii(&probe.name).map_err(|_| Failure::new(FailureKind::Protocol, "the name cannot be asked for"))?;
     name.set_fqdn(true);
     let mut message = Message::new(rand::random(), MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
-    message.add_query(Query::query(name, wire_type(probe.record)));
+    message.add_query(Query::query(name, answer::wire_type(probe.record)));
     Ok(message)
-}
-
-/// Whether this is the answer to what was asked: anybody can send a datagram.
-fn answers(answer: &Message, asked: &Message) -> bool {
-    let same = |a: &Query, b: &Query| a.name == b.name && a.query_type == b.query_type;
-    answer.metadata.id == asked.metadata.id
-        && answer.metadata.message_type == MessageType::Response
-        && answer.queries.iter().zip(&asked.queries).all(|(a, b)| same(a, b))
 }
 
 async fn by_datagram(socket: &UdpSocket, asked: &Message, bytes: &[u8]) -> Result<Message, Trouble> {
@@ -97,8 +80,8 @@ async fn by_datagram(socket: &UdpSocket, asked: &Message, bytes: &[u8]) -> Resul
         let received = timeout(SEND_AGAIN_AFTER, async {
             loop {
                 let n = socket.recv(&mut buffer).await?;
-                match Message::from_vec(&buffer[..n]) {
-                    Ok(answer) if answers(&answer, asked) => return Ok::<_, std::io::Error>(answer),
+                match answer::parse(&buffer[..n]) {
+                    Some(answer) if answer::answers(&answer, asked) => return Ok::<_, std::io::Error>(answer),
                     _ => {}
                 }
             }
@@ -122,29 +105,6 @@ async fn by_stream(server: SocketAddr, asked: &Message, bytes: &[u8]) -> Result<
         Ok::<_, std::io::Error>(answer)
     };
     let answer = exchange.await.map_err(|error| Trouble::io(&error))?;
-    let answer = Message::from_vec(&answer).ok().filter(|answer| answers(answer, asked));
+    let answer = answer::parse(&answer).filter(|answer| answer::answers(answer, asked));
     answer.ok_or_else(|| Failure::new(FailureKind::Protocol, "what came back is not an answer").into())
-}
-
-fn read(answer: &Message, record: RecordType) -> DnsAnswer {
-    let code = match answer.metadata.response_code {
-        ResponseCode::NoError => DnsCode::Noerror,
-        ResponseCode::NXDomain => DnsCode::Nxdomain,
-        ResponseCode::ServFail => DnsCode::Servfail,
-        ResponseCode::Refused => DnsCode::Refused,
-        _ => DnsCode::Other,
-    };
-    let mut records: Vec<String> =
-        answer.answers.iter().filter(|found| found.record_type() == wire_type(record)).map(|found| text(&found.data)).collect();
-    // Name servers take turns with what comes first.
-    records.sort();
-    DnsAnswer { code, records }
-}
-
-/// Without the dot at the end of names, as people write them.
-fn text(data: &RData) -> String {
-    match data {
-        RData::TXT(texts) => texts.txt_data.iter().map(|part| String::from_utf8_lossy(part)).collect(),
-        other => other.to_string().trim_end_matches('.').to_owned(),
-    }
 }

@@ -342,3 +342,22 @@ async fn one_silent_try_takes_no_longer_than_it_may() {
     assert!(measured.timings.total.unwrap() >= 300.0);
     assert_eq!(measured.failure.unwrap().text, "no answer in time");
 }
+
+/// Both are right, depending on the system; which one it is, `fanal doctor` says in the same words.
+#[tokio::test]
+async fn a_host_answers_echo_requests_unless_the_system_lets_us_send_none() {
+    let tried = try_with(&open(), "icmp", json!({"host": "127.0.0.1", "timeout": "5s"})).await;
+    match crate::egress::echo_allowed() {
+        Ok(()) => {
+            let measured = tried.unwrap();
+            assert_eq!((measured.failure, measured.address.as_deref()), (None, Some("127.0.0.1")));
+            assert!(measured.timings.first_byte.is_some_and(|took| took < 5000.0), "{:?}", measured.timings);
+        }
+        Err(not_allowed) => {
+            assert_eq!(tried.unwrap_err().to_string(), not_allowed.to_string());
+            assert!(not_allowed.to_string().contains("net.ipv4.ping_group_range"), "{not_allowed}");
+        }
+    }
+    let inside = try_with(&Egress::new(EgressPolicy::default()).unwrap(), "icmp", json!({"host": "169.254.169.254"})).await;
+    assert!(matches!(inside, Err(EgressError::Refused(_))), "{inside:?}");
+}

@@ -112,7 +112,7 @@ impl Egress {
         address::refusal(ip, self.policy.allow_private).map_or(Ok(()), |why| Err(refused(why)))
     }
 
-    async fn addresses(&self, host: &str, ip: Option<IpVersion>) -> Result<Vec<IpAddr>, Trouble> {
+    pub(super) async fn addresses(&self, host: &str, ip: Option<IpVersion>) -> Result<Vec<IpAddr>, Trouble> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let all = if let Ok(ip) = bare.parse::<IpAddr>() {
             self.check_address(ip)?;

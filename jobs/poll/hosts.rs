@@ -26,6 +26,7 @@ impl Hosts {
             What::Http(http) => Url::parse(&http.request.url).ok().and_then(|url| url.host_str().map(str::to_owned)),
             What::Tcp(tcp) => Some(tcp.host.clone()),
             What::Tls(tls) => Some(tls.host.clone()),
+            What::Icmp(icmp) => Some(icmp.host.clone()),
             What::Dns(dns) => dns.resolver.clone(),
         };
         if let Some(wait) = self.turn(host.unwrap_or_default(), Instant::now()) {

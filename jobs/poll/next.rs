@@ -12,6 +12,16 @@ const MAX_PAUSE: Span = Span::mins(15);
 /// How long a source may ask us to wait.
 const MAX_WAIT: Span = Span::mins(60);
 
+/// First rounds are spread over this long at least, so that a start is not a stampede.
+const MIN_SPREAD: Span = Span::secs(2);
+/// Time for each of the sources that begin together: what begins at once is asked at once ever after.
+const FOR_EACH: Span = Span(6);
+
+/// Over how long the first rounds of so many new sources are spread.
+pub(super) fn spread(n: usize) -> Span {
+    Span(FOR_EACH.0.saturating_mul(i64::try_from(n).unwrap_or(i64::MAX))).max(MIN_SPREAD)
+}
+
 /// When the next round is. Up to the moment at which a source counts as lost it is asked as always; then less and less often. `jitter` is a
 /// random number in 0..1.
 pub(super) fn round(now: Timestamp, every: Span, failures: i32, wait: Option<Span>, jitter: f64) -> Timestamp {
@@ -43,6 +53,11 @@ mod tests {
         assert_eq!([3, 4, 5, 6, 60].map(pause), [120, 240, 480, 900, 900].map(Span::secs));
         let seldom = Span::mins(60);
         assert_eq!(round(NOW, seldom, 50, None, 0.5).since(NOW), seldom, "never more often than in good times");
+    }
+
+    #[test]
+    fn many_sources_that_begin_together_are_spread_over_a_minute_and_few_over_moments() {
+        assert_eq!([1, 100, 10_000].map(spread), [Span::secs(2), Span::secs(2), Span::secs(60)]);
     }
 
     #[test]

@@ -114,12 +114,13 @@ pub async fn due(conn: &mut Connection, now: Timestamp, limit: i64) -> Result<Ve
     Ok(rows.into_iter().map(|(id, round)| Due { integration: IntegrationId(id), round }).collect())
 }
 
-/// When the next source is due.
+/// When the next source is due that is not due yet.
 ///
 /// # Errors
 /// What the database said.
-pub async fn next_due(conn: &mut Connection) -> Result<Option<Timestamp>, StorageError> {
-    let at: Option<i64> = sql!(conn, c => sqlx::query_scalar("select min(next_at) from poll").fetch_one(&mut *c).await)?;
+pub async fn next_after(conn: &mut Connection, now: Timestamp) -> Result<Option<Timestamp>, StorageError> {
+    let at: Option<i64> =
+        sql!(conn, c => sqlx::query_scalar("select min(next_at) from poll where next_at > $1").bind(now.0).fetch_one(&mut *c).await)?;
     Ok(at.map(Timestamp))
 }
 

@@ -4,6 +4,8 @@ mod bench;
 mod browser;
 mod debian;
 mod dependencies;
+mod fuzz;
+mod signers;
 mod steps;
 
 use std::{
@@ -20,7 +22,8 @@ Usage: cargo xtask <command>
 
   test     everything that must pass before a change lands; installs what it needs from Debian's packages (as root)
   check    the fast part: format, and clippy and tests of the crates that do no I/O
-  bench    Fanal's figures beside those of other programs, in about eight minutes; or only some: page, stall, intake, shown, told, idle";
+  bench    Fanal's figures beside those of other programs, in about sixteen minutes; or only some: page, stall, intake, shown, told, idle, polls
+  fuzz     looks for input that makes a reader panic or work too long: each target for ten minutes, or `fuzz TARGET SECONDS`";
 
 /// Tests at once: most of the end-to-end ones wait for timeouts, retries and take-overs and need no processor meanwhile.
 const TEST_THREADS: &str = "4";
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["check"] => check(),
         ["bench", figures @ ..] => bench::run_figures(figures),
+        ["fuzz", arguments @ ..] => fuzz::run_targets(arguments),
         [] | ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -63,6 +67,7 @@ fn test() -> Result<()> {
     steps.step("unused dependencies", dependencies::check_unused)?;
     steps.step("clippy", || run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])))?;
     steps.step("docs", || run(cargo().args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings")))?;
+    steps.step("signers", signers::install)?;
     steps.step("tests", || run(cargo().args(["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", TEST_THREADS)))?;
     steps.step("browser tests", browser::test)?;
     steps.summary();
@@ -80,7 +85,9 @@ fn check() -> Result<()> {
 }
 
 fn format() -> Result<()> {
-    run(cargo().args(["fmt", "--all", "--check"]))
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    // Not a member of the workspace; its dependencies on it are no reason to look at it twice.
+    run(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
 }
 
 /// The root of the repository.

@@ -6,6 +6,7 @@
 mod body;
 mod changes;
 mod components;
+mod cursor;
 mod deliveries;
 mod document;
 mod fields;

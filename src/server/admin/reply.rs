@@ -12,14 +12,12 @@ use poem_openapi::{
 };
 use sha2::{Digest, Sha256};
 
-use super::problem::Problem;
+use super::{cursor, problem::Problem};
 
 /// Entries of a list in one answer, unless the client says otherwise.
 const DEFAULT_LIMIT: i64 = 50;
 /// The most entries of a list in one answer.
 pub(super) const MAX_LIMIT: i64 = 200;
-/// The longest cursor.
-const MAX_CURSOR_CHARS: usize = 64;
 
 /// What can be shown, with a mark that changes when somebody edits it.
 pub(super) trait View: ToJSON {
@@ -195,7 +193,7 @@ impl Paging {
             return Err(Problem::malformed("limit", format!("must lie between 1 and {MAX_LIMIT}")));
         }
         let bad = || Problem::malformed("cursor", "is not the `next` of an earlier answer");
-        let after = cursor.map(|cursor| read_cursor(cursor).ok_or_else(bad)).transpose()?;
+        let after = cursor.map(|cursor| cursor::read(cursor).ok_or_else(bad)).transpose()?;
         Ok(Self { limit, after })
     }
 
@@ -219,17 +217,7 @@ impl Paging {
         let n = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let has_more = rows.len() > n;
         rows.truncate(n);
-        let next = if has_more { rows.last().map(|row| write_cursor(id(row))) } else { None };
+        let next = if has_more { rows.last().map(|row| cursor::write(id(row))) } else { None };
         List { items: rows.into_iter().map(view).collect(), next }
     }
-}
-
-fn write_cursor(id: i64) -> String {
-    URL_SAFE_NO_PAD.encode(format!("1:{id}"))
-}
-
-fn read_cursor(cursor: &str) -> Option<i64> {
-    let cursor = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR_CHARS)?;
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    String::from_utf8(bytes).ok()?.strip_prefix("1:")?.parse().ok()
 }

@@ -51,6 +51,8 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .tags(HashSet::from(tags))
         .clean_content_tags(HashSet::from(["script", "style", "template", "title", "noscript", "iframe", "textarea", "svg", "math"]))
         .tag_attributes([("a", HashSet::from(["href"]))].into())
+        // "Empty" leaves titles and languages in.
+        .generic_attributes(HashSet::new())
         .url_schemes(HashSet::from(["http", "https", "mailto"]))
         .url_relative(UrlRelative::Deny)
         .link_rel(Some("nofollow noopener ugc"));
@@ -66,6 +68,8 @@ mod tests {
         for (source, html) in [
             ("We are **on it**.", "<p>We are <strong>on it</strong>.</p>\n"),
             ("[docs](https://example.com)", "<p><a href=\"https://example.com\" rel=\"nofollow noopener ugc\">docs</a></p>\n"),
+            ("[x](https://example.com \"title\")", "<p><a href=\"https://example.com\" rel=\"nofollow noopener ugc\">x</a></p>\n"),
+            ("<i title='tomorrow all is well' lang=xx>x</i>", "<p><i>x</i></p>\n"),
             ("[x](javascript:alert(1))", "<p><a rel=\"nofollow noopener ugc\">x</a></p>\n"),
             ("[x](data:text/html;base64,xx)", "<p><a rel=\"nofollow noopener ugc\">x</a></p>\n"),
             ("![x](https://example.com/x.png)", "<p></p>\n"),

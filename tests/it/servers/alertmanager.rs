@@ -39,9 +39,14 @@ impl Alertmanager {
         Ok(Self { _process: process, port, _folder: folder })
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Posts alerts as Prometheus does: a list of `{labels, annotations, startsAt, endsAt}`.
     pub(crate) async fn post(&self, alerts: &serde_json::Value) -> Result<()> {
-        let url = format!("http://127.0.0.1:{}/api/v2/alerts", self.port);
+        let url = format!("http://{}/api/v2/alerts", self.address());
         let answer = http_client().post(url).header("content-type", "application/json").body(alerts.to_string()).send().await?;
         let status = answer.status();
         ensure!(status.is_success(), "Alertmanager answered {status}: {}", answer.text().await?);

@@ -6,8 +6,10 @@
 pub(crate) mod alertmanager;
 pub(crate) mod dkim;
 pub(crate) mod folder;
+pub(crate) mod nagios;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod smtp;
