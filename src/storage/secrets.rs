@@ -10,6 +10,7 @@ use chacha20poly1305::{
     Key, XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
 };
+use hmac::{Hmac, Mac};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -31,6 +32,7 @@ struct InstanceKey {
     id: [u8; KEY_ID_BYTES],
     cipher: XChaCha20Poly1305,
     fingerprint_key: [u8; 32],
+    seal_key: [u8; 32],
 }
 
 impl std::fmt::Debug for SecretBox {
@@ -90,6 +92,25 @@ impl SecretBox {
         let digest = Sha256::new().chain_update(key.fingerprint_key).chain_update(secret.expose_secret().as_bytes()).finalize();
         hex::encode(&digest[..16])
     }
+
+    /// A keyed hash of `text` that only the holder of the key can make: 4 bytes that name the key, 32 bytes of HMAC-SHA-256.
+    pub(crate) fn mark(&self, text: &[u8]) -> Vec<u8> {
+        let key = &self.keys[0];
+        [key.id.as_slice(), key.mac(text).finalize().into_bytes().as_slice()].concat()
+    }
+
+    /// Whether [`SecretBox::mark`] made `mark` of `text`; `None` if it was made under a key that we do not have.
+    pub(crate) fn has_marked(&self, text: &[u8], mark: &[u8]) -> Option<bool> {
+        let (id, mark) = mark.split_at_checked(KEY_ID_BYTES)?;
+        let key = self.keys.iter().find(|key| key.id == id)?;
+        Some(key.mac(text).verify_slice(mark).is_ok())
+    }
+}
+
+impl InstanceKey {
+    fn mac(&self, text: &[u8]) -> Hmac<Sha256> {
+        Hmac::<Sha256>::new_from_slice(&self.seal_key).expect("HMAC takes keys of every length").chain_update(text)
+    }
 }
 
 /// The end of a secret, by which a person knows it again: four characters, or none of a short one.
@@ -119,7 +140,12 @@ fn instance_key(text: &str) -> Result<InstanceKey, StorageError> {
     let derive = |purpose: &str| -> [u8; 32] { Sha256::new().chain_update(purpose).chain_update(bytes).finalize().into() };
     let mut id = [0; KEY_ID_BYTES];
     id.copy_from_slice(&derive("fanal key id")[..KEY_ID_BYTES]);
-    Ok(InstanceKey { id, cipher: XChaCha20Poly1305::new(&Key::from(bytes)), fingerprint_key: derive("fanal fingerprint") })
+    Ok(InstanceKey {
+        id,
+        cipher: XChaCha20Poly1305::new(&Key::from(bytes)),
+        fingerprint_key: derive("fanal fingerprint"),
+        seal_key: derive("fanal seal"),
+    })
 }
 
 #[cfg(test)]
