@@ -1,5 +1,6 @@
 //! Work done away from requests: delivering notifications, and the queue that carries them.
 
+pub mod audit_stream;
 mod certificate;
 pub mod channels;
 mod check;

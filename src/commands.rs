@@ -11,9 +11,9 @@ use jobs::{
     evaluator,
 };
 use secrecy::{ExposeSecret, SecretString};
-use storage::{Db, SecretBox, Topic, Wake, fates, history, hub, ledger, notifications, rows, state, tokens};
+use storage::{Db, SecretBox, Topic, Wake, audit, fates, history, hub, ledger, notifications, rows, state, tokens};
 
-use crate::config::Config;
+use crate::{actor, config::Config};
 
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -40,6 +40,14 @@ pub(crate) struct FileArgument {
     /// The file, `-` for standard input.
     #[arg(short, long)]
     file: PathBuf,
+}
+
+/// Says what is known of the audit log.
+#[derive(clap::Args)]
+pub(crate) struct VerifyAuditArguments {
+    /// Number and hash of a row that were noted elsewhere, such as `120:3f9a…`: the row must still be there, unchanged.
+    #[arg(long, value_name = "NUMBER:HASH")]
+    expect: Option<String>,
 }
 
 /// Says what to send again.
@@ -73,7 +81,10 @@ pub(crate) async fn token(config: &Config, command: TokenCommand) -> anyhow::Res
                 bail!("--name must have 1 to 200 characters");
             }
             let mut tx = db.begin().await?;
-            let (_, secret) = tokens::create(&mut tx, name.trim(), &scopes, None, Clock::default().now()).await?;
+            let (token, secret) = tokens::create(&mut tx, name.trim(), &scopes, None, Clock::default().now()).await?;
+            let after = serde_json::json!({ "name": token.name, "scopes": scopes.iter().map(ToString::to_string).collect::<Vec<_>>() });
+            let (by, resource) = (actor::at_the_command_line(), Some(format!("token:{}", token.id)));
+            audit::record(&mut tx, &config.secrets()?, &actor::act(&by, "token.create", resource, after)).await?;
             tx.commit().await?;
             print(secret.expose_secret());
         }
@@ -110,15 +121,17 @@ pub(crate) async fn apply(config: &Config, file: &FileArgument) -> anyhow::Resul
     let plan = configuration::diff(&current, &desired);
     print(plan.to_string().trim_end());
     if !plan.is_empty() {
-        configure(&db, &secrets, &desired).await?;
+        configure(&db, &secrets, &desired, actor::summary(&plan)).await?;
     }
     db.close().await;
     Ok(())
 }
 
-/// Makes the database equal to `desired` and tells the running processes.
-pub(crate) async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired) -> anyhow::Result<()> {
-    history::configure(db, secrets, desired, "fanal apply", Clock::default().now()).await.context("nothing was changed")?;
+/// Makes the database equal to `desired` and tells the running processes. `summary` stands in the audit log.
+pub(crate) async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired, summary: serde_json::Value) -> anyhow::Result<()> {
+    let by = actor::at_the_command_line();
+    let act = actor::act(&by, "configuration.apply", None, summary);
+    history::configure(db, secrets, desired, "fanal apply", &act).await.context("nothing was changed")?;
     let wake = Wake::new(db.clone());
     wake.wake(Topic::Changes).await;
     wake.wake(Topic::Notifications).await;
@@ -179,6 +192,8 @@ pub(crate) fn parse(text: &str, secrets: &SecretBox, current: &Desired) -> Resul
 pub(crate) async fn replay(config: &Config) -> anyhow::Result<()> {
     let (db, secrets) = (config.open().await?, config.secrets()?);
     let Folded { n_deliveries, n_things, differences } = fold_again(&db, &secrets).await?;
+    let after = serde_json::json!({ "deliveries": n_deliveries, "differences": differences.len() });
+    audit::note(&db, &secrets, &actor::act(&actor::at_the_command_line(), "state.replay", None, after)).await?;
     db.close().await;
     for difference in &differences {
         print(difference);
@@ -288,10 +303,27 @@ pub(crate) async fn resend(config: &Config, arguments: &ResendArguments) -> anyh
         (Some(id), _) => u64::from(notifications::resend(&mut tx, NotificationId(id), now).await?),
         (None, since) => notifications::resend_dead(&mut tx, Timestamp(now.0 - since.unwrap_or(domain::MAX_SPAN).0), now).await?,
     };
+    let (by, resource) = (actor::at_the_command_line(), arguments.id.map(|id| format!("notification:{id}")));
+    audit::record(&mut tx, &config.secrets()?, &actor::act(&by, "notification.resend", resource, serde_json::json!({ "n": n }))).await?;
     tx.commit().await?;
     Wake::new(db.clone()).wake(Topic::Notifications).await;
     db.close().await;
     print(&format!("{n} to be sent again."));
+    Ok(())
+}
+
+/// `fanal verify-audit`: exits with 1 if the log does not prove itself.
+pub(crate) async fn verify_audit(config: &Config, arguments: &VerifyAuditArguments) -> anyhow::Result<()> {
+    let expected = arguments.expect.as_deref().map(|text| {
+        let read = text.split_once(':').and_then(|(id, hash)| Some((id.parse::<i64>().ok()?, hash)));
+        read.context("--expect must be a number and a hash, such as 120:3f9a…")
+    });
+    let (expected, db, secrets) = (expected.transpose()?, config.open().await?, config.secrets()?);
+    let verified = audit::verify(&db, &secrets, expected).await?;
+    db.close().await;
+    let audit::Verified { n, last_id, hash } =
+        verified.map_err(|broken| anyhow::anyhow!("the audit log does not prove itself: {broken}"))?;
+    print(&format!("{n} rows prove one another. Note this elsewhere, for --expect: {last_id}:{hash}"));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one role or command each.
 
+mod actor;
 mod commands;
 mod config;
 mod demo;
@@ -57,6 +58,8 @@ enum Command {
     },
     /// Send notifications again that were given up.
     Resend(commands::ResendArguments),
+    /// Prove that nobody has changed, removed or reordered what stands in the audit log; exits with 1 otherwise.
+    VerifyAudit(commands::VerifyAuditArguments),
     /// Say what is wrong with this set-up.
     Doctor {
         /// Ask the running process whether it is ready, and nothing else: for health checks of containers.
@@ -85,6 +88,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Replay => commands::replay(&config).await,
         Command::Providers { slug } => commands::providers(slug.as_deref()),
         Command::Resend(arguments) => commands::resend(&config, &arguments).await,
+        Command::VerifyAudit(arguments) => commands::verify_audit(&config, &arguments).await,
         Command::Doctor { ready: true } => commands::ask_ready(&config).await,
         Command::Doctor { ready: false } => commands::doctor(&config).await,
     }

@@ -1,6 +1,7 @@
 //! The server: webhooks in, the status page and its feeds out.
 
 pub mod admin;
+mod attempts;
 mod confirm;
 pub mod console;
 mod documents;

@@ -26,6 +26,12 @@ impl FromStr for TrustedProxies {
     }
 }
 
+impl std::fmt::Display for TrustedProxies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+    }
+}
+
 impl TrustedProxies {
     fn trust(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

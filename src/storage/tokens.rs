@@ -30,6 +30,7 @@ impl Scope {
     /// Every scope there is.
     pub const EVERY: &'static [Self] = &[
         Self::ALL,
+        Self("audit:read"),
         Self("components:read"),
         Self("components:write"),
         Self("deliveries:read"),

@@ -158,6 +158,7 @@ impl ComponentsApi {
         let edit = ComponentEdit { name, description, group, position, hidden: new.hidden.unwrap_or_default() };
         let id = components::insert(tx, &key, &edit, self.0.now()).await?;
         around.store(tx, id, combine, depends_on).await?;
+        caller.trail.made(id);
         self.0.finish(entry, caller).await?;
         Ok(Created { location: self.0.location("components", id), view: self.find(id).await? })
     }
@@ -272,8 +273,7 @@ impl ComponentsApi {
         let mut entry = self.0.begin().await?;
         let component = load(&mut entry.tx, id).await?;
         if_match.check(&view(component, &Around::load(&mut entry.tx).await?))?;
-        history::act_in(entry, caller.name(), Act::Override { component: id, overridden }, self.0.now()).await?;
-        self.0.wake_all().await;
+        self.0.act(entry, caller, Act::Override { component: id, overridden }).await?;
         Ok(())
     }
 }

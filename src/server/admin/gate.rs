@@ -14,9 +14,14 @@ use poem::{
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use secrecy::SecretString;
-use storage::tokens::{self, Token};
+use storage::{
+    audit::{Actor, By, Via},
+    tokens::{self, Token},
+};
+use tracing::error;
 
 use crate::{
+    attempts::Attempts,
     limits::{Allowance, FAILURES_PER_ADDRESS, Limiter, PER_ADDRESS, PER_TOKEN},
     proxies,
 };
@@ -27,6 +32,7 @@ use super::{
     reply,
     rules::{self, Match, Rule},
     schema::quoted,
+    trail::{self, Trail},
 };
 
 /// The longest body.
@@ -40,13 +46,22 @@ const RATE_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// Who asks. Every operation gets it as `Data<&Caller>`.
 #[derive(Clone, Debug)]
-pub(super) struct Caller(pub(super) Token);
+pub(super) struct Caller {
+    pub(super) token: Token,
+    /// What the request leaves in the audit log.
+    pub(super) trail: Trail,
+}
 
 impl Caller {
     /// The name that stands in the history.
     pub(super) fn name(&self) -> &str {
-        &self.0.name
+        &self.trail.by().name
     }
+}
+
+/// A token, for the audit log.
+fn by(token: &Token, address: Option<IpAddr>) -> By {
+    By { actor: Actor::Token(token.id), name: token.name.clone(), via: Via::Token(token.id), address }
 }
 
 /// The names of the query parameters of every operation, by method and path.
@@ -59,11 +74,13 @@ pub(super) struct Gate {
     per_token: Limiter<TokenId>,
     per_address: Limiter<Option<IpAddr>>,
     failures: Limiter<Option<IpAddr>>,
+    attempts: Attempts,
 }
 
 impl Gate {
     pub(super) fn new(admin: Admin, operations: BoxEndpoint<'static>, query_names: QueryNames) -> Self {
         Self {
+            attempts: Attempts::new(admin.db.clone(), admin.secrets.clone(), admin.clock),
             admin,
             operations: Arc::new(operations),
             query_names,
@@ -79,13 +96,14 @@ impl Gate {
         let rule = rule(&request)?;
         let token = self.authenticate(&request, address, now).await?;
         let allowance = self.per_token.take(&token.id, now).map_err(too_many)?;
-        check_scope(rule, &token)?;
+        check_scope(rule, &token).inspect_err(|_| self.attempts.failed("authorization.failed", address))?;
         self.check_query(rule, &request)?;
         let body = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await.map_err(|error| body_problem(&error))?;
         let key = once::key(&request, token.id, &body)?;
         request.set_body(body);
         let known = request.headers().clone();
-        request.set_data(Caller(token));
+        let trail = Trail::new(by(&token, address), rule, request.uri().path());
+        request.set_data(Caller { token, trail: trail.clone() });
         let response = match key {
             Some(key) => {
                 let (admin, operations) = (self.admin.clone(), self.operations.clone());
@@ -95,6 +113,7 @@ impl Gate {
             }
             None => run(&self.operations, request).await,
         };
+        check_recorded(rule, &trail, &response);
         Ok((not_modified(response, &known), allowance))
     }
 
@@ -109,6 +128,7 @@ impl Gate {
         found.ok_or_else(|| {
             // The next request of this address is told to wait, if this was one too many.
             let _ = self.failures.take(&address, now);
+            self.attempts.failed("authentication.failed", address);
             unauthorized("this token is not valid, or no longer", "Bearer realm=\"fanal\", error=\"invalid_token\"")
         })
     }
@@ -146,6 +166,18 @@ impl Endpoint for Gate {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Ok(response)
+    }
+}
+
+/// A new operation that commits around [`Admin`] is found by the first test that uses it.
+fn check_recorded(rule: &Rule, trail: &Trail, response: &Response) {
+    let forgotten = response.status().is_success()
+        && trail::is_recorded(rule)
+        && !trail.is_recorded()
+        && !response.headers().contains_key(&once::REPLAYED);
+    debug_assert!(!forgotten, "{} {} left nothing in the audit log", rule.method, rule.path);
+    if forgotten {
+        error!(method = rule.method, path = rule.path, "An operation left nothing in the audit log");
     }
 }
 

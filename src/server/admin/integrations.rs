@@ -107,6 +107,7 @@ impl IntegrationsApi {
         check_count(stored::keys(&mut entry.tx).await?.len(), MAX_INTEGRATIONS, "integrations")?;
         let edit = IntegrationEdit { name, settings, enabled: new.enabled.unwrap_or(true) };
         let id = stored::insert(&mut entry.tx, &key, &new.provider, &edit, self.0.now()).await?;
+        caller.trail.made(id);
         for secret in &secrets {
             stored::add_secret(&mut entry.tx, &self.0.secrets, id, secret, self.0.now()).await?;
         }

@@ -17,7 +17,7 @@ pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// The longest key.
 const MAX_KEY_CHARS: usize = 255;
 /// On an answer that was given before.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// How long to wait for a request that is being answered.
 const RETRY_AFTER_SECS: u64 = 1;
 

@@ -82,6 +82,9 @@ pub(super) const RULES: &[Rule] = &[
     rule("POST", "/tokens", "tokens:write"),
     rule("GET", "/tokens/{id}", "tokens:read"),
     rule("DELETE", "/tokens/{id}", "tokens:write"),
+    rule("GET", "/audit", "audit:read"),
+    rule("GET", "/audit/export", "audit:read"),
+    rule("GET", "/audit/{id}", "audit:read"),
     rule("GET", "/page", "page:read"),
     rule("PATCH", "/page", "page:write"),
 ];

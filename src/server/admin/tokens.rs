@@ -95,7 +95,7 @@ impl TokensApi {
             fields.refuse("scopes", "must name at least one scope");
         }
         for (i, Name(scope)) in new.scopes.iter().enumerate() {
-            if !caller.0.scopes.iter().any(|own| own.allows(scope.as_str())) {
+            if !caller.token.scopes.iter().any(|own| own.allows(scope.as_str())) {
                 fields.refuse(format!("scopes[{i}]"), format!("`{scope}` cannot be given by a token that lacks it"));
             }
         }
@@ -106,7 +106,8 @@ impl TokensApi {
         let scopes: Vec<Scope> = new.scopes.into_iter().map(|name| name.0).collect::<BTreeSet<_>>().into_iter().collect();
         let mut tx = self.0.db.begin().await?;
         let (token, secret) = tokens::create(&mut tx, &name, &scopes, new.expires_at.map(|at| at.0), now).await?;
-        tx.commit().await?;
+        caller.trail.made(token.id);
+        self.0.commit(tx, caller).await?;
         let location = self.0.location("tokens", token.id);
         let TokenView { id, name, hint, scopes, created_at, expires_at, .. } = view(token);
         let view = CreatedToken { id, name, token: secret.expose_secret().to_owned(), hint, scopes, created_at, expires_at };
@@ -122,14 +123,14 @@ impl TokensApi {
 
     /// Revokes a token, for good and at once.
     #[oai(path = "/tokens/:id", method = "delete")]
-    async fn revoke(&self, id: Path<i64>) -> Result<Gone, Problem> {
+    async fn revoke(&self, Data(caller): Data<&Caller>, id: Path<i64>) -> Result<Gone, Problem> {
         let mut tx = self.0.db.begin().await?;
         if !tokens::revoke(&mut tx, TokenId(id.0), self.0.now()).await? {
             let known = tokens::find(&mut tx, TokenId(id.0)).await?.is_some();
             let revoked = Problem::new(StatusCode::CONFLICT, "this token is revoked already");
             return Err(if known { revoked } else { Problem::not_found("token") });
         }
-        tx.commit().await?;
+        self.0.commit(tx, caller).await?;
         Ok(Gone)
     }
 }

@@ -1,6 +1,7 @@
 //! The admin API on a real database, through its real front door.
 
 mod access;
+mod audit;
 mod contract;
 mod events;
 mod insight;
