@@ -158,6 +158,24 @@ impl App {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// Runs one statement in the instance's database, as somebody would who got hold of it, and returns its rows with `|` between columns.
+    pub(crate) async fn sql(&self, statement: &str) -> Result<String> {
+        if let Some((_, url)) = self.environment.iter().find(|(name, _)| name == "FANAL_DATABASE_URL") {
+            return Postgres::shared().await?.query(url.rsplit('/').next().context("a database")?, statement).await;
+        }
+        // Python has SQLite in it; Debian's own program would be one more thing to install.
+        let program = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=20)\nfor row in c.execute(sys.argv[2]): print('|'.join(map(str, row)))\nc.commit()";
+        let file = self.data_dir().join("fanal.db");
+        let output = Command::new("python3").args(["-c", program]).arg(file).arg(statement).output()?;
+        ensure!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+    }
+
+    /// Where the instance keeps its files.
+    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
     pub(crate) fn apply(&self, configuration: &str) -> Result<String> {
         let file = self.folder.path().join("fanal.yaml");
         std::fs::write(&file, configuration)?;

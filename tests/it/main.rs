@@ -1,6 +1,7 @@
 //! End-to-end tests: the parts of the binary on real servers.
 
 mod app;
+mod audit;
 mod checks;
 mod console;
 mod durability;
