@@ -14,6 +14,7 @@ pub mod notify;
 pub mod poll;
 pub mod queue;
 pub mod schedule;
+pub mod shared_limits;
 pub mod silence;
 pub mod sweep;
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process};
 
 use anyhow::{Context, bail};
 use configuration::Problem;
-use domain::{Desired, NotificationId, Secret, SecretRef, Span, State, Timestamp, plan_timers};
+use domain::{Desired, NotificationId, Secret, SecretRef, Span, State, Timestamp, TokenId, plan_timers};
 use jobs::{
     Clock,
     egress::{Egress, EgressPolicy, HeaderMap, MAX_RESPONSE_BYTES, Method, Request},
@@ -29,9 +29,30 @@ pub(crate) enum TokenCommand {
         /// `<resource>:read`, `<resource>:write` or `*`; may be given several times.
         #[arg(long = "scope", required = true, num_args = 1..)]
         scopes: Vec<String>,
+        /// How long it is good for, e.g. `90d`; for ever if it is left out.
+        #[arg(long)]
+        expires_in: Option<Span>,
+        /// An address or network from which it may be used; may be given several times. From everywhere if it is left out.
+        #[arg(long = "network")]
+        networks: Vec<ipnet::IpNet>,
     },
     /// List the tokens.
     List,
+    /// Give a token another secret and print it, and nothing else. The secret before counts for a while.
+    Rotate {
+        /// Its number.
+        #[arg(long)]
+        id: i64,
+        /// How long the secret before goes on counting: at most a week.
+        #[arg(long, default_value = "1d")]
+        grace: Span,
+    },
+    /// End a token for good.
+    Revoke {
+        /// Its number.
+        #[arg(long)]
+        id: i64,
+    },
 }
 
 /// Names a configuration file.
@@ -70,32 +91,66 @@ pub(crate) async fn migrate(config: &Config) -> anyhow::Result<()> {
 
 /// `fanal token …`.
 pub(crate) async fn token(config: &Config, command: TokenCommand) -> anyhow::Result<()> {
-    let db = config.open().await?;
-    match command {
-        TokenCommand::Create { name, scopes } => {
-            let scopes = scopes
-                .iter()
-                .map(|scope| scope.parse().map_err(|error| anyhow::anyhow!("--scope: {error}")))
-                .collect::<Result<Vec<_>, _>>()?;
-            if name.trim().is_empty() || name.chars().count() > 200 {
-                bail!("--name must have 1 to 200 characters");
-            }
-            let mut tx = db.begin().await?;
-            let (token, secret) = tokens::create(&mut tx, name.trim(), &scopes, None, Clock::default().now()).await?;
-            let after = serde_json::json!({ "name": token.name, "scopes": scopes.iter().map(ToString::to_string).collect::<Vec<_>>() });
-            let (by, resource) = (actor::at_the_command_line(), Some(format!("token:{}", token.id)));
-            audit::record(&mut tx, &config.secrets()?, &actor::act(&by, "token.create", resource, after)).await?;
-            tx.commit().await?;
+    let (db, secrets) = (config.open().await?, config.secrets()?);
+    let mut tx = db.begin().await?;
+    let now = Clock::default().now();
+    let (action, id, after) = match command {
+        TokenCommand::Create { name, scopes, expires_in, networks } => {
+            let (token, secret) = create_token(&mut tx, &name, &scopes, expires_in, &networks).await?;
             print(secret.expose_secret());
+            let scopes: Vec<String> = token.scopes.iter().map(ToString::to_string).collect();
+            let expires = token.expires_at.map(|at| at.to_string());
+            let networks: Vec<String> = networks.iter().map(ToString::to_string).collect();
+            (
+                "token.create",
+                token.id,
+                serde_json::json!({ "name": token.name, "scopes": scopes, "expires_at": expires, "networks": networks }),
+            )
         }
         TokenCommand::List => {
-            for token in tokens::list(&mut db.read().await?, 0, 200).await? {
+            for token in tokens::list(&mut tx, 0, 200).await? {
                 print(&format!("{}\t{}\t…{}", token.id, token.name, token.hint));
             }
+            return Ok(());
         }
-    }
+        TokenCommand::Rotate { id, grace } => {
+            if grace > tokens::MAX_GRACE {
+                bail!("--grace may be {} at most", tokens::MAX_GRACE);
+            }
+            let secret = tokens::rotate(&mut tx, TokenId(id), now.plus(grace), now).await?;
+            print(secret.context("there is no valid token of this number")?.expose_secret());
+            ("token.rotate", TokenId(id), serde_json::json!({ "grace": grace.to_string() }))
+        }
+        TokenCommand::Revoke { id } => {
+            if !tokens::revoke(&mut tx, TokenId(id), now).await? {
+                bail!("there is no valid token of this number");
+            }
+            ("token.delete", TokenId(id), serde_json::Value::Null)
+        }
+    };
+    let by = actor::at_the_command_line();
+    audit::record(&mut tx, &secrets, &actor::act(&by, action, Some(format!("token:{id}")), after)).await?;
+    tx.commit().await?;
     db.close().await;
     Ok(())
+}
+
+async fn create_token(
+    tx: &mut storage::Connection,
+    name: &str,
+    scopes: &[String],
+    expires_in: Option<Span>,
+    networks: &[ipnet::IpNet],
+) -> anyhow::Result<(tokens::Token, SecretString)> {
+    let scopes =
+        scopes.iter().map(|scope| scope.parse().map_err(|error| anyhow::anyhow!("--scope: {error}"))).collect::<Result<Vec<_>, _>>()?;
+    if name.trim().is_empty() || name.chars().count() > 200 {
+        bail!("--name must have 1 to 200 characters");
+    }
+    let now = Clock::default().now();
+    let networks = (!networks.is_empty()).then_some(networks);
+    let new = tokens::NewToken { name: name.trim(), scopes: &scopes, expires_at: expires_in.map(|span| now.plus(span)), networks };
+    Ok(tokens::insert(tx, new, now).await?)
 }
 
 /// The answer of a command goes to standard output; everything else is said on standard error.

@@ -19,6 +19,7 @@ use jobs::{
     notify::{self, Courier},
     poll::{Poller, Rounds},
     queue::{Handler, Job, Queue, QueueUrl},
+    shared_limits::SharedLimits,
     silence::Silence,
     sweep::Sweep,
 };
@@ -148,7 +149,14 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             channels: channels.clone(),
             factor_roles: config.factor_roles.clone().into(),
         };
-        let admin = Admin { db: db.clone(), secrets, wake: wake.clone(), base_url: base_url.clone(), clock: || Clock::default().now() };
+        let admin = Admin {
+            db: db.clone(),
+            secrets,
+            wake: wake.clone(),
+            base_url: base_url.clone(),
+            clock: || Clock::default().now(),
+            shared_limits: SharedLimits::open(&queue_url).context("FANAL_QUEUE_URL")?,
+        };
         let subscriptions = Subscriptions::new(db.clone(), channels, mail, base_url.clone(), page.clone(), clock.clone());
         tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock.clone(), base_url.clone(), shutdown.clone()));
         tasks.spawn(hub.clone().keep_up(wake, shutdown.clone()));

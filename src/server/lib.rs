@@ -14,6 +14,7 @@ pub mod ops;
 pub mod page;
 mod pings;
 mod proxies;
+mod public_limit;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub fn app(
         .with(page::headers(base_url))
         .with(proxies.clone())
         .with(page::documents_first(page))
+        .with(public_limit::PublicLimit::new(proxies))
 }
 
 /// An error in the page's own design; what went wrong inside is never shown.

@@ -38,6 +38,14 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
+    /// The client's address, as the nearest trusted proxy says.
+    pub(crate) fn client_of(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.remote_addr().as_socket_addr()?.ip();
+        let values = request.headers().get_all("x-forwarded-for");
+        let forwarded: Vec<&str> = values.iter().filter_map(|value| value.to_str().ok()).collect();
+        Some(self.client(peer, &forwarded))
+    }
+
     /// The nearest hop that is no proxy of ours. Whoever is further away could have written anything.
     fn client(&self, peer: IpAddr, forwarded: &[&str]) -> IpAddr {
         let mut client = peer;
@@ -71,10 +79,7 @@ impl<E: Endpoint> Endpoint for BehindProxies<E> {
     type Output = E::Output;
 
     async fn call(&self, mut request: Request) -> Result<Self::Output> {
-        if let Some(peer) = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip) {
-            let values = request.headers().get_all("x-forwarded-for");
-            let forwarded: Vec<&str> = values.iter().filter_map(|value| value.to_str().ok()).collect();
-            let client = self.proxies.client(peer, &forwarded);
+        if let Some(client) = self.proxies.client_of(&request) {
             request.set_data(client);
         }
         self.endpoint.call(request).await

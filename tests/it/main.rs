@@ -20,4 +20,5 @@ mod servers;
 mod sources;
 mod storm;
 mod subscribers;
+mod tokens;
 mod told;

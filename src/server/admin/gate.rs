@@ -8,6 +8,7 @@ use std::{
 };
 
 use domain::TokenId;
+use jobs::shared_limits::Taken;
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
     endpoint::BoxEndpoint,
@@ -16,13 +17,13 @@ use poem::{
 use secrecy::SecretString;
 use storage::{
     audit::{Actor, By, Via},
-    tokens::{self, Token},
+    tokens::{self, TOKEN_PREFIX, Token},
 };
 use tracing::error;
 
 use crate::{
     attempts::Attempts,
-    limits::{Allowance, FAILURES_PER_ADDRESS, Limiter, PER_ADDRESS, PER_TOKEN},
+    limits::{Allowance, FAILURES_PER_ADDRESS, Limiter, PER_ADDRESS, PER_TOKEN, Rate},
     proxies,
 };
 
@@ -40,9 +41,9 @@ pub(super) const MAX_BODY_BYTES: usize = 1 << 20;
 /// The longest token looked up.
 const MAX_TOKEN_CHARS: usize = 200;
 
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const RATE_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RATE_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+/// As draft-ietf-httpapi-ratelimit-headers has them.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Who asks. Every operation gets it as `Data<&Caller>`.
 #[derive(Clone, Debug)]
@@ -92,10 +93,11 @@ impl Gate {
 
     async fn answer(&self, mut request: Request) -> Result<(Response, Allowance), Problem> {
         let (address, now) = (proxies::client(&request), Instant::now());
-        self.per_address.take(&address, now).map_err(too_many)?;
+        self.per_address.take(&address, now).map_err(|wait| too_many(wait, "address", PER_ADDRESS))?;
+        refuse_token_in_query(&request)?;
         let rule = rule(&request)?;
         let token = self.authenticate(&request, address, now).await?;
-        let allowance = self.per_token.take(&token.id, now).map_err(too_many)?;
+        let allowance = self.allow(token.id, now).await.map_err(|wait| too_many(wait, "token", PER_TOKEN))?;
         check_scope(rule, &token).inspect_err(|_| self.attempts.failed("authorization.failed", address))?;
         self.check_query(rule, &request)?;
         let body = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await.map_err(|error| body_problem(&error))?;
@@ -119,18 +121,33 @@ impl Gate {
 
     async fn authenticate(&self, request: &Request, address: Option<IpAddr>, now: Instant) -> Result<Token, Problem> {
         if let Some(wait) = self.failures.must_wait(&address, now) {
-            return Err(too_many(wait));
+            return Err(too_many(wait, "failures", FAILURES_PER_ADDRESS));
         }
         let Some(secret) = bearer(request) else {
             return Err(unauthorized("a token is needed: `Authorization: Bearer fanal_…`", "Bearer realm=\"fanal\""));
         };
         let found = tokens::authenticate(&self.admin.db, &secret, self.admin.now()).await?;
+        if found.as_ref().is_some_and(|token| !token.may_come_from(address)) {
+            self.attempts.failed("authorization.failed", address);
+            return Err(Problem::new(StatusCode::FORBIDDEN, "this token may not be used from this address"));
+        }
         found.ok_or_else(|| {
             // The next request of this address is told to wait, if this was one too many.
             let _ = self.failures.take(&address, now);
             self.attempts.failed("authentication.failed", address);
             unauthorized("this token is not valid, or no longer", "Bearer realm=\"fanal\", error=\"invalid_token\"")
         })
+    }
+
+    /// Counts a request of a token: in all processes together if there is a Redis that answers, else in this one.
+    async fn allow(&self, token: TokenId, now: Instant) -> Result<Allowance, Duration> {
+        let here = self.per_token.take(&token, now);
+        let Some(shared) = &self.admin.shared_limits else { return here };
+        match shared.take(&format!("token:{token}"), PER_TOKEN.burst, PER_TOKEN.per_sec).await {
+            Some(Taken::Room(level)) => Ok(PER_TOKEN.allowance(level)),
+            Some(Taken::Empty(level)) => Err(PER_TOKEN.wait(1.0 - level)),
+            None => here,
+        }
     }
 
     fn check_query(&self, rule: &Rule, request: &Request) -> Result<(), Problem> {
@@ -196,6 +213,18 @@ fn rule(request: &Request) -> Result<&'static Rule, Problem> {
     }
 }
 
+/// What stands in an address is in logs and histories by now, so nobody may get used to it.
+fn refuse_token_in_query(request: &Request) -> Result<(), Problem> {
+    let pairs = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    if pairs.into_iter().any(|(_, value)| value.starts_with(TOKEN_PREFIX)) {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "a token is taken from `Authorization: Bearer` only; this one stands in logs by now: revoke it",
+        ));
+    }
+    Ok(())
+}
+
 fn bearer(request: &Request) -> Option<SecretString> {
     let (scheme, token) = request.header(header::AUTHORIZATION.as_str())?.split_once(' ')?;
     let token = token.trim();
@@ -213,19 +242,22 @@ fn unauthorized(detail: &str, challenge: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, detail).with_header(header::WWW_AUTHENTICATE, challenge)
 }
 
-fn too_many(wait: Duration) -> Problem {
+fn too_many(wait: Duration, name: &str, rate: Rate) -> Problem {
     let seconds = wait.as_secs_f64().ceil().max(1.0);
     Problem::new(StatusCode::TOO_MANY_REQUESTS, format!("too many requests; come again in {seconds} s"))
         .with_header(header::RETRY_AFTER, seconds.to_string())
-        .with_header(RATE_REMAINING, "0")
-        .with_header(RATE_RESET, seconds.to_string())
+        .with_header(RATE_LIMIT, format!("\"{name}\";r=0;t={seconds}"))
+        .with_header(RATE_LIMIT_POLICY, rate.policy(name))
 }
 
 fn note_allowance(response: &mut Response, allowance: Allowance) {
     let headers = response.headers_mut();
-    headers.insert(RATE_LIMIT, allowance.limit.into());
-    headers.insert(RATE_REMAINING, allowance.remaining.into());
-    headers.insert(RATE_RESET, allowance.reset.as_secs().saturating_add(1).into());
+    let left = format!("\"token\";r={};t={}", allowance.remaining, allowance.reset.as_secs_f64().ceil());
+    for (name, value) in [(RATE_LIMIT, left), (RATE_LIMIT_POLICY, PER_TOKEN.policy("token"))] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 fn body_problem(error: &poem::error::ReadBodyError) -> Problem {

@@ -38,6 +38,7 @@ mod trail;
 mod types;
 
 use domain::{Act, Change, Recorded, Timestamp};
+use jobs::shared_limits::SharedLimits;
 use poem::{EndpointExt, IntoEndpoint, IntoResponse, Route, http::StatusCode, middleware::CatchPanic};
 use poem_openapi::OpenApiService;
 use storage::{Connection, Db, Entry, SecretBox, StorageError, Topic, Wake, history, ledger};
@@ -62,6 +63,8 @@ pub struct Admin {
     pub base_url: Url,
     /// What time it is.
     pub clock: fn() -> Timestamp,
+    /// Where processes count requests together.
+    pub shared_limits: Option<SharedLimits>,
 }
 
 /// The operations, in the order in which the document lists them.

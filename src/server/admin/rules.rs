@@ -81,6 +81,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/tokens", "tokens:read"),
     rule("POST", "/tokens", "tokens:write"),
     rule("GET", "/tokens/{id}", "tokens:read"),
+    rule("POST", "/tokens/{id}/rotate", "tokens:write"),
     rule("DELETE", "/tokens/{id}", "tokens:write"),
     rule("GET", "/audit", "audit:read"),
     rule("GET", "/audit/export", "audit:read"),

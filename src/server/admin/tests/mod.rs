@@ -83,6 +83,7 @@ impl Fixture {
             secrets: SecretBox::new(&SecretBox::generate_key()).unwrap(),
             base_url: Url::parse("https://status.example.com").unwrap(),
             clock: || NOW,
+            shared_limits: None,
             db,
         };
         let client = TestClient::new(Route::new().nest("/api/admin", routes(admin.clone())));
