@@ -11,7 +11,7 @@ use jobs::{
     evaluator,
 };
 use secrecy::{ExposeSecret, SecretString};
-use storage::{Db, SecretBox, Topic, Wake, audit, fates, history, hub, ledger, notifications, rows, state, tokens};
+use storage::{Db, SecretBox, Topic, Wake, audit, fates, history, hub, ledger, notifications, rows, sealed, state, tokens};
 
 use crate::{actor, config::Config};
 
@@ -61,6 +61,15 @@ pub(crate) struct FileArgument {
     /// The file, `-` for standard input.
     #[arg(short, long)]
     file: PathBuf,
+}
+
+/// Works on secrets at rest.
+#[derive(clap::Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Print a new key, as FANAL_SECRET_KEY takes it.
+    NewKey,
+    /// Put every stored secret under the first key of FANAL_SECRET_KEY, while servers run. May be stopped and run again.
+    Rotate,
 }
 
 /// Says what is known of the audit log.
@@ -227,7 +236,10 @@ async fn read(db: &Db, secrets: &SecretBox, file: &FileArgument) -> anyhow::Resu
 /// Reads a configuration, taking secrets from where it says.
 pub(crate) fn parse(text: &str, secrets: &SecretBox, current: &Desired) -> Result<Desired, Vec<Problem>> {
     let kept = current.secret_fingerprints();
-    let given = |value: SecretString| Secret { fingerprint: secrets.fingerprint(&value), value: Some(value) };
+    let given = |value: SecretString| {
+        let fingerprint = secrets.known_fingerprint(&value, |print| kept.contains(print));
+        Secret { fingerprint, value: Some(value) }
+    };
     configuration::parse(text, &|reference| match reference {
         SecretRef::Env(name) => match std::env::var(name) {
             Ok(value) if !value.is_empty() => Ok(given(value.into())),
@@ -367,6 +379,30 @@ pub(crate) async fn resend(config: &Config, arguments: &ResendArguments) -> anyh
     Ok(())
 }
 
+/// `fanal secrets …`.
+pub(crate) async fn secrets(config: &Config, command: SecretsCommand) -> anyhow::Result<()> {
+    if matches!(command, SecretsCommand::NewKey) {
+        print(SecretBox::generate_key().expose_secret());
+        return Ok(());
+    }
+    let (db, secrets) = (config.open().await?, config.secrets()?);
+    let rotated = sealed::rotate(&db, &secrets, |so_far| eprintln!("{}: {} under the first key", so_far.place, so_far.n)).await?;
+    let usage = sealed::usage(&mut db.read().await?).await?;
+    let n: u64 = rotated.iter().map(|place| place.n).sum();
+    let n_failed: u64 = rotated.iter().map(|place| place.n_failed).sum();
+    let (by, key) = (actor::at_the_command_line(), secrets.key_ids().first().cloned().unwrap_or_default());
+    let after = serde_json::json!({ "n": n, "failed": n_failed, "places": rotated, "first": key });
+    audit::note(&db, &secrets, &actor::act(&by, "secrets.rotate", None, after)).await?;
+    db.close().await;
+    let others: Vec<String> =
+        usage.iter().filter(|use_| use_.key != key).map(|use_| format!("{} in {} under {}", use_.n, use_.place, use_.key)).collect();
+    if !others.is_empty() {
+        bail!("{n} secrets were put under the key {key}; not all are: {}. Keep the other keys, and run this again", others.join(", "))
+    }
+    print(&format!("All secrets lie under the key {key}; {n} did not before. Any other key can be removed from FANAL_SECRET_KEY."));
+    Ok(())
+}
+
 /// `fanal verify-audit`: exits with 1 if the log does not prove itself.
 pub(crate) async fn verify_audit(config: &Config, arguments: &VerifyAuditArguments) -> anyhow::Result<()> {
     let expected = arguments.expect.as_deref().map(|text| {
@@ -410,12 +446,30 @@ pub(crate) async fn doctor(config: &Config) -> anyhow::Result<()> {
             rows::components(&mut conn).await.map(|components| components.len())
         };
         say("stored secrets", found.await.map(|n| format!("all readable; {n} components")).map_err(|error| error.to_string()));
+        say("keys in use", keys_in_use(db, &secrets).await);
         db.close().await;
     }
     if wrong > 0 {
         bail!("{wrong} things to mend")
     }
     Ok(())
+}
+
+/// Which keys secrets lie under; wrong if one of them is not there, or one that is there is not needed any more.
+async fn keys_in_use(db: &Db, secrets: &SecretBox) -> Result<String, String> {
+    let usage = async { sealed::usage(&mut db.read().await?).await }.await.map_err(|error| error.to_string())?;
+    let known = secrets.key_ids();
+    let mut n_under: std::collections::BTreeMap<&str, i64> = known.iter().map(|key| (key.as_str(), 0)).collect();
+    for place in &usage {
+        *n_under.entry(place.key.as_str()).or_default() += place.n;
+    }
+    let text = n_under.iter().map(|(key, n)| format!("{key} ({n})")).collect::<Vec<_>>().join(", ");
+    if let Some(missing) = usage.iter().find(|place| !known.contains(&place.key)) {
+        return Err(format!("{text}; {} in {} lie under {}, which FANAL_SECRET_KEY lacks", missing.n, missing.place, missing.key));
+    }
+    let first = known.first().map(String::as_str).unwrap_or_default();
+    let to_do = n_under.iter().any(|(key, n)| *key != first && *n > 0);
+    Ok(if to_do { format!("{text}; `fanal secrets rotate` puts all under {first}") } else { text })
 }
 
 /// `fanal doctor --ready`: what `/readyz` of the running process says; exits with 1 unless it is ready.

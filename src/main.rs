@@ -43,6 +43,11 @@ enum Command {
         #[command(subcommand)]
         command: users::UserCommand,
     },
+    /// The keys that secrets lie under.
+    Secrets {
+        #[command(subcommand)]
+        command: commands::SecretsCommand,
+    },
     /// Show what applying a configuration file would change.
     Plan(commands::FileArgument),
     /// Make the configuration equal to a file, in one transaction.
@@ -82,6 +87,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Migrate => commands::migrate(&config).await,
         Command::Token { command } => commands::token(&config, command).await,
         Command::User { command } => users::run(&config, command).await,
+        Command::Secrets { command } => commands::secrets(&config, command).await,
         Command::Plan(file) => commands::plan(&config, &file).await,
         Command::Apply(file) => commands::apply(&config, &file).await,
         Command::Export => commands::export(&config).await,

@@ -36,6 +36,7 @@ pub mod polls;
 mod presence;
 pub mod queue;
 pub mod rows;
+pub mod sealed;
 mod secrets;
 pub mod security;
 pub mod sessions;

@@ -42,12 +42,16 @@ impl std::fmt::Debug for SecretBox {
 }
 
 impl SecretBox {
-    /// From one or more keys of 32 bytes in base64, separated by commas: the first encrypts, all decrypt, so that a key can be exchanged.
+    /// From one or more keys of 32 bytes in base64, separated by commas or lines: the first encrypts, all decrypt, so that a key can be exchanged.
     ///
     /// # Errors
     /// A key is not 32 bytes of base64.
     pub fn new(keys: &SecretString) -> Result<Self, StorageError> {
-        let keys = keys.expose_secret().split(',').map(|text| instance_key(text.trim())).collect::<Result<Vec<_>, _>>()?;
+        let texts = keys.expose_secret().split([',', '\n']).map(str::trim);
+        let keys = texts.filter(|text| !text.is_empty()).map(instance_key).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Err(StorageError::Secret("FANAL_SECRET_KEY is empty"));
+        }
         Ok(Self { keys: Arc::new(keys) })
     }
 
@@ -88,9 +92,29 @@ impl SecretBox {
     /// Tells whether two secrets are the same without showing either: a keyed hash, 128 bits in hexadecimal.
     #[must_use]
     pub fn fingerprint(&self, secret: &SecretString) -> String {
-        let key = &self.keys[0];
-        let digest = Sha256::new().chain_update(key.fingerprint_key).chain_update(secret.expose_secret().as_bytes()).finalize();
-        hex::encode(&digest[..16])
+        self.keys[0].fingerprint(secret)
+    }
+
+    /// The fingerprint of `secret` that stands among `known`, under whichever key it was made; else that under the first.
+    #[must_use]
+    pub fn known_fingerprint(&self, secret: &SecretString, known: impl Fn(&str) -> bool) -> String {
+        self.fingerprints(secret).find(|print| known(print)).unwrap_or_else(|| self.fingerprint(secret))
+    }
+
+    /// The fingerprints of `secret` under every key, that of the first key first.
+    pub(crate) fn fingerprints(&self, secret: &SecretString) -> impl Iterator<Item = String> {
+        self.keys.iter().map(|key| key.fingerprint(secret))
+    }
+
+    /// The ids of all keys in hexadecimal, as [`crate::sealed::usage`] names them; the first is the one that encrypts.
+    #[must_use]
+    pub fn key_ids(&self) -> Vec<String> {
+        self.keys.iter().map(|key| hex::encode(key.id)).collect()
+    }
+
+    /// The id of the key that encrypts.
+    pub(crate) fn key_id(&self) -> &[u8] {
+        &self.keys[0].id
     }
 
     /// A keyed hash of `text` that only the holder of the key can make: 4 bytes that name the key, 32 bytes of HMAC-SHA-256.
@@ -108,6 +132,11 @@ impl SecretBox {
 }
 
 impl InstanceKey {
+    fn fingerprint(&self, secret: &SecretString) -> String {
+        let digest = Sha256::new().chain_update(self.fingerprint_key).chain_update(secret.expose_secret().as_bytes()).finalize();
+        hex::encode(&digest[..16])
+    }
+
     fn mac(&self, text: &[u8]) -> Hmac<Sha256> {
         Hmac::<Sha256>::new_from_slice(&self.seal_key).expect("HMAC takes keys of every length").chain_update(text)
     }

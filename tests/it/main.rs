@@ -16,6 +16,7 @@ mod pages;
 mod polls;
 mod processes;
 mod road;
+mod secrets;
 mod servers;
 mod sources;
 mod storm;

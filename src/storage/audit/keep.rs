@@ -55,7 +55,6 @@ pub async fn prune(tx: &mut Connection, secrets: &SecretBox, before: Timestamp, 
 }
 
 /// Seals the head anew under the first key, if it was sealed with a key that we have.
-#[cfg_attr(not(test), expect(dead_code, reason = "the rotation of secrets uses it"))]
 pub(crate) async fn reseal(tx: &mut Connection, secrets: &SecretBox) -> Result<(), StorageError> {
     let head = Head::take(tx).await?;
     if head.seal.is_some() && head.is_genuine(secrets) {

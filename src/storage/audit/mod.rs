@@ -19,6 +19,7 @@ use domain::{Timestamp, TokenId};
 use rand::Rng;
 use serde_json::Value;
 
+pub(crate) use keep::reseal;
 pub use keep::{erase, mark_sent, prune, unsent};
 pub use list::{Filter, Recorded, list};
 pub use verify::{Broken, Verified, verify};
