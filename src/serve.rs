@@ -139,6 +139,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             Setup { archive: Some(db.clone()), security_contacts: config.security_contacts.clone() },
             shutdown.clone(),
         );
+        let set_up_secrets = secrets.clone();
         let console = Console {
             db: db.clone(),
             secrets: secrets.clone(),
@@ -165,7 +166,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
         let limits = Limits::new(listener::allow_connections());
         page.leave_room(limits.connections);
         tasks.spawn(listener::listen(public, app, limits, shutdown.clone()));
-        if let Some(link) = console::set_up_link(&db, &base_url, clock.now()).await? {
+        if let Some(link) = console::set_up_link(&db, &set_up_secrets, &base_url, clock.now()).await? {
             crate::commands::print(&format!(
                 "Nobody can sign in yet. Open this link within 15 minutes and become the owner:\n\n  {link}\n"
             ));

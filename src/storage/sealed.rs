@@ -45,6 +45,7 @@ pub(crate) const PLACES: &[Place] = &[
         bound_to: "'subscriber:' || subscriber_id || ':secret'",
         fingerprint: Some("secret_fingerprint"),
     },
+    Place { table: "totp", column: "secret", key: "account_id", bound_to: "'totp:' || account_id || ':secret'", fingerprint: None },
     Place {
         table: "idempotency",
         column: "body",

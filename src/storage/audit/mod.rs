@@ -174,6 +174,7 @@ async fn append(tx: &mut Connection, secrets: &SecretBox, head: &mut Head, entry
     let mark = chain::mark_of_name(&salt, &entry.by.name);
     let (before, after) = scrub::difference(secrets, &entry.before, &entry.after);
     let (via, address) = (entry.by.via.to_string(), entry.by.address.map(|address| address.to_string()));
+    let resource = entry.resource.as_deref().map(|resource| scrub::resource(secrets, resource));
     let hashed = Hashed {
         audit_id: head.last_id + 1,
         at: entry.at.0,
@@ -183,7 +184,7 @@ async fn append(tx: &mut Connection, secrets: &SecretBox, head: &mut Head, entry
         via: &via,
         address: address.as_deref(),
         action: entry.action,
-        resource: entry.resource.as_deref(),
+        resource: resource.as_deref(),
         before: before.as_deref(),
         after: after.as_deref(),
     };

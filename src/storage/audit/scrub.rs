@@ -30,7 +30,7 @@ const SECRET_ENDS: [&str; 2] = ["_key", "_code"];
 /// What may be known of a secret.
 const KNOWN_OF_SECRETS: [&str; 6] = ["id", "hint", "created_at", "expires_at", "fingerprint", "scopes"];
 /// Fields that say who somebody is: a pseudonym takes their place.
-const PERSONAL: [&str; 8] = ["address", "email", "mail", "by", "author", "actor", "phone", "recipient"];
+const PERSONAL: [&str; 9] = ["address", "email", "mail", "by", "invited_by", "author", "actor", "phone", "recipient"];
 
 /// What is different between two states of a thing, fit for the log.
 pub(super) fn difference(secrets: &SecretBox, before: &Value, after: &Value) -> (Option<String>, Option<String>) {
@@ -52,6 +52,14 @@ fn fit(value: Value) -> Option<String> {
     let text = value.to_string();
     // PostgreSQL's text holds no NUL; JSON writes it as an escape, so there is none here.
     Some(if text.len() > MAX_BYTES { serde_json::json!({ "too_long_bytes": text.len() }).to_string() } else { text })
+}
+
+/// What an act is done to, with a pseudonym where an address names it: `invitation:ada@example.com`.
+pub(super) fn resource(secrets: &SecretBox, resource: &str) -> String {
+    match resource.split_once(':') {
+        Some((kind, name)) if name.contains('@') => format!("{kind}:{}", pseudonym(secrets, name.to_owned())),
+        _ => resource.to_owned(),
+    }
 }
 
 fn scrub(secrets: &SecretBox, name: &str, value: Value) -> Value {
@@ -118,6 +126,8 @@ mod tests {
         for kept in [r#""hint":"1234""#, r#""id":7"#, r#""key":"kept""#, r#""token_id":5"#, "@example.com/x@y", r#""address":"~"#] {
             assert!(new.contains(kept), "{kept}: {new}");
         }
+        assert_eq!(resource(&secrets, "component:5"), "component:5");
+        assert!(resource(&secrets, "invitation:MARKER@example.com").starts_with("invitation:~"));
         let long = json!({ "body": "x".repeat(MAX_BYTES) });
         assert!(difference(&secrets, &Value::Null, &long).1.unwrap().len() < 100);
     }

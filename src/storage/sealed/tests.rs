@@ -1,15 +1,16 @@
 //! No ciphertext is forgotten, moved or left under an old key.
 
-use domain::{Channel, Timestamp, TokenId};
+use domain::{Channel, Role, Timestamp, TokenId};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{PLACES, rotate, usage};
 use crate::{
     Db, SecretBox,
     db::{execute, sql},
-    hub, idempotency, integrations, notifications,
+    factors, hub, idempotency, integrations, notifications,
     subscribers::{self, NewSubscriber},
     tokens::{self, Scope},
+    users,
 };
 
 const NOW: Timestamp = Timestamp(1_780_000_000_000);
@@ -43,6 +44,10 @@ impl Fixture {
             let (address, secret) = (format!("https://{key}.example"), SecretString::from(format!("whsec_{key}")));
             let new = NewSubscriber { channel: Channel::Webhook, address: &address, secret: Some(&secret), components: None };
             subscribers::insert(&mut tx, secrets, &new, NOW).await.unwrap();
+            let email = format!("{key}@example.com");
+            let new = users::NewUser { email: &email, name: key, role: Role::Viewer, password: None };
+            let user = users::create(&mut tx, &new, NOW).await.unwrap();
+            factors::begin_totp(&mut tx, secrets, user, NOW).await.unwrap();
         }
         let (token, _) = tokens::create(&mut tx, "t", &[Scope::ALL], None, NOW).await.unwrap();
         tx.commit().await.unwrap();
@@ -62,6 +67,7 @@ impl Fixture {
             sql!(conn, c => sqlx::query_as("select subscriber_id, secret from subscriber order by 1").fetch_all(&mut *c).await).unwrap();
         let place = notifications::secret_place(domain::SubscriberId(sealed[0].0));
         assert_eq!(secrets.open(&place, &sealed[0].1).unwrap().expose_secret(), "whsec_a");
+        assert!(factors::waiting_totp(&mut conn, secrets, domain::UserId(2)).await.unwrap().is_some());
         drop(conn);
         let key = idempotency::Key { token: TokenId(1), key: "2" };
         let claim = idempotency::claim(&self.db, secrets, key, "request", NOW).await.unwrap();
@@ -122,7 +128,7 @@ async fn after_a_rotation_the_old_key_can_go() {
     let again = rotate(&fixture.db, &secrets, |_| ()).await.unwrap();
     assert!(again.iter().all(|place| place.n == 0), "nothing is left to do: {again:?}");
     let usage = usage(&mut fixture.db.read().await.unwrap()).await.unwrap();
-    assert_eq!(usage.iter().map(|place| (place.key.as_str(), place.n)).collect::<Vec<_>>(), [(secrets.key_ids()[0].as_str(), 2); 3]);
+    assert_eq!(usage.iter().map(|place| (place.key.as_str(), place.n)).collect::<Vec<_>>(), [(secrets.key_ids()[0].as_str(), 2); 4]);
     fixture.all_open(&SecretBox::new(&new).unwrap()).await;
 }
 
