@@ -75,6 +75,9 @@ pub(crate) struct Config {
     /// Days an act stands in the audit log.
     #[arg(long, env = "FANAL_AUDIT_RETENTION_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36500), global = true)]
     pub(crate) audit_retention_days: u16,
+    /// Requests a second that one token may make of the admin API; five times as many at once.
+    #[arg(long, env = "FANAL_TOKEN_REQUESTS_PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10000), global = true)]
+    pub(crate) token_requests_per_second: u16,
     /// Where the audit log is handed on to: `syslog+udp://host:514`, `syslog+tcp://host:601`, `syslog+unix:///dev/log`, or `https://…`
     /// for signed webhooks.
     #[arg(long, env = "FANAL_AUDIT_SINK", hide_env_values = true, global = true)]

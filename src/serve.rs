@@ -156,6 +156,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             wake: wake.clone(),
             base_url: base_url.clone(),
             clock: || Clock::default().now(),
+            token_requests_per_second: config.token_requests_per_second,
             shared_limits: SharedLimits::open(&queue_url).context("FANAL_QUEUE_URL")?,
         };
         let subscriptions = Subscriptions::new(db.clone(), channels, mail, base_url.clone(), page.clone(), clock.clone());

@@ -39,10 +39,16 @@ impl Rate {
     }
 }
 
-/// What one token may do.
-pub(crate) const PER_TOKEN: Rate = Rate { burst: 100, per_sec: 20.0 };
+/// What one token may do: so many a second, and five times as many at once.
+pub(crate) fn per_token(per_sec: u16) -> Rate {
+    Rate { burst: 5 * u32::from(per_sec), per_sec: f64::from(per_sec) }
+}
+
 /// What one address may do, with whatever tokens.
-pub(crate) const PER_ADDRESS: Rate = Rate { burst: 400, per_sec: 80.0 };
+pub(crate) fn per_address(token: Rate) -> Rate {
+    Rate { burst: 4 * token.burst, per_sec: 4.0 * token.per_sec }
+}
+
 /// What one address may ask the public APIs for. Far more than any client needs: it is there for those that go mad.
 pub(crate) const PUBLIC_API_PER_ADDRESS: Rate = Rate { burst: 600, per_sec: 60.0 };
 /// How many wrong tokens one address may try.

@@ -15,6 +15,7 @@ use tracing::error;
 
 use super::{
     Admin,
+    conventions::MAX_FILTER_CHARS,
     problem::Problem,
     reply::{List, Paging, Shown, View},
     types::Time,
@@ -22,8 +23,6 @@ use super::{
 
 /// Rows read at once for an export.
 const AT_ONCE: i64 = 500;
-/// The longest text in a filter.
-const MAX_FILTER_CHARS: usize = 200;
 
 pub(super) struct AuditApi(pub(super) Admin);
 

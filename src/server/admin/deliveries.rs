@@ -126,7 +126,7 @@ impl DeliveriesApi {
             None => None,
             Some(key) => {
                 let id = by_key(&keys).get(&key).copied();
-                Some(id.ok_or_else(|| Problem::malformed("integration", "is not the key of an integration"))?)
+                Some(id.ok_or_else(|| Problem::field("integration", "is not the key of an integration"))?)
             }
         };
         let filter = DeliveryFilter { integration, state: state.0.map(|state| state.0), ..DeliveryFilter::default() };

@@ -23,7 +23,7 @@ use tracing::error;
 
 use crate::{
     attempts::Attempts,
-    limits::{Allowance, FAILURES_PER_ADDRESS, Limiter, PER_ADDRESS, PER_TOKEN, Rate},
+    limits::{self, Allowance, FAILURES_PER_ADDRESS, Limiter, Rate},
     proxies,
 };
 
@@ -72,6 +72,7 @@ pub(super) struct Gate {
     admin: Admin,
     operations: Arc<BoxEndpoint<'static>>,
     query_names: QueryNames,
+    token_rate: Rate,
     per_token: Limiter<TokenId>,
     per_address: Limiter<Option<IpAddr>>,
     failures: Limiter<Option<IpAddr>>,
@@ -80,24 +81,26 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn new(admin: Admin, operations: BoxEndpoint<'static>, query_names: QueryNames) -> Self {
+        let token_rate = limits::per_token(admin.token_requests_per_second);
         Self {
             attempts: Attempts::new(admin.db.clone(), admin.secrets.clone(), admin.clock),
             admin,
             operations: Arc::new(operations),
             query_names,
-            per_token: Limiter::new(PER_TOKEN),
-            per_address: Limiter::new(PER_ADDRESS),
+            token_rate,
+            per_token: Limiter::new(token_rate),
+            per_address: Limiter::new(limits::per_address(token_rate)),
             failures: Limiter::new(FAILURES_PER_ADDRESS),
         }
     }
 
     async fn answer(&self, mut request: Request) -> Result<(Response, Allowance), Problem> {
         let (address, now) = (proxies::client(&request), Instant::now());
-        self.per_address.take(&address, now).map_err(|wait| too_many(wait, "address", PER_ADDRESS))?;
+        self.per_address.take(&address, now).map_err(|wait| too_many(wait, "address", limits::per_address(self.token_rate)))?;
         refuse_token_in_query(&request)?;
         let rule = rule(&request)?;
         let token = self.authenticate(&request, address, now).await?;
-        let allowance = self.allow(token.id, now).await.map_err(|wait| too_many(wait, "token", PER_TOKEN))?;
+        let allowance = self.allow(token.id, now).await.map_err(|wait| too_many(wait, "token", self.token_rate))?;
         check_scope(rule, &token).inspect_err(|_| self.attempts.failed("authorization.failed", address))?;
         self.check_query(rule, &request)?;
         let body = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await.map_err(|error| body_problem(&error))?;
@@ -143,9 +146,9 @@ impl Gate {
     async fn allow(&self, token: TokenId, now: Instant) -> Result<Allowance, Duration> {
         let here = self.per_token.take(&token, now);
         let Some(shared) = &self.admin.shared_limits else { return here };
-        match shared.take(&format!("token:{token}"), PER_TOKEN.burst, PER_TOKEN.per_sec).await {
-            Some(Taken::Room(level)) => Ok(PER_TOKEN.allowance(level)),
-            Some(Taken::Empty(level)) => Err(PER_TOKEN.wait(1.0 - level)),
+        match shared.take(&format!("token:{token}"), self.token_rate.burst, self.token_rate.per_sec).await {
+            Some(Taken::Room(level)) => Ok(self.token_rate.allowance(level)),
+            Some(Taken::Empty(level)) => Err(self.token_rate.wait(1.0 - level)),
             None => here,
         }
     }
@@ -174,7 +177,7 @@ impl Endpoint for Gate {
     async fn call(&self, request: Request) -> Result<Response> {
         let mut response = match self.answer(request).await {
             Ok((mut response, allowance)) => {
-                note_allowance(&mut response, allowance);
+                note_allowance(&mut response, allowance, self.token_rate);
                 response
             }
             Err(problem) => problem.into_response(),
@@ -250,10 +253,10 @@ fn too_many(wait: Duration, name: &str, rate: Rate) -> Problem {
         .with_header(RATE_LIMIT_POLICY, rate.policy(name))
 }
 
-fn note_allowance(response: &mut Response, allowance: Allowance) {
+fn note_allowance(response: &mut Response, allowance: Allowance, rate: Rate) {
     let headers = response.headers_mut();
     let left = format!("\"token\";r={};t={}", allowance.remaining, allowance.reset.as_secs_f64().ceil());
-    for (name, value) in [(RATE_LIMIT, left), (RATE_LIMIT_POLICY, PER_TOKEN.policy("token"))] {
+    for (name, value) in [(RATE_LIMIT, left), (RATE_LIMIT_POLICY, rate.policy("token"))] {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }

@@ -5,8 +5,10 @@
 
 mod audit;
 mod body;
+mod bulk;
 mod changes;
 mod components;
+mod conventions;
 mod deliveries;
 mod document;
 mod fields;
@@ -65,6 +67,8 @@ pub struct Admin {
     pub clock: fn() -> Timestamp,
     /// Where processes count requests together.
     pub shared_limits: Option<SharedLimits>,
+    /// How much one token may ask.
+    pub token_requests_per_second: u16,
 }
 
 /// The operations, in the order in which the document lists them.

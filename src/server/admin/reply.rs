@@ -21,8 +21,8 @@ use super::{
 const DEFAULT_LIMIT: i64 = 50;
 /// The most entries of a list in one answer.
 pub(super) const MAX_LIMIT: i64 = 200;
-/// The longest cursor.
-const MAX_CURSOR_CHARS: usize = 64;
+/// What a cursor looks like: a version, and the id of the last entry. Clients need not know.
+pub(super) const CURSOR_PATTERN: &str = "^1-[0-9]{1,18}$";
 
 /// What can be shown, with a mark that changes when somebody edits it.
 pub(super) trait View: ToJSON {
@@ -67,9 +67,7 @@ impl IfMatch {
             trail.was(before);
         }
         match &self.tags {
-            Some(tags) if !matches(tags, &current.etag()) => {
-                Err(Problem::new(StatusCode::PRECONDITION_FAILED, "it was changed since: its ETag is not the one of If-Match"))
-            }
+            Some(tags) if !matches(tags, &current.etag()) => Err(Problem::changed_since("it")),
             _ => Ok(()),
         }
     }
@@ -235,11 +233,10 @@ impl Paging {
 }
 
 fn write_cursor(id: i64) -> String {
-    URL_SAFE_NO_PAD.encode(format!("1:{id}"))
+    format!("1-{id}")
 }
 
 fn read_cursor(cursor: &str) -> Option<i64> {
-    let cursor = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR_CHARS)?;
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    String::from_utf8(bytes).ok()?.strip_prefix("1:")?.parse().ok()
+    let digits = cursor.strip_prefix("1-")?;
+    ((1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }

@@ -20,6 +20,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule { method: "GET", path: "/me", scope: None },
     rule("GET", "/components", "components:read"),
     rule("POST", "/components", "components:write"),
+    rule("PATCH", "/components", "components:write"),
     rule("GET", "/components/{id}", "components:read"),
     rule("PATCH", "/components/{id}", "components:write"),
     rule("DELETE", "/components/{id}", "components:write"),

@@ -198,12 +198,12 @@ impl TokensApi {
 
     /// Revokes a token, for good and at once.
     #[oai(path = "/tokens/:id", method = "delete")]
-    async fn revoke(&self, Data(caller): Data<&Caller>, id: Path<i64>) -> Result<Gone, Problem> {
+    async fn revoke(&self, Data(caller): Data<&Caller>, id: Path<i64>, if_match: IfMatch) -> Result<Gone, Problem> {
         let mut tx = self.0.db.begin().await?;
+        let token = tokens::find(&mut tx, TokenId(id.0)).await?.ok_or_else(|| Problem::not_found("token"))?;
+        if_match.check(&view(token))?;
         if !tokens::revoke(&mut tx, TokenId(id.0), self.0.now()).await? {
-            let known = tokens::find(&mut tx, TokenId(id.0)).await?.is_some();
-            let revoked = Problem::new(StatusCode::CONFLICT, "this token is revoked already");
-            return Err(if known { revoked } else { Problem::not_found("token") });
+            return Err(Problem::conflict("this token is revoked already"));
         }
         self.0.commit(tx, caller).await?;
         Ok(Gone)

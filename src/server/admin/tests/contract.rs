@@ -46,7 +46,7 @@ async fn what_cannot_be_read_is_told_from_what_does_not_fit() {
         fixture.get(path).await.refused(404);
     }
     let wrong = fixture.put("/components", json!({})).await;
-    assert_eq!(wrong.header("allow"), "GET, POST");
+    assert_eq!(wrong.header("allow"), "GET, POST, PATCH");
     wrong.refused(405);
     fixture.send(Method::GET, "/nothing", &[], None).await.refused(404);
     fixture.send(Method::POST, "/openapi.json", &[], None).await.refused(405);

@@ -84,6 +84,7 @@ impl Fixture {
             base_url: Url::parse("https://status.example.com").unwrap(),
             clock: || NOW,
             shared_limits: None,
+            token_requests_per_second: 20,
             db,
         };
         let client = TestClient::new(Route::new().nest("/api/admin", routes(admin.clone())));
