@@ -1,9 +1,10 @@
-//! The repository's own commands: `cargo xtask test`, `cargo xtask check` and `cargo xtask bench`.
+//! The repository's own commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask pentest` and `cargo xtask bench`.
 
 mod bench;
 mod browser;
 mod debian;
 mod dependencies;
+mod pentest;
 mod steps;
 
 use std::{
@@ -20,6 +21,7 @@ Usage: cargo xtask <command>
 
   test     everything that must pass before a change lands; installs what it needs from Debian's packages (as root)
   check    the fast part: format, and clippy and tests of the crates that do no I/O
+  pentest  tools that attack a running instance: schemathesis over the admin API, sqlmap over the lists; or only some: fuzz, injection
   bench    Fanal's figures beside those of other programs, in about eight minutes; or only some: page, stall, intake, shown, told, idle";
 
 /// Tests at once: most of the end-to-end ones wait for timeouts, retries and take-overs and need no processor meanwhile.
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test(),
         ["check"] => check(),
+        ["pentest", parts @ ..] => debian::install_missing().and_then(|()| pentest::attack(parts)),
         ["bench", figures @ ..] => bench::run_figures(figures),
         [] | ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
@@ -64,6 +67,7 @@ fn test() -> Result<()> {
     steps.step("clippy", || run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])))?;
     steps.step("docs", || run(cargo().args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings")))?;
     steps.step("tests", || run(cargo().args(["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", TEST_THREADS)))?;
+    steps.step("penetration tests", || pentest::attack(&[]))?;
     steps.step("browser tests", browser::test)?;
     steps.summary();
     Ok(())

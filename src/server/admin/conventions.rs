@@ -90,7 +90,7 @@ fn add_responses(operation: &mut Value, rule: &Rule) {
 /// The header that belongs to the method.
 fn header_of(rule: &Rule, has_etag: bool) -> Option<Value> {
     let header = |name: &str, text: &str, schema: Value| json!({ "name": name, "in": "header", "required": false, "description": text, "schema": schema });
-    let tags = || json!({ "type": "string", "minLength": 1, "maxLength": 1000 });
+    let tags = || json!({ "type": "string" });
     Some(match rule.method {
         "POST" => header(
             IDEMPOTENCY_KEY,

@@ -54,7 +54,7 @@ impl Fixture {
         for key in ["1", "2"] {
             let key = idempotency::Key { token: token.id, key };
             idempotency::claim(&self.db, secrets, key, "request", NOW).await.unwrap();
-            let answer = idempotency::Answer { status: 201, location: None, body: "shown once".into() };
+            let answer = idempotency::Answer { status: 201, location: None, etag: Some("\"tag\"".into()), body: "shown once".into() };
             idempotency::finish(&self.db, secrets, key, &answer).await.unwrap();
         }
     }
@@ -71,7 +71,9 @@ impl Fixture {
         drop(conn);
         let key = idempotency::Key { token: TokenId(1), key: "2" };
         let claim = idempotency::claim(&self.db, secrets, key, "request", NOW).await.unwrap();
-        assert!(matches!(claim, idempotency::Claim::Answered(answer) if answer.body.expose_secret() == "shown once"));
+        assert!(
+            matches!(claim, idempotency::Claim::Answered(answer) if answer.body.expose_secret() == "shown once" && answer.etag.is_some())
+        );
     }
 }
 
