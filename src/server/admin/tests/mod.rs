@@ -6,6 +6,7 @@ mod contract;
 mod events;
 mod insight;
 mod setup;
+mod vulnerabilities;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
