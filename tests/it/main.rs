@@ -23,3 +23,4 @@ mod storm;
 mod subscribers;
 mod tokens;
 mod told;
+mod vulnerabilities;
