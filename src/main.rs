@@ -4,6 +4,7 @@ mod actor;
 mod commands;
 mod config;
 mod demo;
+mod guard;
 mod serve;
 mod users;
 
@@ -36,7 +37,7 @@ enum Command {
     /// API tokens.
     Token {
         #[command(subcommand)]
-        command: commands::TokenCommand,
+        command: guard::TokenCommand,
     },
     /// People who sign in to the console.
     User {
@@ -46,7 +47,7 @@ enum Command {
     /// The keys that secrets lie under.
     Secrets {
         #[command(subcommand)]
-        command: commands::SecretsCommand,
+        command: guard::SecretsCommand,
     },
     /// Show what applying a configuration file would change.
     Plan(commands::FileArgument),
@@ -64,7 +65,7 @@ enum Command {
     /// Send notifications again that were given up.
     Resend(commands::ResendArguments),
     /// Prove that nobody has changed, removed or reordered what stands in the audit log; exits with 1 otherwise.
-    VerifyAudit(commands::VerifyAuditArguments),
+    VerifyAudit(guard::VerifyAuditArguments),
     /// Say what is wrong with this set-up.
     Doctor {
         /// Ask the running process whether it is ready, and nothing else: for health checks of containers.
@@ -85,16 +86,16 @@ async fn main() -> anyhow::Result<()> {
         Command::Work => serve::run(config, false).await,
         Command::Demo => demo::run(config).await,
         Command::Migrate => commands::migrate(&config).await,
-        Command::Token { command } => commands::token(&config, command).await,
+        Command::Token { command } => guard::token(&config, command).await,
         Command::User { command } => users::run(&config, command).await,
-        Command::Secrets { command } => commands::secrets(&config, command).await,
+        Command::Secrets { command } => guard::secrets(&config, command).await,
         Command::Plan(file) => commands::plan(&config, &file).await,
         Command::Apply(file) => commands::apply(&config, &file).await,
         Command::Export => commands::export(&config).await,
         Command::Replay => commands::replay(&config).await,
         Command::Providers { slug } => commands::providers(slug.as_deref()),
         Command::Resend(arguments) => commands::resend(&config, &arguments).await,
-        Command::VerifyAudit(arguments) => commands::verify_audit(&config, &arguments).await,
+        Command::VerifyAudit(arguments) => guard::verify_audit(&config, &arguments).await,
         Command::Doctor { ready: true } => commands::ask_ready(&config).await,
         Command::Doctor { ready: false } => commands::doctor(&config).await,
     }

@@ -91,7 +91,7 @@ async fn raw(app: &App, target: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Uptime Kuma, OneUptime: a path that climbed out of its folder gave away files.
+/// Uptime Kuma, `OneUptime`: a path that climbed out of its folder gave away files.
 async fn cve_2026_30958_no_path_leads_out(stack: Stack) -> Result<()> {
     let app = App::start(stack, &configuration(NOWHERE), &[]).await?;
     let climbs = [

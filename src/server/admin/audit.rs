@@ -98,7 +98,6 @@ impl AuditApi {
 
     /// Hands out all acts that pass the filters, newest first, as one file.
     #[oai(path = "/audit/export", method = "get")]
-    #[expect(clippy::too_many_arguments, reason = "one for each parameter")]
     async fn export(
         &self,
         /// `ndjson` if it is left out.

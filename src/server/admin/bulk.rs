@@ -18,7 +18,7 @@ use super::{
 #[derive(Object)]
 pub(super) struct ComponentChange {
     id: i64,
-    /// The ETag of the state that the client has seen; another one is answered 412, and nothing is changed.
+    /// The `ETag` of the state that the client has seen; another one is answered 412, and nothing is changed.
     etag: Option<String>,
     name: Option<String>,
     description: Option<String>,

@@ -1,7 +1,7 @@
 //! The audit log: who did what that matters for security, each row proving all rows before it.
 //!
 //! [`record`] writes a row in the transaction of the act itself, so that there is no act without its row and no row without its act. Rows
-//! hold neither secrets nor names: [`scrub`](self) takes out what callers forget, and a name stands beside the log, where [`erase`] takes
+//! hold neither secrets nor names: what callers forget to leave out is taken out here, and a name stands beside the log, where [`erase`] takes
 //! it away without breaking the chain.
 
 mod chain;

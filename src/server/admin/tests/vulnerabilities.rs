@@ -115,7 +115,7 @@ async fn cve_2026_50884_a_token_does_what_its_scope_says_and_counts_in_its_heade
     fixture.send(Method::GET, "/v1/components", &[("cookie", &cookie)], None).await.refused(401);
 }
 
-/// OneUptime: a header that its own parts use among themselves opened everything to everybody.
+/// `OneUptime`: a header that its own parts use among themselves opened everything to everybody.
 #[tokio::test]
 async fn cve_2026_30956_headers_of_other_programs_open_nothing() {
     let fixture = Fixture::new().await;
@@ -145,7 +145,7 @@ async fn cve_2026_30956_headers_of_other_programs_open_nothing() {
     }
 }
 
-/// OneUptime and others: an id of something else was as good as one's own.
+/// `OneUptime` and others: an id of something else was as good as one's own.
 #[tokio::test]
 async fn cve_2026_30959_the_id_of_something_else_is_not_found() {
     let fixture = Fixture::new().await;
@@ -176,7 +176,7 @@ async fn cve_2026_30959_the_id_of_something_else_is_not_found() {
     assert_ne!(mine["token"], theirs["token"]);
 }
 
-/// Paths that lead elsewhere lead nowhere (Uptime Kuma's CVE-2023-36822, OneUptime's CVE-2026-30958).
+/// Paths that lead elsewhere lead nowhere (Uptime Kuma's CVE-2023-36822, `OneUptime` CVE-2026-30958).
 #[tokio::test]
 async fn cve_2026_30958_a_path_that_climbs_finds_nothing() {
     let fixture = Fixture::new().await;
