@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{ALERT_MEMORY, Span, Timestamp};
-use storage::{Db, StorageError, deliveries, past};
+use storage::{Db, SecretBox, StorageError, audit, deliveries, past};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -26,6 +26,12 @@ pub struct Housekeeping {
     pub health: Arc<Health>,
     /// How long a delivery is kept after it arrived.
     pub delivery_retention: Span,
+    /// Seals the audit log anew when its beginning is removed.
+    pub secrets: SecretBox,
+    /// How long an act stands in the audit log.
+    pub audit_retention: Span,
+    /// Whether the audit log is handed on: then nothing is removed that was not.
+    pub audit_is_streamed: bool,
 }
 
 impl Housekeeping {
@@ -36,11 +42,37 @@ impl Housekeeping {
             if !self.health.leads() {
                 continue;
             }
+            if let Err(failed) = self.prune_audit().await {
+                warn!(error = ?failed, "Could not remove what is too old of the audit log; trying again later");
+            }
             match self.prune().await {
                 Ok(0) => {}
                 Ok(n) => info!(n, "Removed deliveries that were kept for as long as promised"),
                 Err(failed) => warn!(error = ?failed, "Could not remove what is too old; trying again later"),
             }
+        }
+    }
+
+    /// Removes every act that is too old from the beginning of the audit log, and leaves a row about it; returns how many.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn prune_audit(&self) -> Result<u64, StorageError> {
+        let now = self.clock.now();
+        let before = Timestamp(now.0 - self.audit_retention.0);
+        let mut total = 0;
+        loop {
+            let mut tx = self.db.begin().await?;
+            let n = audit::prune(&mut tx, &self.secrets, before, self.audit_is_streamed, AT_ONCE).await?;
+            if n == 0 {
+                return Ok(total);
+            }
+            total += n;
+            let by = audit::By::system();
+            let after = serde_json::json!({ "n": n, "older_than": before.to_string() });
+            let entry = audit::Entry { by: &by, action: "audit.prune", resource: None, before: serde_json::Value::Null, after, at: now };
+            audit::record(&mut tx, &self.secrets, &entry).await?;
+            tx.commit().await?;
         }
     }
 

@@ -1,5 +1,6 @@
 //! Work done away from requests: delivering notifications, and the queue that carries them.
 
+pub mod audit_stream;
 mod certificate;
 pub mod channels;
 mod check;
@@ -13,6 +14,7 @@ pub mod notify;
 pub mod poll;
 pub mod queue;
 pub mod schedule;
+pub mod shared_limits;
 pub mod silence;
 pub mod sweep;
 

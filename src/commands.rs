@@ -11,28 +11,12 @@ use jobs::{
     evaluator,
 };
 use secrecy::{ExposeSecret, SecretString};
-use storage::{Db, SecretBox, Topic, Wake, fates, history, hub, ledger, notifications, rows, state, tokens};
+use storage::{Db, SecretBox, Topic, Wake, audit, fates, history, hub, ledger, notifications, rows, state};
 
-use crate::config::Config;
+use crate::{actor, config::Config, guard};
 
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 4 << 20;
-
-/// Works on API tokens.
-#[derive(clap::Subcommand)]
-pub(crate) enum TokenCommand {
-    /// Make a token and print it, and nothing else. It is not shown again.
-    Create {
-        /// What it is for.
-        #[arg(long)]
-        name: String,
-        /// `<resource>:read`, `<resource>:write` or `*`; may be given several times.
-        #[arg(long = "scope", required = true, num_args = 1..)]
-        scopes: Vec<String>,
-    },
-    /// List the tokens.
-    List,
-}
 
 /// Names a configuration file.
 #[derive(clap::Args)]
@@ -60,33 +44,6 @@ pub(crate) async fn migrate(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `fanal token …`.
-pub(crate) async fn token(config: &Config, command: TokenCommand) -> anyhow::Result<()> {
-    let db = config.open().await?;
-    match command {
-        TokenCommand::Create { name, scopes } => {
-            let scopes = scopes
-                .iter()
-                .map(|scope| scope.parse().map_err(|error| anyhow::anyhow!("--scope: {error}")))
-                .collect::<Result<Vec<_>, _>>()?;
-            if name.trim().is_empty() || name.chars().count() > 200 {
-                bail!("--name must have 1 to 200 characters");
-            }
-            let mut tx = db.begin().await?;
-            let (_, secret) = tokens::create(&mut tx, name.trim(), &scopes, None, Clock::default().now()).await?;
-            tx.commit().await?;
-            print(secret.expose_secret());
-        }
-        TokenCommand::List => {
-            for token in tokens::list(&mut db.read().await?, 0, 200).await? {
-                print(&format!("{}\t{}\t…{}", token.id, token.name, token.hint));
-            }
-        }
-    }
-    db.close().await;
-    Ok(())
-}
-
 /// The answer of a command goes to standard output; everything else is said on standard error.
 pub(crate) fn print(text: &str) {
     use std::io::Write;
@@ -110,15 +67,17 @@ pub(crate) async fn apply(config: &Config, file: &FileArgument) -> anyhow::Resul
     let plan = configuration::diff(&current, &desired);
     print(plan.to_string().trim_end());
     if !plan.is_empty() {
-        configure(&db, &secrets, &desired).await?;
+        configure(&db, &secrets, &desired, actor::summary(&plan)).await?;
     }
     db.close().await;
     Ok(())
 }
 
-/// Makes the database equal to `desired` and tells the running processes.
-pub(crate) async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired) -> anyhow::Result<()> {
-    history::configure(db, secrets, desired, "fanal apply", Clock::default().now()).await.context("nothing was changed")?;
+/// Makes the database equal to `desired` and tells the running processes. `summary` stands in the audit log.
+pub(crate) async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired, summary: serde_json::Value) -> anyhow::Result<()> {
+    let by = actor::at_the_command_line();
+    let act = actor::act(&by, "configuration.apply", None, summary);
+    history::configure(db, secrets, desired, "fanal apply", &act).await.context("nothing was changed")?;
     let wake = Wake::new(db.clone());
     wake.wake(Topic::Changes).await;
     wake.wake(Topic::Notifications).await;
@@ -159,7 +118,10 @@ async fn read(db: &Db, secrets: &SecretBox, file: &FileArgument) -> anyhow::Resu
 /// Reads a configuration, taking secrets from where it says.
 pub(crate) fn parse(text: &str, secrets: &SecretBox, current: &Desired) -> Result<Desired, Vec<Problem>> {
     let kept = current.secret_fingerprints();
-    let given = |value: SecretString| Secret { fingerprint: secrets.fingerprint(&value), value: Some(value) };
+    let given = |value: SecretString| {
+        let fingerprint = secrets.known_fingerprint(&value, |print| kept.contains(print));
+        Secret { fingerprint, value: Some(value) }
+    };
     configuration::parse(text, &|reference| match reference {
         SecretRef::Env(name) => match std::env::var(name) {
             Ok(value) if !value.is_empty() => Ok(given(value.into())),
@@ -179,6 +141,8 @@ pub(crate) fn parse(text: &str, secrets: &SecretBox, current: &Desired) -> Resul
 pub(crate) async fn replay(config: &Config) -> anyhow::Result<()> {
     let (db, secrets) = (config.open().await?, config.secrets()?);
     let Folded { n_deliveries, n_things, differences } = fold_again(&db, &secrets).await?;
+    let after = serde_json::json!({ "deliveries": n_deliveries, "differences": differences.len() });
+    audit::note(&db, &secrets, &actor::act(&actor::at_the_command_line(), "state.replay", None, after)).await?;
     db.close().await;
     for difference in &differences {
         print(difference);
@@ -289,6 +253,8 @@ pub(crate) async fn resend(config: &Config, arguments: &ResendArguments) -> anyh
         (Some(id), _) => u64::from(notifications::resend(&mut tx, NotificationId(id), now).await?),
         (None, since) => notifications::resend_dead(&mut tx, Timestamp(now.0 - since.unwrap_or(domain::MAX_SPAN).0), now).await?,
     };
+    let (by, resource) = (actor::at_the_command_line(), arguments.id.map(|id| format!("notification:{id}")));
+    audit::record(&mut tx, &config.secrets()?, &actor::act(&by, "notification.resend", resource, serde_json::json!({ "n": n }))).await?;
     tx.commit().await?;
     Wake::new(db.clone()).wake(Topic::Notifications).await;
     db.close().await;
@@ -325,6 +291,7 @@ pub(crate) async fn doctor(config: &Config) -> anyhow::Result<()> {
             rows::components(&mut conn).await.map(|components| components.len())
         };
         say("stored secrets", found.await.map(|n| format!("all readable; {n} components")).map_err(|error| error.to_string()));
+        say("keys in use", guard::keys_in_use(db, &secrets).await);
         db.close().await;
     }
     if wrong > 0 {

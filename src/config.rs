@@ -72,6 +72,19 @@ pub(crate) struct Config {
     /// Days a delivery is kept.
     #[arg(long, env = "FANAL_DELIVERY_RETENTION_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650), global = true)]
     pub(crate) delivery_retention_days: u16,
+    /// Days an act stands in the audit log.
+    #[arg(long, env = "FANAL_AUDIT_RETENTION_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36500), global = true)]
+    pub(crate) audit_retention_days: u16,
+    /// Requests a second that one token may make of the admin API; five times as many at once.
+    #[arg(long, env = "FANAL_TOKEN_REQUESTS_PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10000), global = true)]
+    pub(crate) token_requests_per_second: u16,
+    /// Where the audit log is handed on to: `syslog+udp://host:514`, `syslog+tcp://host:601`, `syslog+unix:///dev/log`, or `https://…`
+    /// for signed webhooks.
+    #[arg(long, env = "FANAL_AUDIT_SINK", hide_env_values = true, global = true)]
+    pub(crate) audit_sink: Option<jobs::audit_stream::Sink>,
+    /// What webhooks of the audit log are signed with: `whsec_` and 24 to 64 bytes in base64.
+    #[arg(long, env = "FANAL_AUDIT_WEBHOOK_SECRET", hide_env_values = true, global = true)]
+    pub(crate) audit_webhook_secret: Option<SecretString>,
     /// What is logged: `error`, `warn`, `info`, `debug`, or a filter such as `info,server=debug`.
     #[arg(long, env = "FANAL_LOG", default_value = "info", global = true)]
     pub(crate) log: String,

@@ -7,9 +7,9 @@ use domain::{
     Act, Change, Desired, IncidentEdit, IncidentStatus, MaintenanceEdit, Override, Recorded, Sample, Span, Status, Timestamp, Why, plan_act,
 };
 use jobs::Clock;
-use storage::{Db, SecretBox, changes, ledger, state};
+use storage::{Db, SecretBox, audit, changes, ledger, state};
 
-use crate::{commands, config::Config, serve};
+use crate::{actor, commands, config::Config, serve};
 
 const DAY_MS: i64 = 86_400_000;
 /// The token that the printed `curl` line sends. It guards nothing but the demo.
@@ -87,7 +87,9 @@ async fn fill(db: &Db, secrets: &SecretBox) -> anyhow::Result<()> {
         .map_err(|problems| anyhow::anyhow!(configuration::describe("demo", &problems)))?;
     let now = Clock::default().now();
     let founded = Timestamp(now.0 - 120 * DAY_MS);
-    storage::history::configure(db, secrets, &desired, "the demo", founded).await?;
+    let by = audit::By::system();
+    let act = audit::Entry { at: founded, ..actor::act(&by, "configuration.apply", None, serde_json::Value::Null) };
+    storage::history::configure(db, secrets, &desired, "the demo", &act).await?;
     let mut entry = ledger::begin(db, None).await?;
     let mut state = state::load(&mut entry).await?;
     let ids: BTreeMap<String, _> = state.components.values().map(|component| (component.key.clone(), component.id)).collect();

@@ -1,8 +1,10 @@
 //! The command line: one role or command each.
 
+mod actor;
 mod commands;
 mod config;
 mod demo;
+mod guard;
 mod serve;
 mod users;
 
@@ -35,12 +37,17 @@ enum Command {
     /// API tokens.
     Token {
         #[command(subcommand)]
-        command: commands::TokenCommand,
+        command: guard::TokenCommand,
     },
     /// People who sign in to the console.
     User {
         #[command(subcommand)]
         command: users::UserCommand,
+    },
+    /// The keys that secrets lie under.
+    Secrets {
+        #[command(subcommand)]
+        command: guard::SecretsCommand,
     },
     /// Show what applying a configuration file would change.
     Plan(commands::FileArgument),
@@ -57,6 +64,8 @@ enum Command {
     },
     /// Send notifications again that were given up.
     Resend(commands::ResendArguments),
+    /// Prove that nobody has changed, removed or reordered what stands in the audit log; exits with 1 otherwise.
+    VerifyAudit(guard::VerifyAuditArguments),
     /// Say what is wrong with this set-up.
     Doctor {
         /// Ask the running process whether it is ready, and nothing else: for health checks of containers.
@@ -77,14 +86,16 @@ async fn main() -> anyhow::Result<()> {
         Command::Work => serve::run(config, false).await,
         Command::Demo => demo::run(config).await,
         Command::Migrate => commands::migrate(&config).await,
-        Command::Token { command } => commands::token(&config, command).await,
+        Command::Token { command } => guard::token(&config, command).await,
         Command::User { command } => users::run(&config, command).await,
+        Command::Secrets { command } => guard::secrets(&config, command).await,
         Command::Plan(file) => commands::plan(&config, &file).await,
         Command::Apply(file) => commands::apply(&config, &file).await,
         Command::Export => commands::export(&config).await,
         Command::Replay => commands::replay(&config).await,
         Command::Providers { slug } => commands::providers(slug.as_deref()),
         Command::Resend(arguments) => commands::resend(&config, &arguments).await,
+        Command::VerifyAudit(arguments) => guard::verify_audit(&config, &arguments).await,
         Command::Doctor { ready: true } => commands::ask_ready(&config).await,
         Command::Doctor { ready: false } => commands::doctor(&config).await,
     }

@@ -6,17 +6,20 @@ use anyhow::Context;
 use domain::Span;
 use jobs::{
     Clock,
+    audit_stream::{AuditStream, Sink},
     channels::{
         Channels,
         email::{Dkim, Email, EmailSettings},
+        webhook,
     },
     egress::{Egress, EgressPolicy},
-    evaluator::Evaluator,
+    evaluator::{Evaluator, Health},
     heartbeats::Heartbeats,
     housekeeping::Housekeeping,
     notify::{self, Courier},
     poll::{Poller, Rounds},
     queue::{Handler, Job, Queue, QueueUrl},
+    shared_limits::SharedLimits,
     silence::Silence,
     sweep::Sweep,
 };
@@ -31,12 +34,12 @@ use server::{
     ops,
     page::{Page, Setup},
 };
-use storage::{Inbox, Wake};
+use storage::{Db, Inbox, SecretBox, Wake, audit};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::{actor, config::Config};
 
 /// Notifications tried at once: an endpoint that does not answer holds a place for 15 s.
 const N_COURIERS: usize = 256;
@@ -98,8 +101,15 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
         clock: clock.clone(),
         health: health.clone(),
         delivery_retention: Span(i64::from(config.delivery_retention_days) * 86_400_000),
+        secrets: secrets.clone(),
+        audit_retention: Span(i64::from(config.audit_retention_days) * 86_400_000),
+        audit_is_streamed: config.audit_sink.is_some(),
     };
+    note_start(&config, &db, &secrets, serve).await?;
     let mut tasks = JoinSet::new();
+    if let Some(stream) = audit_stream(&config, &db, &clock, &health)? {
+        tasks.spawn(stream.run(shutdown.clone()));
+    }
     let announcements = wake.clone();
     let listening = tokio::spawn(async move { announcements.listen().await });
     tasks.spawn(evaluator.run(shutdown.clone()));
@@ -132,6 +142,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             Setup { archive: Some(db.clone()), security_contacts: config.security_contacts.clone() },
             shutdown.clone(),
         );
+        let set_up_secrets = secrets.clone();
         let console = Console {
             db: db.clone(),
             secrets: secrets.clone(),
@@ -142,7 +153,15 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             channels: channels.clone(),
             factor_roles: config.factor_roles.clone().into(),
         };
-        let admin = Admin { db: db.clone(), secrets, wake: wake.clone(), base_url: base_url.clone(), clock: || Clock::default().now() };
+        let admin = Admin {
+            db: db.clone(),
+            secrets,
+            wake: wake.clone(),
+            base_url: base_url.clone(),
+            clock: || Clock::default().now(),
+            token_requests_per_second: config.token_requests_per_second,
+            shared_limits: SharedLimits::open(&queue_url).context("FANAL_QUEUE_URL")?,
+        };
         let subscriptions = Subscriptions::new(db.clone(), channels, mail, base_url.clone(), page.clone(), clock.clone());
         tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock.clone(), base_url.clone(), shutdown.clone()));
         tasks.spawn(hub.clone().keep_up(wake, shutdown.clone()));
@@ -151,7 +170,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
         let limits = Limits::new(listener::allow_connections());
         page.leave_room(limits.connections);
         tasks.spawn(listener::listen(public, app, limits, shutdown.clone()));
-        if let Some(link) = console::set_up_link(&db, &base_url, clock.now()).await? {
+        if let Some(link) = console::set_up_link(&db, &set_up_secrets, &base_url, clock.now()).await? {
             crate::commands::print(&format!(
                 "Nobody can sign in yet. Open this link within 15 minutes and become the owner:\n\n  {link}\n"
             ));
@@ -172,6 +191,33 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     tasks.shutdown().await;
     let _ = tokio::time::timeout(Duration::from_secs(2), db.close()).await;
     Ok(())
+}
+
+/// Writes into the audit log that this process starts, with the settings that matter for security.
+async fn note_start(config: &Config, db: &Db, secrets: &SecretBox, serve: bool) -> anyhow::Result<()> {
+    let settings = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"), "role": if serve { "serve" } else { "work" }, "listen": config.listen.to_string(),
+        "base_url": config.base_url()?.as_str(), "allow_private_targets": config.allow_private_targets,
+        "trusted_proxies": config.trusted_proxies.to_string(), "mail": config.smtp_url.is_some(),
+        "delivery_retention_days": config.delivery_retention_days, "audit_retention_days": config.audit_retention_days,
+        "audit_is_streamed": config.audit_sink.is_some(),
+    });
+    let by = audit::By { actor: audit::Actor::System, ..actor::at_the_command_line() };
+    audit::note(db, secrets, &actor::act(&by, "process.start", None, settings)).await?;
+    Ok(())
+}
+
+fn audit_stream(config: &Config, db: &Db, clock: &Clock, health: &Arc<Health>) -> anyhow::Result<Option<AuditStream>> {
+    let Some(sink) = config.audit_sink.clone() else { return Ok(None) };
+    if let Sink::Webhook(_) = &sink {
+        let secret = config.audit_webhook_secret.as_ref().context("FANAL_AUDIT_WEBHOOK_SECRET is needed for webhooks of the audit log")?;
+        webhook::check_secret(secret).context("FANAL_AUDIT_WEBHOOK_SECRET")?;
+    }
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    // Whoever starts this process says where to: that may well be inside.
+    let egress = Egress::new(EgressPolicy { allow_private: true, require_tls: false })?;
+    let secret = config.audit_webhook_secret.clone();
+    Ok(Some(AuditStream { db: db.clone(), clock: clock.clone(), health: health.clone(), sink, secret, egress, host }))
 }
 
 fn email(config: &Config) -> anyhow::Result<Option<Email>> {

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use server::console;
 use storage::{
     Connection, Db,
+    audit::{self, Entry},
     entry_links::Purpose,
     passwords,
-    security::{self, Actor, Event},
     users::{self, Changed, NewPassword, NewUser, User},
 };
 
-use crate::{commands::print, config::Config};
+use crate::{actor, commands::print, config::Config};
 
 /// Works on people who sign in.
 #[derive(clap::Subcommand)]
@@ -69,9 +69,9 @@ pub(crate) async fn run(config: &Config, command: UserCommand) -> anyhow::Result
             create(config, &db, (&email, name.trim(), role), password_stdin, now).await?;
         }
         UserCommand::List => list(&db).await?,
-        UserCommand::Disable { email } => set_disabled(&db, &email, Some(now)).await?,
-        UserCommand::Enable { email } => set_disabled(&db, &email, None).await?,
-        UserCommand::ResetFactors { email } => reset_factors(&db, &email).await?,
+        UserCommand::Disable { email } => set_disabled(config, &db, &email, Some(now)).await?,
+        UserCommand::Enable { email } => set_disabled(config, &db, &email, None).await?,
+        UserCommand::ResetFactors { email } => reset_factors(config, &db, &email).await?,
         UserCommand::Link { email: Some(email) } => {
             let mut tx = db.begin().await?;
             let user = find(&mut tx, &email).await?;
@@ -82,7 +82,7 @@ pub(crate) async fn run(config: &Config, command: UserCommand) -> anyhow::Result
             tx.commit().await?;
         }
         UserCommand::Link { email: None } => {
-            let link = console::set_up_link(&db, &config.base_url()?, now).await?;
+            let link = console::set_up_link(&db, &config.secrets()?, &config.base_url()?, now).await?;
             print(&link.context("the set-up has happened; name somebody by their mail address")?);
         }
     }
@@ -106,7 +106,7 @@ async fn create(
     let id = users::create(&mut tx, &NewUser { email, name, role, password }, now)
         .await
         .with_context(|| format!("nobody was added as {email}"))?;
-    record(&mut tx, "user.created", id.0, Value::Null, json!({ "email": email, "role": role })).await?;
+    record(config, &mut tx, "user.created", id.0, Value::Null, json!({ "email": email, "role": role })).await?;
     if hash.is_none() {
         let user = find(&mut tx, email).await?;
         password_link(config, &mut tx, &user, now).await?;
@@ -140,7 +140,7 @@ async fn list(db: &Db) -> anyhow::Result<()> {
     }
 }
 
-async fn set_disabled(db: &Db, email: &str, since: Option<Timestamp>) -> anyhow::Result<()> {
+async fn set_disabled(config: &Config, db: &Db, email: &str, since: Option<Timestamp>) -> anyhow::Result<()> {
     let mut tx = db.begin().await?;
     let user = find(&mut tx, email).await?;
     match users::set_disabled(&mut tx, user.id, since).await? {
@@ -149,18 +149,25 @@ async fn set_disabled(db: &Db, email: &str, since: Option<Timestamp>) -> anyhow:
         Changed::LastOwner => bail!("{email} is the only owner who can sign in; make another one first"),
     }
     let action = if since.is_some() { "user.disabled" } else { "user.enabled" };
-    record(&mut tx, action, user.id.0, Value::Null, Value::Null).await?;
+    record(config, &mut tx, action, user.id.0, Value::Null, Value::Null).await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn reset_factors(db: &Db, email: &str) -> anyhow::Result<()> {
+async fn reset_factors(config: &Config, db: &Db, email: &str) -> anyhow::Result<()> {
     let mut tx = db.begin().await?;
     let user = find(&mut tx, email).await?;
     storage::factors::remove_all(&mut tx, user.id).await?;
     storage::sessions::end_all(&mut tx, user.id, None).await?;
-    record(&mut tx, "user.factors_reset", user.id.0, json!({ "second_factor": user.has_factor }), json!({ "second_factor": false }))
-        .await?;
+    record(
+        config,
+        &mut tx,
+        "user.factors_reset",
+        user.id.0,
+        json!({ "second_factor": user.has_factor }),
+        json!({ "second_factor": false }),
+    )
+    .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -172,12 +179,21 @@ async fn find(conn: &mut Connection, email: &str) -> anyhow::Result<User> {
 
 async fn password_link(config: &Config, conn: &mut Connection, user: &User, now: Timestamp) -> anyhow::Result<()> {
     let link = console::entry_link(conn, &Purpose::Password { user: user.id }, &config.base_url()?, now).await?;
-    record(conn, "user.link_made", user.id.0, Value::Null, Value::Null).await?;
+    record(config, conn, "user.link_made", user.id.0, Value::Null, Value::Null).await?;
     print(&link);
     Ok(())
 }
 
-async fn record(conn: &mut Connection, action: &'static str, user: i64, before: Value, after: Value) -> anyhow::Result<()> {
-    let event = Event { action, actor: Actor::CommandLine, address: None, subject: format!("user:{user}"), before, after };
-    Ok(security::record(conn, &event).await?)
+async fn record(
+    config: &Config,
+    conn: &mut Connection,
+    action: &'static str,
+    user: i64,
+    before: Value,
+    after: Value,
+) -> anyhow::Result<()> {
+    let by = actor::at_the_command_line();
+    let entry = Entry { before, ..actor::act(&by, action, Some(format!("user:{user}")), after) };
+    audit::record(conn, &config.secrets()?, &entry).await?;
+    Ok(())
 }

@@ -78,10 +78,15 @@ pub(super) async fn send(egress: &Egress, links: &Links, claimed: &Claimed, secr
 }
 
 fn headers(id: NotificationId, secrets: &[SecretString], body: &[u8], now: Timestamp) -> Result<HeaderMap, String> {
-    let (id, seconds) = (format!("msg_{id}"), now.0.div_euclid(1000));
+    signed(&format!("msg_{id}"), secrets, body, now)
+}
+
+/// The headers of a signed request.
+pub(crate) fn signed(id: &str, secrets: &[SecretString], body: &[u8], now: Timestamp) -> Result<HeaderMap, String> {
+    let seconds = now.0.div_euclid(1000);
     let signatures: Vec<String> = secrets
         .iter()
-        .map(|secret| Ok(format!("v1,{}", BASE64_STANDARD.encode(sign(&key(secret)?, &id, seconds, body)))))
+        .map(|secret| Ok(format!("v1,{}", BASE64_STANDARD.encode(sign(&key(secret)?, id, seconds, body)))))
         .collect::<Result<_, SecretError>>()
         .map_err(|error| error.to_string())?;
     if signatures.is_empty() {
@@ -90,7 +95,7 @@ fn headers(id: NotificationId, secrets: &[SecretString], body: &[u8], now: Times
     let text = |text: &str| egress::header(text).map_err(|error| error.to_string());
     Ok(HeaderMap::from_iter([
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        ("webhook-id".parse().map_err(|_| "webhook-id")?, text(&id)?),
+        ("webhook-id".parse().map_err(|_| "webhook-id")?, text(id)?),
         ("webhook-timestamp".parse().map_err(|_| "webhook-timestamp")?, text(&seconds.to_string())?),
         ("webhook-signature".parse().map_err(|_| "webhook-signature")?, text(&signatures.join(" "))?),
     ]))

@@ -101,7 +101,7 @@ pub enum QueueError {
 }
 
 impl QueueError {
-    fn open(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn open(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Open(error.into())
     }
 

@@ -45,8 +45,8 @@ pub use habit::{HABIT_DELIVERIES, MIN_HABIT_DELIVERIES, MIN_SILENCE, is_silent, 
 pub use hours::{DayTime, DayTimeError, PublishHours, Weekday};
 pub use model::*;
 pub use notice::{Channel, Claimed, Decision, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
-pub use past::{MAX_PAST_SPANS, Past, PastSpan};
 pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, MIN_SOLE_PASSWORD_CHARS, PasswordError, check_password};
+pub use past::{MAX_PAST_SPANS, Past, PastSpan};
 pub use plan::*;
 pub use policy::{Flapping, MAX_FLAP_CHANGES, MAX_FLAP_SPAN, MAX_PUBLISH_AFTER, MIN_FLAP_CHANGES, Policy};
 pub use route::{Publish, Route, StatusMap};

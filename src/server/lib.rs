@@ -1,6 +1,7 @@
 //! The server: webhooks in, the status page and its feeds out.
 
 pub mod admin;
+mod attempts;
 mod confirm;
 pub mod console;
 mod documents;
@@ -13,6 +14,7 @@ pub mod ops;
 pub mod page;
 mod pings;
 mod proxies;
+mod public_limit;
 mod publications;
 mod subscriptions;
 
@@ -60,6 +62,7 @@ pub fn app(
         .with(page::headers(base_url))
         .with(proxies.clone())
         .with(page::documents_first(page))
+        .with(public_limit::PublicLimit::new(proxies))
 }
 
 /// An error in the page's own design; what went wrong inside is never shown.

@@ -17,10 +17,40 @@ pub(crate) struct Rate {
     pub(crate) per_sec: f64,
 }
 
-/// What one token may do.
-pub(crate) const PER_TOKEN: Rate = Rate { burst: 100, per_sec: 20.0 };
+impl Rate {
+    /// How long a bucket needs until so much more is in it.
+    pub(crate) fn wait(&self, missing: f64) -> Duration {
+        Duration::from_secs_f64(missing.max(0.0) / self.per_sec)
+    }
+
+    /// What a bucket that is filled so far leaves to a client.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the level lies between zero and the burst")]
+    pub(crate) fn allowance(&self, level: f64) -> Allowance {
+        Allowance {
+            limit: self.burst,
+            remaining: level.clamp(0.0, f64::from(self.burst)) as u32,
+            reset: self.wait(f64::from(self.burst) - level),
+        }
+    }
+
+    /// As `RateLimit-Policy` puts it: so many within the time in which an empty bucket fills.
+    pub(crate) fn policy(&self, name: &str) -> String {
+        format!("\"{name}\";q={};w={}", self.burst, self.wait(f64::from(self.burst)).as_secs_f64().ceil())
+    }
+}
+
+/// What one token may do: so many a second, and five times as many at once.
+pub(crate) fn per_token(per_sec: u16) -> Rate {
+    Rate { burst: 5 * u32::from(per_sec), per_sec: f64::from(per_sec) }
+}
+
 /// What one address may do, with whatever tokens.
-pub(crate) const PER_ADDRESS: Rate = Rate { burst: 400, per_sec: 80.0 };
+pub(crate) fn per_address(token: Rate) -> Rate {
+    Rate { burst: 4 * token.burst, per_sec: 4.0 * token.per_sec }
+}
+
+/// What one address may ask the public APIs for. Far more than any client needs: it is there for those that go mad.
+pub(crate) const PUBLIC_API_PER_ADDRESS: Rate = Rate { burst: 600, per_sec: 60.0 };
 /// How many wrong tokens one address may try.
 pub(crate) const FAILURES_PER_ADDRESS: Rate = Rate { burst: 20, per_sec: 0.2 };
 
@@ -64,33 +94,23 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         }
         let level = buckets.get(client).map_or(f64::from(self.rate.burst), |bucket| self.level(*bucket, now));
         if level < 1.0 {
-            return Err(self.wait(1.0 - level));
+            return Err(self.rate.wait(1.0 - level));
         }
         let level = level - 1.0;
         buckets.insert(client.clone(), Bucket { level, at: now });
-        Ok(self.allowance(level))
+        Ok(self.rate.allowance(level))
     }
 
     /// How long `client` has to wait, if it has; counts nothing.
     pub(crate) fn must_wait(&self, client: &K, now: Instant) -> Option<Duration> {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let level = self.level(*buckets.get(client)?, now);
-        (level < 1.0).then(|| self.wait(1.0 - level))
+        (level < 1.0).then(|| self.rate.wait(1.0 - level))
     }
 
     fn level(&self, bucket: Bucket, now: Instant) -> f64 {
         let refilled = bucket.level + now.saturating_duration_since(bucket.at).as_secs_f64() * self.rate.per_sec;
         refilled.min(f64::from(self.rate.burst))
-    }
-
-    fn wait(&self, missing: f64) -> Duration {
-        Duration::from_secs_f64(missing / self.rate.per_sec)
-    }
-
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the level lies between zero and the burst")]
-    fn allowance(&self, level: f64) -> Allowance {
-        let limit = self.rate.burst;
-        Allowance { limit, remaining: level as u32, reset: self.wait(f64::from(limit) - level) }
     }
 
     /// A full bucket says nothing; if none is full, all clients begin anew, which errs on their side.

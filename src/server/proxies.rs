@@ -26,10 +26,24 @@ impl FromStr for TrustedProxies {
     }
 }
 
+impl std::fmt::Display for TrustedProxies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+    }
+}
+
 impl TrustedProxies {
     fn trust(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The client's address, as the nearest trusted proxy says.
+    pub(crate) fn client_of(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.remote_addr().as_socket_addr()?.ip();
+        let values = request.headers().get_all("x-forwarded-for");
+        let forwarded: Vec<&str> = values.iter().filter_map(|value| value.to_str().ok()).collect();
+        Some(self.client(peer, &forwarded))
     }
 
     /// The nearest hop that is no proxy of ours. Whoever is further away could have written anything.
@@ -65,10 +79,7 @@ impl<E: Endpoint> Endpoint for BehindProxies<E> {
     type Output = E::Output;
 
     async fn call(&self, mut request: Request) -> Result<Self::Output> {
-        if let Some(peer) = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip) {
-            let values = request.headers().get_all("x-forwarded-for");
-            let forwarded: Vec<&str> = values.iter().filter_map(|value| value.to_str().ok()).collect();
-            let client = self.proxies.client(peer, &forwarded);
+        if let Some(client) = self.proxies.client_of(&request) {
             request.set_data(client);
         }
         self.endpoint.call(request).await

@@ -9,7 +9,7 @@ use domain::{
 use sqlx::QueryBuilder;
 
 use crate::{
-    Connection, Db, Entry, SecretBox, StorageError, changes, configuration,
+    Connection, Db, Entry, SecretBox, StorageError, audit, changes, configuration,
     db::sql,
     ledger, notifications, owner,
     rows::{self, Incidents, json},
@@ -30,13 +30,22 @@ pub async fn act(db: &Db, by: &str, act: Act, now: Timestamp) -> Result<Vec<Reco
 /// # Errors
 /// As [`act`].
 pub async fn act_in(mut entry: Entry, by: &str, act: Act, now: Timestamp) -> Result<Vec<Recorded>, StorageError> {
-    let mut state = state::load(&mut entry).await?;
+    let (state, recorded) = act_uncommitted(&mut entry, by, act, now).await?;
+    entry.commit(&state).await?;
+    Ok(recorded)
+}
+
+/// The same, for a caller that has something to add to the transaction before it commits it with the state.
+///
+/// # Errors
+/// As [`act`].
+pub async fn act_uncommitted(entry: &mut Entry, by: &str, act: Act, now: Timestamp) -> Result<(State, Vec<Recorded>), StorageError> {
+    let mut state = state::load(entry).await?;
     recall(&mut entry.tx, &mut state, &act).await?;
     entry.visible = true;
     let recorded = plan_act(&mut state, by, act, now)?;
-    changes::apply(&mut entry, &mut state, &recorded).await?;
-    entry.commit(&state).await?;
-    Ok(recorded)
+    changes::apply(entry, &mut state, &recorded).await?;
+    Ok((state, recorded))
 }
 
 /// The evaluator forgets incidents that ended long ago; a person may still write about them.
@@ -54,23 +63,34 @@ async fn recall(conn: &mut Connection, state: &mut State, act: &Act) -> Result<(
 /// # Errors
 /// What the database said; nothing was changed then.
 pub async fn reconfigured(mut entry: Entry, by: &str, now: Timestamp) -> Result<Vec<Recorded>, StorageError> {
-    let mut state = state::load(&mut entry).await?;
-    entry.visible = true;
-    let recorded = plan_reconfigured(&mut state, by, now);
-    changes::apply(&mut entry, &mut state, &recorded).await?;
+    let (state, recorded) = reconfigured_uncommitted(&mut entry, by, now).await?;
     entry.commit(&state).await?;
     Ok(recorded)
 }
 
-/// Makes the database equal to a configuration file, with everything that follows from it, in one transaction.
+/// The same, for a caller that has something to add to the transaction before it commits it with the state.
+///
+/// # Errors
+/// What the database said.
+pub async fn reconfigured_uncommitted(entry: &mut Entry, by: &str, now: Timestamp) -> Result<(State, Vec<Recorded>), StorageError> {
+    let mut state = state::load(entry).await?;
+    entry.visible = true;
+    let recorded = plan_reconfigured(&mut state, by, now);
+    changes::apply(entry, &mut state, &recorded).await?;
+    Ok((state, recorded))
+}
+
+/// Makes the database equal to a configuration file, with everything that follows from it and the row in the audit log, in one
+/// transaction. `by` stands in the history.
 ///
 /// # Errors
 /// What the database said; nothing was changed then.
-pub async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired, by: &str, now: Timestamp) -> Result<(), StorageError> {
+pub async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired, by: &str, act: &audit::Entry<'_>) -> Result<(), StorageError> {
     let mut entry = ledger::begin(db, None).await?;
-    configuration::apply(&mut entry.tx, secrets, desired, now).await?;
-    reconfigured(entry, by, now).await?;
-    Ok(())
+    configuration::apply(&mut entry.tx, secrets, desired, act.at).await?;
+    let (state, _) = reconfigured_uncommitted(&mut entry, by, act.at).await?;
+    audit::record(&mut entry.tx, secrets, act).await?;
+    entry.commit(&state).await
 }
 
 /// Switches a subscriber off, cancels what is still owed to it, and tells the owner about a webhook; returns false if it was off already.

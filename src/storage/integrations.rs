@@ -223,17 +223,18 @@ pub async fn add_secret(
     secret: &SecretString,
     now: Timestamp,
 ) -> Result<i64, StorageError> {
-    let fingerprint = secrets.fingerprint(secret);
-    let known: Option<i64> = sql!(conn, c => sqlx::query_scalar(
-        "select secret_id from integration_secret where integration_id = $1 and fingerprint = $2",
+    let known: Vec<(i64, String)> = sql!(conn, c => sqlx::query_as(
+        "select secret_id, fingerprint from integration_secret where integration_id = $1",
     )
     .bind(integration.0)
-    .bind(fingerprint.as_str())
-    .fetch_optional(&mut *c)
+    .fetch_all(&mut *c)
     .await)?;
-    if let Some(id) = known {
+    // Also one that lies under a key that is about to go.
+    let prints: Vec<String> = secrets.fingerprints(secret).collect();
+    if let Some((id, _)) = known.into_iter().find(|(_, print)| prints.contains(print)) {
         return Ok(id);
     }
+    let fingerprint = secrets.fingerprint(secret);
     let sealed = secrets.seal(&secret_place(integration), secret);
     Ok(sql!(conn, c => sqlx::query_scalar(
         "insert into integration_secret (integration_id, ciphertext, fingerprint, hint, created_at) values ($1, $2, $3, $4, $5)

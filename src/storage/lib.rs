@@ -3,6 +3,7 @@
 //! Writers take a [`Connection`] from [`Db::begin`] or an [`Entry`] of the [`ledger`] (the caller owns the transaction); readers take one
 //! from [`Db::read`].
 
+pub mod audit;
 pub mod changes;
 pub mod combine;
 pub mod components;
@@ -37,6 +38,7 @@ mod presence;
 pub mod publications;
 pub mod queue;
 pub mod rows;
+pub mod sealed;
 mod secrets;
 pub mod security;
 pub mod sessions;

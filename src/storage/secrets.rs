@@ -33,6 +33,7 @@ struct InstanceKey {
     cipher: XChaCha20Poly1305,
     fingerprint_key: [u8; 32],
     link_key: [u8; 32],
+    seal_key: [u8; 32],
 }
 
 impl std::fmt::Debug for SecretBox {
@@ -42,12 +43,16 @@ impl std::fmt::Debug for SecretBox {
 }
 
 impl SecretBox {
-    /// From one or more keys of 32 bytes in base64, separated by commas: the first encrypts, all decrypt, so that a key can be exchanged.
+    /// From one or more keys of 32 bytes in base64, separated by commas or lines: the first encrypts, all decrypt, so that a key can be exchanged.
     ///
     /// # Errors
     /// A key is not 32 bytes of base64.
     pub fn new(keys: &SecretString) -> Result<Self, StorageError> {
-        let keys = keys.expose_secret().split(',').map(|text| instance_key(text.trim())).collect::<Result<Vec<_>, _>>()?;
+        let texts = keys.expose_secret().split([',', '\n']).map(str::trim);
+        let keys = texts.filter(|text| !text.is_empty()).map(instance_key).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Err(StorageError::Secret("FANAL_SECRET_KEY is empty"));
+        }
         Ok(Self { keys: Arc::new(keys) })
     }
 
@@ -88,27 +93,67 @@ impl SecretBox {
     /// Tells whether two secrets are the same without showing either: a keyed hash, 128 bits in hexadecimal.
     #[must_use]
     pub fn fingerprint(&self, secret: &SecretString) -> String {
+        self.keys[0].fingerprint(secret)
+    }
+
+    /// The fingerprint of `secret` that stands among `known`, under whichever key it was made; else that under the first.
+    #[must_use]
+    pub fn known_fingerprint(&self, secret: &SecretString, known: impl Fn(&str) -> bool) -> String {
+        self.fingerprints(secret).find(|print| known(print)).unwrap_or_else(|| self.fingerprint(secret))
+    }
+
+    /// The fingerprints of `secret` under every key, that of the first key first.
+    pub(crate) fn fingerprints(&self, secret: &SecretString) -> impl Iterator<Item = String> {
+        self.keys.iter().map(|key| key.fingerprint(secret))
+    }
+
+    /// The ids of all keys in hexadecimal, as [`crate::sealed::usage`] names them; the first is the one that encrypts.
+    #[must_use]
+    pub fn key_ids(&self) -> Vec<String> {
+        self.keys.iter().map(|key| hex::encode(key.id)).collect()
+    }
+
+    /// The id of the key that encrypts.
+    pub(crate) fn key_id(&self) -> &[u8] {
+        &self.keys[0].id
+    }
+
+    /// A keyed hash of `text` that only the holder of the key can make: 4 bytes that name the key, 32 bytes of HMAC-SHA-256.
+    pub(crate) fn mark(&self, text: &[u8]) -> Vec<u8> {
         let key = &self.keys[0];
-        let digest = Sha256::new().chain_update(key.fingerprint_key).chain_update(secret.expose_secret().as_bytes()).finalize();
-        hex::encode(&digest[..16])
+        [key.id.as_slice(), mac(&key.seal_key, text).finalize().into_bytes().as_slice()].concat()
+    }
+
+    /// Whether [`SecretBox::mark`] made `mark` of `text`; `None` if it was made under a key that we do not have.
+    pub(crate) fn has_marked(&self, text: &[u8], mark: &[u8]) -> Option<bool> {
+        let (id, mark) = mark.split_at_checked(KEY_ID_BYTES)?;
+        let key = self.keys.iter().find(|key| key.id == id)?;
+        Some(mac(&key.seal_key, text).verify_slice(mark).is_ok())
     }
 
     /// What proves that we have said `text`: 256 bits, fit for a URL.
     #[must_use]
     pub fn sign(&self, text: &str) -> String {
-        URL_SAFE_NO_PAD.encode(mac(&self.keys[0], text).finalize().into_bytes())
+        URL_SAFE_NO_PAD.encode(mac(&self.keys[0].link_key, text.as_bytes()).finalize().into_bytes())
     }
 
     /// Whether `proof` is what [`SecretBox::sign`] gave for `text`, under any of the keys. Takes the same time for every wrong proof.
     #[must_use]
     pub fn has_signed(&self, text: &str, proof: &str) -> bool {
         let Ok(proof) = URL_SAFE_NO_PAD.decode(proof) else { return false };
-        self.keys.iter().any(|key| mac(key, text).verify_slice(&proof).is_ok())
+        self.keys.iter().any(|key| mac(&key.link_key, text.as_bytes()).verify_slice(&proof).is_ok())
     }
 }
 
-fn mac(key: &InstanceKey, text: &str) -> Hmac<Sha256> {
-    Hmac::<Sha256>::new_from_slice(&key.link_key).expect("any length will do").chain_update(text.as_bytes())
+impl InstanceKey {
+    fn fingerprint(&self, secret: &SecretString) -> String {
+        let digest = Sha256::new().chain_update(self.fingerprint_key).chain_update(secret.expose_secret().as_bytes()).finalize();
+        hex::encode(&digest[..16])
+    }
+}
+
+fn mac(key: &[u8; 32], text: &[u8]) -> Hmac<Sha256> {
+    Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length").chain_update(text)
 }
 
 /// The end of a secret, by which a person knows it again: four characters, or none of a short one.
@@ -143,6 +188,7 @@ fn instance_key(text: &str) -> Result<InstanceKey, StorageError> {
         cipher: XChaCha20Poly1305::new(&Key::from(bytes)),
         fingerprint_key: derive("fanal fingerprint"),
         link_key: derive("fanal link"),
+        seal_key: derive("fanal seal"),
     })
 }
 

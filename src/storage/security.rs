@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use domain::{SessionId, UserId};
+use domain::{SessionId, Timestamp, UserId};
 use serde_json::Value;
 
-use crate::{Connection, StorageError};
+use crate::{
+    Connection, SecretBox, StorageError,
+    audit::{self, By, Via},
+};
 
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,13 +55,41 @@ pub struct Event<'a> {
     pub after: Value,
 }
 
-/// Records an event, in the transaction that does what it tells of.
+impl Event<'_> {
+    fn by(&self) -> By {
+        let address = self.address.and_then(|address| address.parse().ok());
+        match &self.actor {
+            Actor::Session { user, email, session } => {
+                By { actor: audit::Actor::User(user.0), name: email.clone(), via: Via::Session(session.0), address }
+            }
+            Actor::Visitor(_) => By::nobody(address),
+            Actor::CommandLine => By { via: Via::Command, ..By::system() },
+        }
+    }
+
+    /// A visitor's word for who they are stands beside what was done, where a pseudonym takes its place.
+    fn after(&self) -> Value {
+        let Actor::Visitor(name) = &self.actor else { return self.after.clone() };
+        let mut after = self.after.clone();
+        match &mut after {
+            Value::Object(fields) => {
+                fields.entry("email").or_insert_with(|| name.clone().into());
+            }
+            Value::Null => after = serde_json::json!({ "email": name }),
+            _ => {}
+        }
+        after
+    }
+}
+
+/// Records an event in the audit log, in the transaction that does what it tells of.
 ///
 /// # Errors
 /// What the database said.
-#[expect(clippy::unused_async, reason = "it writes to the database where there is an audit log")]
-pub async fn record(_conn: &mut Connection, event: &Event<'_>) -> Result<(), StorageError> {
-    let Event { action, actor, address, subject, before, after } = event;
-    tracing::info!(target: "security", action, %actor, address, subject, %before, %after, "{action}: {subject} by {actor}");
+pub async fn record(conn: &mut Connection, secrets: &SecretBox, at: Timestamp, event: &Event<'_>) -> Result<(), StorageError> {
+    let by = event.by();
+    let resource = Some(event.subject.clone());
+    let entry = audit::Entry { by: &by, action: event.action, resource, before: event.before.clone(), after: event.after(), at };
+    audit::record(conn, secrets, &entry).await?;
     Ok(())
 }

@@ -8,8 +8,10 @@ use domain::{
     Publish, Recorded, RouteSpec, Severity, Signal, SignalState, Span, State, Status, Timestamp, plan_signal, plan_timers,
 };
 
+use serde_json::Value;
+
 use crate::{
-    Db, Inbox, SecretBox, Wake, changes,
+    Db, Inbox, SecretBox, Wake, audit, changes,
     deliveries::{self, DeliveryFilter, DeliveryState},
     fates::{self, Fate},
     history, ledger, owner, page,
@@ -39,7 +41,9 @@ impl Fixture {
     }
 
     async fn configure(&self, desired: &Desired) {
-        history::configure(&self.db, &self.secrets, desired, "ada", NOW).await.unwrap();
+        let by = audit::By::system();
+        let act = audit::Entry { by: &by, action: "configuration.apply", resource: None, before: Value::Null, after: Value::Null, at: NOW };
+        history::configure(&self.db, &self.secrets, desired, "ada", &act).await.unwrap();
     }
 
     /// Decides something as the evaluator does, and returns the state in memory afterwards.

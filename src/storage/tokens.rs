@@ -1,6 +1,9 @@
 //! API tokens: who may use the admin API, and for what. Only a hash of a token is kept.
 
+use std::net::IpAddr;
+
 use domain::{Span, Timestamp, TokenId, UnknownName};
+use ipnet::IpNet;
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -15,6 +18,10 @@ use crate::{
 pub const TOKEN_PREFIX: &str = "fanal_";
 /// The longest name, in characters.
 pub const MAX_TOKEN_NAME_CHARS: usize = 100;
+/// The most networks that a token may be bound to.
+pub const MAX_NETWORKS: usize = 50;
+/// The longest time that the secret before goes on counting.
+pub const MAX_GRACE: Span = Span(7 * 24 * 3_600_000);
 /// How old the noted last use may get before it is noted again.
 const USE_NOTED_EVERY: Span = Span::mins(1);
 /// 256 bits.
@@ -30,6 +37,7 @@ impl Scope {
     /// Every scope there is.
     pub const EVERY: &'static [Self] = &[
         Self::ALL,
+        Self("audit:read"),
         Self("components:read"),
         Self("components:write"),
         Self("deliveries:read"),
@@ -103,6 +111,34 @@ pub struct Token {
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it got its present secret, if that is not its first.
+    pub rotated_at: Option<Timestamp>,
+    /// Until when the secret before counts too.
+    pub previous_until: Option<Timestamp>,
+    /// From where it may be used; `None` for everywhere.
+    pub networks: Option<Vec<IpNet>>,
+}
+
+impl Token {
+    /// Whether it may be used from an address; one that is not known is nowhere.
+    #[must_use]
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        let Some(networks) = &self.networks else { return true };
+        address.is_some_and(|address| networks.iter().any(|network| network.contains(&address.to_canonical())))
+    }
+}
+
+/// A token to be made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NewToken<'a> {
+    /// What it is for.
+    pub name: &'a str,
+    /// What it may do.
+    pub scopes: &'a [Scope],
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// From where it may be used; `None` for everywhere.
+    pub networks: Option<&'a [IpNet]>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -115,6 +151,9 @@ struct Row {
     expires_at: Option<i64>,
     last_used_at: Option<i64>,
     revoked_at: Option<i64>,
+    rotated_at: Option<i64>,
+    previous_until: Option<i64>,
+    networks: Option<String>,
 }
 
 impl TryFrom<Row> for Token {
@@ -132,17 +171,20 @@ impl TryFrom<Row> for Token {
             expires_at: row.expires_at.map(Timestamp),
             last_used_at: row.last_used_at.map(Timestamp),
             revoked_at: row.revoked_at.map(Timestamp),
+            rotated_at: row.rotated_at.map(Timestamp),
+            previous_until: row.previous_until.map(Timestamp),
+            networks: row.networks.map(|text| networks(&text)).transpose()?,
         })
     }
 }
 
 macro_rules! columns {
     () => {
-        "select token_id, name, hint, scopes, created_at, expires_at, last_used_at, revoked_at from token "
+        "select token_id, name, hint, scopes, created_at, expires_at, last_used_at, revoked_at, rotated_at, previous_until, networks from token "
     };
 }
 
-/// Makes a token. Its secret is given out here and never again.
+/// Makes a token that may be used from everywhere. Its secret is given out here and never again.
 ///
 /// # Errors
 /// What the database said.
@@ -153,33 +195,83 @@ pub async fn create(
     expires_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(Token, SecretString), StorageError> {
-    let mut bytes = [0; TOKEN_BYTES];
-    rand::rng().fill_bytes(&mut bytes);
-    let secret = SecretString::from(format!("{TOKEN_PREFIX}{}", base64_url(&bytes)));
-    let hint = crate::hint(&secret);
-    let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    insert(conn, NewToken { name, scopes, expires_at, networks: None }, now).await
+}
+
+/// Makes a token. Its secret is given out here and never again.
+///
+/// # Errors
+/// What the database said.
+pub async fn insert(conn: &mut Connection, new: NewToken<'_>, now: Timestamp) -> Result<(Token, SecretString), StorageError> {
+    let (secret, hint) = new_secret();
+    let names: Vec<&str> = new.scopes.iter().map(|scope| scope.as_str()).collect();
     let id: i64 = sql!(conn, c => sqlx::query_scalar(
-        "insert into token (name, hash, hint, scopes, created_at, expires_at) values ($1, $2, $3, $4, $5, $6) returning token_id",
+        "insert into token (name, hash, hint, scopes, created_at, expires_at, networks) values ($1, $2, $3, $4, $5, $6, $7)
+         returning token_id",
     )
-    .bind(name)
+    .bind(new.name)
     .bind(hash(&secret))
     .bind(hint.as_str())
     .bind(to_json(&names))
     .bind(now.0)
-    .bind(expires_at.map(|at| at.0))
+    .bind(new.expires_at.map(|at| at.0))
+    .bind(new.networks.map(|networks| to_json(&networks.iter().map(ToString::to_string).collect::<Vec<_>>())))
     .fetch_one(&mut *c)
     .await)?;
     let token = Token {
         id: TokenId(id),
-        name: name.to_owned(),
+        name: new.name.to_owned(),
         hint,
-        scopes: scopes.to_vec(),
+        scopes: new.scopes.to_vec(),
         created_at: now,
-        expires_at,
+        expires_at: new.expires_at,
         last_used_at: None,
         revoked_at: None,
+        rotated_at: None,
+        previous_until: None,
+        networks: new.networks.map(<[IpNet]>::to_vec),
     };
     Ok((token, secret))
+}
+
+/// Gives a token another secret, which is given out here and never again. The one before counts until `previous_until`; one before
+/// that, no more. `None` if there is no valid token of this id.
+///
+/// # Errors
+/// What the database said.
+pub async fn rotate(
+    conn: &mut Connection,
+    id: TokenId,
+    previous_until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<SecretString>, StorageError> {
+    let (secret, hint) = new_secret();
+    let n = execute!(
+        conn,
+        sqlx::query(
+            "update token set previous_hash = hash, previous_until = $4, hash = $2, hint = $3, rotated_at = $5
+             where token_id = $1 and revoked_at is null and (expires_at is null or expires_at > $5)"
+        )
+        .bind(id.0)
+        .bind(hash(&secret))
+        .bind(hint)
+        .bind(previous_until.0)
+        .bind(now.0)
+    )?;
+    Ok((n > 0).then_some(secret))
+}
+
+fn new_secret() -> (SecretString, String) {
+    let mut bytes = [0; TOKEN_BYTES];
+    rand::rng().fill_bytes(&mut bytes);
+    let secret = SecretString::from(format!("{TOKEN_PREFIX}{}", base64_url(&bytes)));
+    let hint = crate::hint(&secret);
+    (secret, hint)
+}
+
+fn networks(text: &str) -> Result<Vec<IpNet>, StorageError> {
+    let texts: Vec<String> = json(text, "token", "networks")?;
+    texts.iter().map(|text| text.parse().map_err(|error| StorageError::corrupt("token", "networks", error))).collect()
 }
 
 fn base64_url(bytes: &[u8]) -> String {
@@ -201,7 +293,8 @@ pub async fn authenticate(db: &Db, secret: &SecretString, now: Timestamp) -> Res
     let mut conn = db.read().await?;
     let row: Option<Row> = sql!(conn, c => sqlx::query_as(concat!(
         columns!(),
-        "where hash = $1 and revoked_at is null and (expires_at is null or expires_at > $2)",
+        "where (hash = $1 or (previous_hash = $1 and previous_until > $2))
+         and revoked_at is null and (expires_at is null or expires_at > $2)",
     ))
     .bind(hash(secret))
     .bind(now.0)

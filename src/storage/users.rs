@@ -3,7 +3,7 @@
 use domain::{Role, Timestamp, UserId};
 
 use crate::{
-    Connection, StorageError,
+    Connection, StorageError, audit,
     db::{execute, sql},
     rows::named,
 };
@@ -269,7 +269,7 @@ pub async fn set_disabled(conn: &mut Connection, id: UserId, since: Option<Times
     Ok(changed)
 }
 
-/// Removes somebody with everything that is only theirs.
+/// Removes somebody with everything that is only theirs; in the audit log a pseudonym stays of them.
 ///
 /// # Errors
 /// What the database said.
@@ -277,6 +277,7 @@ pub async fn delete(conn: &mut Connection, id: UserId) -> Result<Changed, Storag
     let changed = guard_last_owner(conn, id, true).await?;
     if changed == Changed::Yes {
         execute!(conn, sqlx::query("delete from account where account_id = $1").bind(id.0))?;
+        audit::erase(conn, audit::Actor::User(id.0)).await?;
     }
     Ok(changed)
 }

@@ -158,6 +158,66 @@ impl App {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// Runs one statement in the instance's database, as somebody would who got hold of it, and returns its rows with `|` between columns.
+    pub(crate) async fn sql(&self, statement: &str) -> Result<String> {
+        if let Some(url) = self.setting("FANAL_DATABASE_URL") {
+            return Postgres::shared().await?.query(url.rsplit('/').next().context("a database")?, statement).await;
+        }
+        // Python has SQLite in it; Debian's own program would be one more thing to install.
+        let program = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=20)\nfor row in c.execute(sys.argv[2]): print('|'.join(map(str, row)))\nc.commit()";
+        let file = self.data_dir().join("fanal.db");
+        let output = Command::new("python3").args(["-c", program]).arg(file).arg(statement).output()?;
+        ensure!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+    }
+
+    /// Changes a setting for what is started from now on, by this process of the instance alone.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        let mut environment = (*self.environment).clone();
+        environment.retain(|(known, _)| known != name);
+        environment.push((name.to_owned(), value.to_owned()));
+        self.environment = Arc::new(environment);
+    }
+
+    /// A setting.
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Runs a command of the binary beside everything else.
+    pub(crate) async fn command_beside(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_fanal"));
+        let output = command.args(arguments).envs(self.environment.iter().cloned()).output().await?;
+        ensure!(output.status.success(), "fanal {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Everything that the instance has written: its files with the log of its processes, and what its database and its queue hold.
+    pub(crate) async fn everything_written(&self) -> Result<Vec<u8>> {
+        let mut written = Vec::new();
+        for folder in [self.folder.path().to_path_buf(), self.data_dir()] {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry?.path();
+                // What the tests write themselves.
+                if path.is_file() && path.extension().is_none_or(|extension| extension != "yaml") {
+                    written.extend(std::fs::read(path)?);
+                }
+            }
+        }
+        if let Some(url) = self.setting("FANAL_DATABASE_URL") {
+            written.extend(Postgres::shared().await?.dump(url).await?);
+        }
+        if let Some(url) = self.setting("FANAL_QUEUE_URL").filter(|url| url.starts_with("redis")) {
+            written.extend(Redis::shared().await?.dump(url).await?);
+        }
+        Ok(written)
+    }
+
+    /// Where the instance keeps its files.
+    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
     pub(crate) fn apply(&self, configuration: &str) -> Result<String> {
         let file = self.folder.path().join("fanal.yaml");
         std::fs::write(&file, configuration)?;

@@ -1,6 +1,7 @@
 //! End-to-end tests: the parts of the binary on real servers.
 
 mod app;
+mod audit;
 mod checks;
 mod console;
 mod durability;
@@ -16,10 +17,13 @@ mod policy;
 mod polls;
 mod processes;
 mod road;
+mod secrets;
 mod senders;
 mod servers;
 mod signers;
 mod sources;
 mod storm;
 mod subscribers;
+mod tokens;
 mod told;
+mod vulnerabilities;

@@ -1,10 +1,11 @@
-//! The repository's own commands: `cargo xtask test`, `cargo xtask check` and `cargo xtask bench`.
+//! The repository's own commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask pentest` and `cargo xtask bench`.
 
 mod bench;
 mod browser;
 mod debian;
 mod dependencies;
 mod fuzz;
+mod pentest;
 mod signers;
 mod steps;
 
@@ -22,6 +23,7 @@ Usage: cargo xtask <command>
 
   test     everything that must pass before a change lands; installs what it needs from Debian's packages (as root)
   check    the fast part: format, and clippy and tests of the crates that do no I/O
+  pentest  tools that attack a running instance: schemathesis over the admin API, sqlmap over the lists; or only some: fuzz, injection
   bench    Fanal's figures beside those of other programs, in about sixteen minutes; or only some: page, stall, intake, shown, told, idle, polls
   fuzz     looks for input that makes a reader panic or work too long: each target for ten minutes, or `fuzz TARGET SECONDS`";
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test(),
         ["check"] => check(),
+        ["pentest", parts @ ..] => debian::install_missing().and_then(|()| pentest::attack(parts)),
         ["bench", figures @ ..] => bench::run_figures(figures),
         ["fuzz", arguments @ ..] => fuzz::run_targets(arguments),
         [] | ["help" | "-h" | "--help"] => {
@@ -69,6 +72,7 @@ fn test() -> Result<()> {
     steps.step("docs", || run(cargo().args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings")))?;
     steps.step("signers", signers::install)?;
     steps.step("tests", || run(cargo().args(["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", TEST_THREADS)))?;
+    steps.step("penetration tests", || pentest::attack(&[]))?;
     steps.step("browser tests", browser::test)?;
     steps.summary();
     Ok(())

@@ -12,7 +12,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use super::{Apis, problem::Problem, schema::Schemas};
+use super::{Apis, problem::Problem, schema::Schemas, trail};
 
 /// Every schema of the API, by name.
 static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
@@ -46,15 +46,20 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
             return Err(ContentTypeError::NotSupported { content_type: content_type.to_owned() }.into());
         }
         let bytes = <Vec<u8> as FromRequest>::from_request(request, body).await?;
-        Ok(Self(read(&bytes)?))
+        let (read, value) = read(&bytes)?;
+        if let Some(trail) = trail::of(request) {
+            trail.wanted(&value);
+        }
+        Ok(Self(read))
     }
 }
 
-fn read<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, Problem> {
+fn read<T: ParseFromJSON>(bytes: &[u8]) -> Result<(T, Value), Problem> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| Problem::malformed("", format!("the body is not JSON: {error}")))?;
     let errors = SCHEMAS.check(&T::schema_ref(), &value);
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    T::parse_from_json(Some(value)).map_err(|error| Problem::field("", error.into_message()))
+    let read = T::parse_from_json(Some(value.clone())).map_err(|error| Problem::field("", error.into_message()))?;
+    Ok((read, value))
 }

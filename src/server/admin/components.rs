@@ -17,6 +17,7 @@ use storage::{
 use super::{
     Admin,
     body::Body,
+    bulk::{self, ComponentChange},
     changes::{ChangeView, Names},
     check_count,
     fields::{Fields, by_key},
@@ -32,7 +33,7 @@ pub(super) struct ComponentsApi(pub(super) Admin);
 /// A thing that the page shows.
 #[derive(Object)]
 #[oai(rename = "Component")]
-struct ComponentView {
+pub(super) struct ComponentView {
     id: i64,
     /// Its name in references and configuration files.
     key: String,
@@ -158,8 +159,19 @@ impl ComponentsApi {
         let edit = ComponentEdit { name, description, group, position, hidden: new.hidden.unwrap_or_default() };
         let id = components::insert(tx, &key, &edit, self.0.now()).await?;
         around.store(tx, id, combine, depends_on).await?;
+        caller.trail.made(id);
         self.0.finish(entry, caller).await?;
         Ok(Created { location: self.0.location("components", id), view: self.find(id).await? })
+    }
+
+    /// Changes up to 200 components in one transaction, such as their order or their groups, and shows them. All are changed or none is.
+    #[oai(path = "/components", method = "patch")]
+    async fn update_many(
+        &self,
+        Data(caller): Data<&Caller>,
+        body: Body<Vec<ComponentChange>>,
+    ) -> Result<Json<List<ComponentView>>, Problem> {
+        Ok(Json(bulk::update(&self.0, caller, body.0).await?))
     }
 
     /// Shows a component.
@@ -272,17 +284,16 @@ impl ComponentsApi {
         let mut entry = self.0.begin().await?;
         let component = load(&mut entry.tx, id).await?;
         if_match.check(&view(component, &Around::load(&mut entry.tx).await?))?;
-        history::act_in(entry, caller.name(), Act::Override { component: id, overridden }, self.0.now()).await?;
-        self.0.wake_all().await;
+        self.0.act(entry, caller, Act::Override { component: id, overridden }).await?;
         Ok(())
     }
 }
 
-async fn load(conn: &mut Connection, id: ComponentId) -> Result<Component, Problem> {
+pub(super) async fn load(conn: &mut Connection, id: ComponentId) -> Result<Component, Problem> {
     components::find(conn, id).await?.ok_or_else(|| Problem::not_found("component"))
 }
 
-fn view(component: Component, around: &Around) -> ComponentView {
+pub(super) fn view(component: Component, around: &Around) -> ComponentView {
     let (id, caused_by) = (component.id, around.caused_by(&component));
     let overridden = component.overridden.map(|word| OverrideView { status: Name(word.status), until: word.until.map(Time), by: word.by });
     ComponentView {

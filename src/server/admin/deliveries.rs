@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{DeliveryId, IntegrationId};
+use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
@@ -19,6 +20,7 @@ use super::{
     Admin,
     body::Body,
     fields::{Fields, by_key},
+    gate::Caller,
     problem::Problem,
     reply::{Accepted, List, Paging, Shown, View},
     types::{Name, Time},
@@ -124,7 +126,7 @@ impl DeliveriesApi {
             None => None,
             Some(key) => {
                 let id = by_key(&keys).get(&key).copied();
-                Some(id.ok_or_else(|| Problem::malformed("integration", "is not the key of an integration"))?)
+                Some(id.ok_or_else(|| Problem::field("integration", "is not the key of an integration"))?)
             }
         };
         let filter = DeliveryFilter { integration, state: state.0.map(|state| state.0), ..DeliveryFilter::default() };
@@ -140,7 +142,7 @@ impl DeliveriesApi {
 
     /// Lets a delivery be looked at again, as if it had just arrived.
     #[oai(path = "/deliveries/:id/replay", method = "post")]
-    async fn replay(&self, id: Path<i64>) -> Result<Accepted<DeliveryView>, Problem> {
+    async fn replay(&self, Data(caller): Data<&Caller>, id: Path<i64>) -> Result<Accepted<DeliveryView>, Problem> {
         let id = DeliveryId(id.0);
         let mut tx = self.0.db.begin().await?;
         if !fates::replay(&mut tx, id).await? {
@@ -148,14 +150,14 @@ impl DeliveriesApi {
             self.find(id).await?;
             return Err(Problem::conflict("this delivery still waits to be looked at"));
         }
-        tx.commit().await?;
+        self.0.commit(tx, caller).await?;
         self.0.wake.wake(Topic::Deliveries).await;
         Ok(Accepted(self.find(id).await?))
     }
 
     /// Lets all deliveries of a kind be looked at again, oldest first.
     #[oai(path = "/deliveries/replay", method = "post")]
-    async fn replay_many(&self, body: Body<ReplayMany>) -> Result<Accepted<Replayed>, Problem> {
+    async fn replay_many(&self, Data(caller): Data<&Caller>, body: Body<ReplayMany>) -> Result<Accepted<Replayed>, Problem> {
         let (after, dry_run) = (DeliveryId(body.0.after.unwrap_or(i64::MIN)), body.0.dry_run == Some(true));
         // Looked for on a connection that only reads, so that the evaluator need not wait for it.
         let mut conn = self.0.db.read().await?;
@@ -166,8 +168,11 @@ impl DeliveriesApi {
         if let Some(last) = last.filter(|_| !dry_run) {
             let mut tx = self.0.db.begin().await?;
             replayed = fates::replay_many(&mut tx, filter, after, last).await?;
-            tx.commit().await?;
+            caller.trail.touched(replayed);
+            self.0.commit(tx, caller).await?;
             self.0.wake.wake(Topic::Deliveries).await;
+        } else {
+            caller.trail.changes_nothing();
         }
         Ok(Accepted(Replayed { replayed, more: n >= MAX_REPLAYED, last: last.map(|id| id.0), dry_run }))
     }

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use poem::{Response, Route, endpoint::make_sync, get, http::header};
-use poem_openapi::types::Type;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{BASE_PATH, gate::QueryNames, once::IDEMPOTENCY_KEY, problem::ProblemBody, rules::RULES};
+use super::{BASE_PATH, conventions, gate::QueryNames, rules::RULES};
 
 /// The methods an operation can have.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -21,11 +20,12 @@ impl Document {
         document["info"]["description"] = json!(include_str!("description.md"));
         document["servers"] = json!([{ "url": base }]);
         document["components"]["securitySchemes"] = json!({ "token": { "type": "http", "scheme": "bearer", "bearerFormat": "fanal_…" } });
-        add_problem(&mut document["components"]["schemas"]);
+        document["components"]["responses"] = conventions::responses();
+        conventions::add_problem(&mut document["components"]["schemas"]);
         close_requests(&mut document);
         for rule in RULES {
             if let Some(operation) = document.pointer_mut(&pointer(rule.path, rule.method)) {
-                complete(operation, rule.path, rule.method, rule.scope);
+                conventions::complete(operation, rule);
             }
         }
         Self(document)
@@ -86,34 +86,6 @@ impl Document {
 
 fn pointer(path: &str, method: &str) -> String {
     format!("/paths/{}/{}", path.replace('~', "~0").replace('/', "~1"), method.to_ascii_lowercase())
-}
-
-fn add_problem(schemas: &mut Value) {
-    let mut registry = poem_openapi::registry::Registry::new();
-    ProblemBody::register(&mut registry);
-    for (name, schema) in &registry.schemas {
-        schemas[name] = serde_json::to_value(schema).unwrap_or_default();
-    }
-}
-
-/// What is the same for all operations: token, scope, errors, and the headers that belong to the method.
-fn complete(operation: &mut Value, path: &str, method: &str, scope: Option<&str>) {
-    let resource = path.split('/').nth(1).unwrap_or_default();
-    operation["operationId"] = json!(format!("{}{}", method.to_ascii_lowercase(), path.replace('/', "_").replace(['{', '}'], "")));
-    operation["tags"] = json!([resource]);
-    operation["security"] = json!([{ "token": [] }]);
-    operation["x-scope"] = json!(scope);
-    let problem = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
-    operation["responses"]["default"] = json!({ "description": "An error, as RFC 9457 has it.", "content": problem });
-    let header = |name: &str, text: &str| json!({ "name": name, "in": "header", "required": false, "description": text, "schema": { "type": "string" } });
-    let more = match method {
-        "POST" => header(IDEMPOTENCY_KEY, "The same request under the same key is done once within 24 hours, and answered alike."),
-        "GET" => return,
-        _ => header("If-Match", "The ETag of the state that the client has seen; another one is answered 412."),
-    };
-    if let Some(parameters) = operation.as_object_mut().map(|operation| operation.entry("parameters").or_insert_with(|| json!([]))) {
-        parameters.as_array_mut().into_iter().for_each(|parameters| parameters.push(more.clone()));
-    }
 }
 
 /// Requests may hold nothing but what is documented; the framework has no way to say so.

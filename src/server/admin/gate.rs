@@ -8,16 +8,22 @@ use std::{
 };
 
 use domain::TokenId;
+use jobs::shared_limits::Taken;
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
     endpoint::BoxEndpoint,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use secrecy::SecretString;
-use storage::tokens::{self, Token};
+use storage::{
+    audit::{Actor, By, Via},
+    tokens::{self, TOKEN_PREFIX, Token},
+};
+use tracing::error;
 
 use crate::{
-    limits::{Allowance, FAILURES_PER_ADDRESS, Limiter, PER_ADDRESS, PER_TOKEN},
+    attempts::Attempts,
+    limits::{self, Allowance, FAILURES_PER_ADDRESS, Limiter, Rate},
     proxies,
 };
 
@@ -27,6 +33,7 @@ use super::{
     reply,
     rules::{self, Match, Rule},
     schema::quoted,
+    trail::{self, Trail},
 };
 
 /// The longest body.
@@ -34,19 +41,28 @@ pub(super) const MAX_BODY_BYTES: usize = 1 << 20;
 /// The longest token looked up.
 const MAX_TOKEN_CHARS: usize = 200;
 
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const RATE_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RATE_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+/// As draft-ietf-httpapi-ratelimit-headers has them.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Who asks. Every operation gets it as `Data<&Caller>`.
 #[derive(Clone, Debug)]
-pub(super) struct Caller(pub(super) Token);
+pub(super) struct Caller {
+    pub(super) token: Token,
+    /// What the request leaves in the audit log.
+    pub(super) trail: Trail,
+}
 
 impl Caller {
     /// The name that stands in the history.
     pub(super) fn name(&self) -> &str {
-        &self.0.name
+        &self.trail.by().name
     }
+}
+
+/// A token, for the audit log.
+fn by(token: &Token, address: Option<IpAddr>) -> By {
+    By { actor: Actor::Token(token.id), name: token.name.clone(), via: Via::Token(token.id), address }
 }
 
 /// The names of the query parameters of every operation, by method and path.
@@ -56,36 +72,43 @@ pub(super) struct Gate {
     admin: Admin,
     operations: Arc<BoxEndpoint<'static>>,
     query_names: QueryNames,
+    token_rate: Rate,
     per_token: Limiter<TokenId>,
     per_address: Limiter<Option<IpAddr>>,
     failures: Limiter<Option<IpAddr>>,
+    attempts: Attempts,
 }
 
 impl Gate {
     pub(super) fn new(admin: Admin, operations: BoxEndpoint<'static>, query_names: QueryNames) -> Self {
+        let token_rate = limits::per_token(admin.token_requests_per_second);
         Self {
+            attempts: Attempts::new(admin.db.clone(), admin.secrets.clone(), admin.clock),
             admin,
             operations: Arc::new(operations),
             query_names,
-            per_token: Limiter::new(PER_TOKEN),
-            per_address: Limiter::new(PER_ADDRESS),
+            token_rate,
+            per_token: Limiter::new(token_rate),
+            per_address: Limiter::new(limits::per_address(token_rate)),
             failures: Limiter::new(FAILURES_PER_ADDRESS),
         }
     }
 
     async fn answer(&self, mut request: Request) -> Result<(Response, Allowance), Problem> {
         let (address, now) = (proxies::client(&request), Instant::now());
-        self.per_address.take(&address, now).map_err(too_many)?;
+        self.per_address.take(&address, now).map_err(|wait| too_many(wait, "address", limits::per_address(self.token_rate)))?;
+        refuse_token_in_query(&request)?;
         let rule = rule(&request)?;
         let token = self.authenticate(&request, address, now).await?;
-        let allowance = self.per_token.take(&token.id, now).map_err(too_many)?;
-        check_scope(rule, &token)?;
+        let allowance = self.allow(token.id, now).await.map_err(|wait| too_many(wait, "token", self.token_rate))?;
+        check_scope(rule, &token).inspect_err(|_| self.attempts.failed("authorization.failed", address))?;
         self.check_query(rule, &request)?;
         let body = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await.map_err(|error| body_problem(&error))?;
         let key = once::key(&request, token.id, &body)?;
         request.set_body(body);
         let known = request.headers().clone();
-        request.set_data(Caller(token));
+        let trail = Trail::new(by(&token, address), rule, request.uri().path());
+        request.set_data(Caller { token, trail: trail.clone() });
         let response = match key {
             Some(key) => {
                 let (admin, operations) = (self.admin.clone(), self.operations.clone());
@@ -95,22 +118,39 @@ impl Gate {
             }
             None => run(&self.operations, request).await,
         };
+        check_recorded(rule, &trail, &response);
         Ok((not_modified(response, &known), allowance))
     }
 
     async fn authenticate(&self, request: &Request, address: Option<IpAddr>, now: Instant) -> Result<Token, Problem> {
         if let Some(wait) = self.failures.must_wait(&address, now) {
-            return Err(too_many(wait));
+            return Err(too_many(wait, "failures", FAILURES_PER_ADDRESS));
         }
         let Some(secret) = bearer(request) else {
             return Err(unauthorized("a token is needed: `Authorization: Bearer fanal_…`", "Bearer realm=\"fanal\""));
         };
         let found = tokens::authenticate(&self.admin.db, &secret, self.admin.now()).await?;
+        if found.as_ref().is_some_and(|token| !token.may_come_from(address)) {
+            self.attempts.failed("authorization.failed", address);
+            return Err(Problem::new(StatusCode::FORBIDDEN, "this token may not be used from this address"));
+        }
         found.ok_or_else(|| {
             // The next request of this address is told to wait, if this was one too many.
             let _ = self.failures.take(&address, now);
+            self.attempts.failed("authentication.failed", address);
             unauthorized("this token is not valid, or no longer", "Bearer realm=\"fanal\", error=\"invalid_token\"")
         })
+    }
+
+    /// Counts a request of a token: in all processes together if there is a Redis that answers, else in this one.
+    async fn allow(&self, token: TokenId, now: Instant) -> Result<Allowance, Duration> {
+        let here = self.per_token.take(&token, now);
+        let Some(shared) = &self.admin.shared_limits else { return here };
+        match shared.take(&format!("token:{token}"), self.token_rate.burst, self.token_rate.per_sec).await {
+            Some(Taken::Room(level)) => Ok(self.token_rate.allowance(level)),
+            Some(Taken::Empty(level)) => Err(self.token_rate.wait(1.0 - level)),
+            None => here,
+        }
     }
 
     fn check_query(&self, rule: &Rule, request: &Request) -> Result<(), Problem> {
@@ -137,7 +177,7 @@ impl Endpoint for Gate {
     async fn call(&self, request: Request) -> Result<Response> {
         let mut response = match self.answer(request).await {
             Ok((mut response, allowance)) => {
-                note_allowance(&mut response, allowance);
+                note_allowance(&mut response, allowance, self.token_rate);
                 response
             }
             Err(problem) => problem.into_response(),
@@ -146,6 +186,18 @@ impl Endpoint for Gate {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Ok(response)
+    }
+}
+
+/// A new operation that commits around [`Admin`] is found by the first test that uses it.
+fn check_recorded(rule: &Rule, trail: &Trail, response: &Response) {
+    let forgotten = response.status().is_success()
+        && trail::is_recorded(rule)
+        && !trail.is_recorded()
+        && !response.headers().contains_key(&once::REPLAYED);
+    debug_assert!(!forgotten, "{} {} left nothing in the audit log", rule.method, rule.path);
+    if forgotten {
+        error!(method = rule.method, path = rule.path, "An operation left nothing in the audit log");
     }
 }
 
@@ -162,6 +214,18 @@ fn rule(request: &Request) -> Result<&'static Rule, Problem> {
             Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path has only {methods}")).with_header(header::ALLOW, methods))
         }
     }
+}
+
+/// What stands in an address is in logs and histories by now, so nobody may get used to it.
+fn refuse_token_in_query(request: &Request) -> Result<(), Problem> {
+    let pairs = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    if pairs.into_iter().any(|(_, value)| value.starts_with(TOKEN_PREFIX)) {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "a token is taken from `Authorization: Bearer` only; this one stands in logs by now: revoke it",
+        ));
+    }
+    Ok(())
 }
 
 fn bearer(request: &Request) -> Option<SecretString> {
@@ -181,19 +245,22 @@ fn unauthorized(detail: &str, challenge: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, detail).with_header(header::WWW_AUTHENTICATE, challenge)
 }
 
-fn too_many(wait: Duration) -> Problem {
+fn too_many(wait: Duration, name: &str, rate: Rate) -> Problem {
     let seconds = wait.as_secs_f64().ceil().max(1.0);
     Problem::new(StatusCode::TOO_MANY_REQUESTS, format!("too many requests; come again in {seconds} s"))
         .with_header(header::RETRY_AFTER, seconds.to_string())
-        .with_header(RATE_REMAINING, "0")
-        .with_header(RATE_RESET, seconds.to_string())
+        .with_header(RATE_LIMIT, format!("\"{name}\";r=0;t={seconds}"))
+        .with_header(RATE_LIMIT_POLICY, rate.policy(name))
 }
 
-fn note_allowance(response: &mut Response, allowance: Allowance) {
+fn note_allowance(response: &mut Response, allowance: Allowance, rate: Rate) {
     let headers = response.headers_mut();
-    headers.insert(RATE_LIMIT, allowance.limit.into());
-    headers.insert(RATE_REMAINING, allowance.remaining.into());
-    headers.insert(RATE_RESET, allowance.reset.as_secs().saturating_add(1).into());
+    let left = format!("\"token\";r={};t={}", allowance.remaining, allowance.reset.as_secs_f64().ceil());
+    for (name, value) in [(RATE_LIMIT, left), (RATE_LIMIT_POLICY, rate.policy("token"))] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 fn body_problem(error: &poem::error::ReadBodyError) -> Problem {

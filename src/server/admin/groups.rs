@@ -91,6 +91,7 @@ impl GroupsApi {
         let behind = all.iter().map(|group| group.position).max().map_or(0, |last| last.saturating_add(1));
         let group = Group { id: GroupId(0), key, name, parent, position: new.position.unwrap_or(behind) };
         let id = groups::insert(&mut entry.tx, &group).await?;
+        caller.trail.made(id);
         self.0.finish(entry, caller).await?;
         Ok(Created { location: self.0.location("groups", id), view: self.find(id).await? })
     }

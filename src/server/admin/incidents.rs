@@ -91,8 +91,7 @@ impl IncidentsApi {
             published: new.published,
         };
         fields.done()?;
-        let recorded = history::act_in(entry, caller.name(), Act::OpenIncident(edit), self.0.now()).await?;
-        self.0.wake_all().await;
+        let recorded = self.0.act(entry, caller, Act::OpenIncident(edit)).await?;
         let (id, _) = written(&recorded).ok_or_else(Problem::internal)?;
         Ok(Created { location: self.0.location("incidents", id), view: self.find(id).await? })
     }
@@ -130,8 +129,7 @@ impl IncidentsApi {
         let id = IncidentId(id.0);
         let mut entry = self.0.begin().await?;
         if_match.check(&load(&mut entry.tx, id).await?)?;
-        history::act_in(entry, caller.name(), Act::DeleteIncident { incident: id }, self.0.now()).await?;
-        self.0.wake_all().await;
+        self.0.act(entry, caller, Act::DeleteIncident { incident: id }).await?;
         Ok(Gone)
     }
 
@@ -227,9 +225,7 @@ impl IncidentsApi {
             published: wanted.published,
         };
         fields.done()?;
-        let recorded = history::act_in(entry, caller.name(), Act::UpdateIncident { incident: id, edit }, self.0.now()).await?;
-        self.0.wake_all().await;
-        Ok(recorded)
+        Ok(self.0.act(entry, caller, Act::UpdateIncident { incident: id, edit }).await?)
     }
 }
 

@@ -72,6 +72,8 @@ pub(super) struct SecretView {
     created_at: Time,
 }
 
+impl View for SecretView {}
+
 /// The newest delivery to an integration.
 #[derive(Object)]
 pub(super) struct LastDelivery {

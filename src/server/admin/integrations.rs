@@ -118,6 +118,7 @@ impl IntegrationsApi {
         check_count(stored::keys(&mut entry.tx).await?.len(), MAX_INTEGRATIONS, "integrations")?;
         let edit = IntegrationEdit { name, settings, enabled: new.enabled.unwrap_or(true), silent_after };
         let id = stored::insert(&mut entry.tx, &key, &new.provider, &edit, self.0.now()).await?;
+        caller.trail.made(id);
         for secret in &secrets {
             stored::add_secret(&mut entry.tx, &self.0.secrets, id, secret, self.0.now()).await?;
         }
@@ -180,8 +181,16 @@ impl IntegrationsApi {
 
     /// Removes a secret; what is signed with it is refused from then on.
     #[oai(path = "/integrations/:id/secrets/:secret_id", method = "delete")]
-    async fn remove_secret(&self, Data(caller): Data<&Caller>, id: Path<i64>, secret_id: Path<i64>) -> Result<Gone, Problem> {
+    async fn remove_secret(
+        &self,
+        Data(caller): Data<&Caller>,
+        id: Path<i64>,
+        secret_id: Path<i64>,
+        if_match: IfMatch,
+    ) -> Result<Gone, Problem> {
         let mut entry = self.0.begin().await?;
+        let known = find(&mut entry.tx, IntegrationId(id.0)).await?.secrets.into_iter().find(|known| known.id == secret_id.0);
+        if_match.check(&secret_view(known.ok_or_else(|| Problem::not_found("secret of this integration"))?))?;
         if !stored::remove_secret(&mut entry.tx, IntegrationId(id.0), secret_id.0).await? {
             return Err(Problem::not_found("secret of this integration"));
         }

@@ -12,7 +12,7 @@ use poem_openapi::{
     payload::Json,
 };
 use storage::{
-    Connection, Entry, StorageError, components, history,
+    Connection, Entry, StorageError, components,
     rows::{self, Maintenances},
 };
 
@@ -149,12 +149,11 @@ impl MaintenancesApi {
     }
 
     async fn act(&self, entry: Entry, caller: &Caller, act: Act) -> Result<Vec<Recorded>, Problem> {
-        let recorded = history::act_in(entry, caller.name(), act, self.0.now()).await.map_err(|error| match error {
+        let recorded = self.0.act(entry, caller, act).await.map_err(|error| match error {
             // It is there, as was seen before, so it is over.
             StorageError::Act(ActError::NotFound(_)) => Problem::conflict("this maintenance is over and cannot be changed any more"),
             error => error.into(),
         })?;
-        self.0.wake_all().await;
         Ok(recorded)
     }
 }

@@ -17,6 +17,6 @@ impl MeApi {
     /// Shows the token in use, and what it may do.
     #[oai(path = "/me", method = "get")]
     async fn me(&self, Data(caller): Data<&Caller>) -> Result<Shown<TokenView>, Problem> {
-        Ok(Shown(tokens::view(caller.0.clone())))
+        Ok(Shown(tokens::view(caller.token.clone())))
     }
 }

@@ -102,6 +102,7 @@ impl MetricsApi {
         let behind = all.iter().map(|metric| metric.position).max().map_or(0, |last| last.saturating_add(1));
         let mut metric = Metric { id: MetricId(0), key, name, unit, position: new.position.unwrap_or(behind) };
         metric.id = metrics::insert(&mut entry.tx, &metric).await?;
+        caller.trail.made(metric.id);
         self.0.finish(entry, caller).await?;
         Ok(Created { location: self.0.location("metrics", metric.id), view: view(metric) })
     }

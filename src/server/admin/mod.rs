@@ -3,9 +3,12 @@
 //! A request passes the `gate` (rate, token, scope, parameters, size), its body is held to the `schema` that the document shows,
 //! and its operation checks what the fields mean. Every error is a `problem`.
 
+mod audit;
 mod body;
+mod bulk;
 mod changes;
 mod components;
+mod conventions;
 mod cursor;
 mod deliveries;
 mod document;
@@ -35,12 +38,14 @@ mod subscribers;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trail;
 mod types;
 
-use domain::Timestamp;
+use domain::{Act, Change, Recorded, Timestamp};
+use jobs::shared_limits::SharedLimits;
 use poem::{EndpointExt, IntoEndpoint, IntoResponse, Route, http::StatusCode, middleware::CatchPanic};
 use poem_openapi::OpenApiService;
-use storage::{Db, Entry, SecretBox, Topic, Wake, history, ledger};
+use storage::{Connection, Db, Entry, SecretBox, StorageError, Topic, Wake, history, ledger};
 use url::Url;
 
 use gate::{Caller, Gate};
@@ -62,6 +67,10 @@ pub struct Admin {
     pub base_url: Url,
     /// What time it is.
     pub clock: fn() -> Timestamp,
+    /// Where processes count requests together.
+    pub shared_limits: Option<SharedLimits>,
+    /// How much one token may ask.
+    pub token_requests_per_second: u16,
 }
 
 /// The operations, in the order in which the document lists them.
@@ -80,6 +89,7 @@ type Apis = (
     page::PageApi,
     tokens::TokensApi,
     me::MeApi,
+    audit::AuditApi,
 );
 
 /// Everything below `/api/admin`: `/v1/…`, `/openapi.json` and `/docs`. Middleware in front may put an [`std::net::IpAddr`] into the
@@ -110,6 +120,7 @@ fn apis(admin: &Admin) -> Apis {
         page::PageApi(admin.clone()),
         tokens::TokensApi(admin.clone()),
         me::MeApi,
+        audit::AuditApi(admin.clone()),
     )
 }
 
@@ -124,10 +135,30 @@ impl Admin {
     }
 
     /// Works out what follows from the change, and makes all of it lasting.
-    async fn finish(&self, entry: Entry, caller: &Caller) -> Result<(), Problem> {
-        history::reconfigured(entry, caller.name(), self.now()).await?;
+    async fn finish(&self, mut entry: Entry, caller: &Caller) -> Result<(), Problem> {
+        let (state, _) = history::reconfigured_uncommitted(&mut entry, caller.name(), self.now()).await?;
+        caller.trail.record(&mut entry.tx, &self.secrets, self.now()).await?;
+        entry.commit(&state).await?;
         self.wake_all().await;
         Ok(())
+    }
+
+    /// Does what a person wants done, with what follows from it, and makes all of it lasting.
+    async fn act(&self, mut entry: Entry, caller: &Caller, act: Act) -> Result<Vec<Recorded>, StorageError> {
+        let (state, recorded) = history::act_uncommitted(&mut entry, caller.name(), act, self.now()).await?;
+        if let Some(id) = recorded.iter().find_map(made) {
+            caller.trail.made(id);
+        }
+        caller.trail.record(&mut entry.tx, &self.secrets, self.now()).await?;
+        entry.commit(&state).await?;
+        self.wake_all().await;
+        Ok(recorded)
+    }
+
+    /// Makes lasting what changes no status and no history.
+    async fn commit(&self, mut tx: Connection, caller: &Caller) -> Result<(), Problem> {
+        caller.trail.record(&mut tx, &self.secrets, self.now()).await?;
+        Ok(tx.commit().await?)
     }
 
     async fn wake_all(&self) {
@@ -143,6 +174,15 @@ impl Admin {
     /// The path of the base URL, without a slash at its end.
     fn base_path(&self) -> &str {
         self.base_url.path().trim_end_matches('/')
+    }
+}
+
+/// The id of the incident or maintenance that was made or changed.
+fn made(recorded: &Recorded) -> Option<i64> {
+    match &recorded.change {
+        Change::Incident { incident, .. } => Some(incident.id.0),
+        Change::Maintenance { maintenance } => Some(maintenance.id.0),
+        _ => None,
     }
 }
 

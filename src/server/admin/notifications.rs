@@ -1,6 +1,7 @@
 //! `/notifications`: what subscribers are owed, and what became of it.
 
 use domain::{NotificationId, SubscriberId};
+use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
@@ -14,6 +15,7 @@ use storage::{
 use super::{
     Admin,
     body::Body,
+    gate::Caller,
     problem::Problem,
     reply::{Accepted, List, Paging, Shown, View},
     types::{Name, Time},
@@ -119,24 +121,25 @@ impl NotificationsApi {
 
     /// Sends a notification again that was delivered or given up.
     #[oai(path = "/notifications/:id/resend", method = "post")]
-    async fn resend(&self, id: Path<i64>) -> Result<Accepted<NotificationView>, Problem> {
+    async fn resend(&self, Data(caller): Data<&Caller>, id: Path<i64>) -> Result<Accepted<NotificationView>, Problem> {
         let id = NotificationId(id.0);
         let mut tx = self.0.db.begin().await?;
         if !notifications::resend(&mut tx, id, self.0.now()).await? {
             let state = load(&mut tx, id).await?.state.0;
             return Err(Problem::conflict(format!("this notification is {}: only delivered and dead ones are sent again", state.as_str())));
         }
-        tx.commit().await?;
+        self.0.commit(tx, caller).await?;
         self.0.wake.wake(Topic::Notifications).await;
         Ok(Accepted(load(&mut self.0.db.read().await?, id).await?))
     }
 
     /// Sends every notification again that was given up, since a time.
     #[oai(path = "/notifications/resend", method = "post")]
-    async fn resend_many(&self, body: Body<ResendMany>) -> Result<Accepted<Resent>, Problem> {
+    async fn resend_many(&self, Data(caller): Data<&Caller>, body: Body<ResendMany>) -> Result<Accepted<Resent>, Problem> {
         let mut tx = self.0.db.begin().await?;
         let resent = notifications::resend_dead(&mut tx, body.0.since.0, self.0.now()).await?;
-        tx.commit().await?;
+        caller.trail.touched(resent);
+        self.0.commit(tx, caller).await?;
         self.0.wake.wake(Topic::Notifications).await;
         Ok(Accepted(Resent { resent }))
     }

@@ -17,7 +17,7 @@ pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// The longest key.
 const MAX_KEY_CHARS: usize = 255;
 /// On an answer that was given before.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// How long to wait for a request that is being answered.
 const RETRY_AFTER_SECS: u64 = 1;
 
@@ -64,8 +64,9 @@ async fn keep(admin: &Admin, key: idempotency::Key<'_>, mut response: Response) 
                 return Problem::internal().into_response();
             }
         };
-        let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let answer = Answer { status: response.status().as_u16(), location, body: SecretString::from(text.clone()) };
+        let text_of = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (location, etag) = (text_of(header::LOCATION), text_of(header::ETAG));
+        let answer = Answer { status: response.status().as_u16(), location, etag, body: SecretString::from(text.clone()) };
         response.set_body(text);
         idempotency::finish(&admin.db, &admin.secrets, key, &answer).await
     } else {
@@ -85,6 +86,9 @@ fn again(answer: &Answer) -> Response {
     }
     if let Some(location) = &answer.location {
         response = response.header(header::LOCATION, location);
+    }
+    if let Some(etag) = &answer.etag {
+        response = response.header(header::ETAG, etag);
     }
     response.body(answer.body.expose_secret().to_owned())
 }

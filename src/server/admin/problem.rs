@@ -137,6 +137,11 @@ impl Problem {
         Self::internal()
     }
 
+    /// Somebody else was faster than this client.
+    pub(super) fn changed_since(what: &str) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, format!("{what} was changed since: its ETag is not the one that was given"))
+    }
+
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong on our side; the log says what")
     }

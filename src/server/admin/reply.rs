@@ -12,7 +12,11 @@ use poem_openapi::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{cursor, problem::Problem};
+use super::{
+    cursor,
+    problem::Problem,
+    trail::{self, Trail},
+};
 
 /// Entries of a list in one answer, unless the client says otherwise.
 const DEFAULT_LIMIT: i64 = 50;
@@ -33,11 +37,15 @@ pub(super) fn etag_of(value: &serde_json::Value) -> String {
 }
 
 /// The `If-Match` of a request.
-pub(super) struct IfMatch(Option<String>);
+pub(super) struct IfMatch {
+    tags: Option<String>,
+    trail: Option<Trail>,
+}
 
 impl<'a> FromRequest<'a> for IfMatch {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        Ok(Self(list_of(request.headers(), header::IF_MATCH.as_str())))
+        let tags = list_of(request.headers(), header::IF_MATCH.as_str());
+        Ok(Self { tags, trail: trail::of(request).cloned() })
     }
 }
 
@@ -49,15 +57,16 @@ fn list_of(headers: &HeaderMap, name: &str) -> Option<String> {
 impl IfMatch {
     /// Whatever the client has seen.
     pub(super) const fn any() -> Self {
-        Self(None)
+        Self { tags: None, trail: None }
     }
 
-    /// Refuses if the client has seen another state of `current`.
+    /// Refuses if the client has seen another state of `current`. Otherwise notes it for the audit log, as what was before.
     pub(super) fn check(&self, current: &impl View) -> Result<(), Problem> {
-        match &self.0 {
-            Some(tags) if !matches(tags, &current.etag()) => {
-                Err(Problem::new(StatusCode::PRECONDITION_FAILED, "it was changed since: its ETag is not the one of If-Match"))
-            }
+        if let (Some(trail), Some(before)) = (&self.trail, current.to_json()) {
+            trail.was(before);
+        }
+        match &self.tags {
+            Some(tags) if !matches(tags, &current.etag()) => Err(Problem::changed_since("it")),
             _ => Ok(()),
         }
     }

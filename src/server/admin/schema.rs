@@ -11,6 +11,8 @@ use super::problem::FieldError;
 /// Formats of text that are ours or that we hold to.
 pub(super) const TIME: &str = "date-time";
 pub(super) const SPAN: &str = "span";
+/// What a span looks like; how long it may be is said in words.
+pub(super) const SPAN_PATTERN: &str = "^(0|([0-9]{1,9}(ms|s|m|h|d))+)$";
 /// The most errors in one answer.
 const MAX_ERRORS: usize = 100;
 /// The most characters of a value repeated in an error.

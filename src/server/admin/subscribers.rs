@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use domain::{Channel, ComponentId, MAX_ADDRESS_CHARS, MAX_COMPONENTS, SubscriberId};
 use jobs::channels::webhook;
+use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
@@ -19,6 +20,7 @@ use super::{
     Admin,
     body::Body,
     fields::{Fields, by_key},
+    gate::Caller,
     problem::Problem,
     reply::{Created, Gone, IfMatch, List, Paging, Shown, View},
     types::{Name, Time},
@@ -95,7 +97,7 @@ impl SubscribersApi {
 
     /// Adds a subscriber.
     #[oai(path = "/subscribers", method = "post")]
-    async fn create(&self, body: Body<AddSubscriber>) -> Result<Created<AddedSubscriber>, Problem> {
+    async fn create(&self, Data(caller): Data<&Caller>, body: Body<AddSubscriber>) -> Result<Created<AddedSubscriber>, Problem> {
         let new = body.0;
         let mut tx = self.0.db.begin().await?;
         let ids = by_key(&components::keys(&mut tx).await?);
@@ -109,7 +111,8 @@ impl SubscribersApi {
         let row = NewSubscriber { channel: new.channel.0, address: &address, secret: secret.as_ref(), components: scope.as_deref() };
         let now = self.0.now();
         let id = subscribers::insert(&mut tx, &self.0.secrets, &row, now).await?;
-        tx.commit().await?;
+        caller.trail.made(id);
+        self.0.commit(tx, caller).await?;
         let view = AddedSubscriber {
             id: id.0,
             channel: new.channel,
@@ -129,22 +132,22 @@ impl SubscribersApi {
 
     /// Removes a subscriber with everything that is owed to it.
     #[oai(path = "/subscribers/:id", method = "delete")]
-    async fn delete(&self, id: Path<i64>, if_match: IfMatch) -> Result<Gone, Problem> {
+    async fn delete(&self, Data(caller): Data<&Caller>, id: Path<i64>, if_match: IfMatch) -> Result<Gone, Problem> {
         let mut tx = self.0.db.begin().await?;
         if_match.check(&load(&mut tx, SubscriberId(id.0)).await?)?;
         subscribers::delete(&mut tx, SubscriberId(id.0)).await?;
-        tx.commit().await?;
+        self.0.commit(tx, caller).await?;
         Ok(Gone)
     }
 
     /// Switches a subscriber on again that was switched off.
     #[oai(path = "/subscribers/:id/enable", method = "post")]
-    async fn enable(&self, id: Path<i64>) -> Result<Shown<SubscriberView>, Problem> {
+    async fn enable(&self, Data(caller): Data<&Caller>, id: Path<i64>) -> Result<Shown<SubscriberView>, Problem> {
         let id = SubscriberId(id.0);
         let mut tx = self.0.db.begin().await?;
         subscribers::enable(&mut tx, id).await?;
         let shown = load(&mut tx, id).await?;
-        tx.commit().await?;
+        self.0.commit(tx, caller).await?;
         Ok(Shown(shown))
     }
 }

@@ -1,8 +1,9 @@
 //! `/tokens`: who may use this API, and for what.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
-use domain::TokenId;
+use domain::{Span, TokenId};
+use ipnet::IpNet;
 use poem::{http::StatusCode, web::Data};
 use poem_openapi::{
     Object, OpenApi,
@@ -10,7 +11,7 @@ use poem_openapi::{
     payload::Json,
 };
 use secrecy::ExposeSecret;
-use storage::tokens::{self, MAX_TOKEN_NAME_CHARS, Scope, Token};
+use storage::tokens::{self, MAX_GRACE, MAX_NETWORKS, MAX_TOKEN_NAME_CHARS, Scope, Token};
 
 use super::{
     Admin,
@@ -18,9 +19,13 @@ use super::{
     fields::Fields,
     gate::Caller,
     problem::Problem,
-    reply::{Created, Gone, List, Paging, Shown, View},
-    types::{Name, Time},
+    reply::{Created, Gone, IfMatch, List, Paging, Shown, View},
+    schema::quoted,
+    types::{Length, Name, Time},
 };
+
+/// How long the secret before counts unless the client says otherwise.
+const DEFAULT_GRACE: Span = Span(24 * 3_600_000);
 
 pub(super) struct TokensApi(pub(super) Admin);
 
@@ -41,12 +46,22 @@ pub(super) struct TokenView {
     last_used_at: Option<Time>,
     #[oai(nullable)]
     revoked_at: Option<Time>,
+    /// When it got its present secret; null if that is its first.
+    #[oai(nullable)]
+    rotated_at: Option<Time>,
+    /// Until when the secret before counts too.
+    #[oai(nullable)]
+    previous_until: Option<Time>,
+    /// From where it may be used; null for everywhere.
+    #[oai(nullable)]
+    networks: Option<Vec<String>>,
 }
 
 impl View for TokenView {
     /// That it was used changes nothing about it.
     fn etag(&self) -> String {
-        super::reply::etag_of(&serde_json::json!([self.id, self.revoked_at.map(|at| at.0.0)]))
+        let (revoked, rotated) = (self.revoked_at.map(|at| at.0.0), self.rotated_at.map(|at| at.0.0));
+        super::reply::etag_of(&serde_json::json!([self.id, revoked, rotated]))
     }
 }
 
@@ -62,6 +77,28 @@ struct CreatedToken {
     created_at: Time,
     #[oai(nullable)]
     expires_at: Option<Time>,
+    /// From where it may be used; null for everywhere.
+    #[oai(nullable)]
+    networks: Option<Vec<String>>,
+}
+
+/// How a token gets another secret.
+#[derive(Object)]
+struct Rotation {
+    /// How long the secret before goes on counting: at most a week, and a day if it is left out.
+    grace: Option<Length>,
+}
+
+/// A token with another secret.
+#[derive(Object)]
+struct RotatedToken {
+    id: i64,
+    name: String,
+    /// What to put behind `Authorization: Bearer`. It is shown once.
+    token: String,
+    hint: String,
+    /// Until when the secret before counts too.
+    previous_until: Time,
 }
 
 /// A token to be made.
@@ -74,6 +111,9 @@ struct NewToken {
     /// When it ends by itself; null or left out for never.
     #[oai(nullable)]
     expires_at: Option<Time>,
+    /// Addresses and networks from which it may be used, such as `192.0.2.7` or `2001:db8::/32`; null or left out for everywhere.
+    #[oai(nullable)]
+    networks: Option<Vec<String>>,
 }
 
 #[OpenApi]
@@ -95,21 +135,26 @@ impl TokensApi {
             fields.refuse("scopes", "must name at least one scope");
         }
         for (i, Name(scope)) in new.scopes.iter().enumerate() {
-            if !caller.0.scopes.iter().any(|own| own.allows(scope.as_str())) {
+            if !caller.token.scopes.iter().any(|own| own.allows(scope.as_str())) {
                 fields.refuse(format!("scopes[{i}]"), format!("`{scope}` cannot be given by a token that lacks it"));
             }
         }
         if new.expires_at.is_some_and(|at| at.0 <= now) {
             fields.refuse("expires_at", "must lie in the future");
         }
+        let networks = new.networks.map(|texts| networks(&mut fields, &texts));
         fields.done()?;
         let scopes: Vec<Scope> = new.scopes.into_iter().map(|name| name.0).collect::<BTreeSet<_>>().into_iter().collect();
         let mut tx = self.0.db.begin().await?;
-        let (token, secret) = tokens::create(&mut tx, &name, &scopes, new.expires_at.map(|at| at.0), now).await?;
-        tx.commit().await?;
+        let row =
+            tokens::NewToken { name: &name, scopes: &scopes, expires_at: new.expires_at.map(|at| at.0), networks: networks.as_deref() };
+        let (token, secret) = tokens::insert(&mut tx, row, now).await?;
+        caller.trail.made(token.id);
+        self.0.commit(tx, caller).await?;
         let location = self.0.location("tokens", token.id);
-        let TokenView { id, name, hint, scopes, created_at, expires_at, .. } = view(token);
-        let view = CreatedToken { id, name, token: secret.expose_secret().to_owned(), hint, scopes, created_at, expires_at };
+        let TokenView { id, name, hint, scopes, created_at, expires_at, networks, .. } = view(token);
+        let token = secret.expose_secret().to_owned();
+        let view = CreatedToken { id, name, token, hint, scopes, created_at, expires_at, networks };
         Ok(Created { location, view })
     }
 
@@ -120,18 +165,65 @@ impl TokensApi {
         Ok(Shown(view(token.ok_or_else(|| Problem::not_found("token"))?)))
     }
 
+    /// Gives a token another secret, and shows it this once. The secret before counts for some time, so that nothing stops meanwhile.
+    #[oai(path = "/tokens/:id/rotate", method = "post")]
+    async fn rotate(
+        &self,
+        Data(caller): Data<&Caller>,
+        id: Path<i64>,
+        if_match: IfMatch,
+        body: Body<Rotation>,
+    ) -> Result<Json<RotatedToken>, Problem> {
+        let (id, now, mut fields) = (TokenId(id.0), self.0.now(), Fields::default());
+        let grace = body.0.grace.map_or(DEFAULT_GRACE, |grace| grace.0);
+        if grace > MAX_GRACE {
+            fields.refuse("grace", format!("{grace} is more than {MAX_GRACE}"));
+        }
+        fields.done()?;
+        let mut tx = self.0.db.begin().await?;
+        let token = tokens::find(&mut tx, id).await?.ok_or_else(|| Problem::not_found("token"))?;
+        if_match.check(&view(token.clone()))?;
+        // Whoever gets the secret can do what the token can.
+        if let Some(lacking) = token.scopes.iter().find(|scope| !caller.token.scopes.iter().any(|own| own.allows(scope.as_str()))) {
+            return Err(Problem::new(StatusCode::FORBIDDEN, format!("the token in use lacks `{lacking}`, which this token has")));
+        }
+        let (until, name) = (now.plus(grace), token.name);
+        let Some(secret) = tokens::rotate(&mut tx, id, until, now).await? else {
+            return Err(Problem::conflict("this token is revoked or has run out"));
+        };
+        self.0.commit(tx, caller).await?;
+        let (token, hint) = (secret.expose_secret().to_owned(), storage::hint(&secret));
+        Ok(Json(RotatedToken { id: id.0, name, token, hint, previous_until: Time(until) }))
+    }
+
     /// Revokes a token, for good and at once.
     #[oai(path = "/tokens/:id", method = "delete")]
-    async fn revoke(&self, id: Path<i64>) -> Result<Gone, Problem> {
+    async fn revoke(&self, Data(caller): Data<&Caller>, id: Path<i64>, if_match: IfMatch) -> Result<Gone, Problem> {
         let mut tx = self.0.db.begin().await?;
+        let token = tokens::find(&mut tx, TokenId(id.0)).await?.ok_or_else(|| Problem::not_found("token"))?;
+        if_match.check(&view(token))?;
         if !tokens::revoke(&mut tx, TokenId(id.0), self.0.now()).await? {
-            let known = tokens::find(&mut tx, TokenId(id.0)).await?.is_some();
-            let revoked = Problem::new(StatusCode::CONFLICT, "this token is revoked already");
-            return Err(if known { revoked } else { Problem::not_found("token") });
+            return Err(Problem::conflict("this token is revoked already"));
         }
-        tx.commit().await?;
+        self.0.commit(tx, caller).await?;
         Ok(Gone)
     }
+}
+
+fn networks(fields: &mut Fields, texts: &[String]) -> Vec<IpNet> {
+    fields.at_most("networks", texts, MAX_NETWORKS);
+    if texts.is_empty() {
+        fields.refuse("networks", "must not be empty; leave it out for everywhere");
+    }
+    let mut found = Vec::new();
+    for (i, text) in texts.iter().take(MAX_NETWORKS).enumerate() {
+        match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()))) {
+            Ok(network) => found.push(network.trunc()),
+            Err(_) => fields
+                .refuse(format!("networks[{i}]"), format!("`{}` is neither an address nor a network such as 10.1.0.0/16", quoted(text))),
+        }
+    }
+    found
 }
 
 pub(super) fn view(token: Token) -> TokenView {
@@ -144,5 +236,8 @@ pub(super) fn view(token: Token) -> TokenView {
         expires_at: token.expires_at.map(Time),
         last_used_at: token.last_used_at.map(Time),
         revoked_at: token.revoked_at.map(Time),
+        rotated_at: token.rotated_at.map(Time),
+        previous_until: token.previous_until.map(Time),
+        networks: token.networks.map(|networks| networks.iter().map(ToString::to_string).collect()),
     }
 }

@@ -69,7 +69,13 @@ text_type!(Time, "time", MetaSchema::new_with_format("string", schema::TIME), Ti
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Length(pub(super) Span);
 
-text_type!(Length, "span", MetaSchema::new_with_format("string", schema::SPAN), Span::from_str, Span::to_string);
+text_type!(
+    Length,
+    "span",
+    MetaSchema { pattern: Some(schema::SPAN_PATTERN.to_owned()), ..MetaSchema::new_with_format("string", schema::SPAN) },
+    Span::from_str,
+    Span::to_string
+);
 
 /// After how long an integration's silence is a signal: `habit`, or a length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

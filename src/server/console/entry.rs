@@ -180,7 +180,7 @@ async fn join(
         before: Value::Null,
         after: json!({ "email": email, "role": role, "invited_by": invited_by }),
     };
-    security::record(&mut tx, &event).await?;
+    security::record(&mut tx, &console.secrets, console.now(), &event).await?;
     let entered = sign_in::enter(console, &mut tx, &Entering { user, email, half: None }, &origin).await?;
     tx.commit().await?;
     Ok(sign_in::welcome(console, &entered, email, &origin, "/console/"))
@@ -246,7 +246,8 @@ async fn choose_password(
     devices::forget_all(&mut tx, user.id).await?;
     tries::forget(&mut tx, &tries::of_account(&user.email)).await?;
     let actor = Actor::Visitor(user.email.clone());
-    security::record(&mut tx, &event("user.password_reset", actor, &origin, format!("user:{}", user.id))).await?;
+    security::record(&mut tx, &console.secrets, console.now(), &event("user.password_reset", actor, &origin, format!("user:{}", user.id)))
+        .await?;
     tx.commit().await?;
     console.tell(&user.email, "Your password was changed", "A new password was set through a link that was sent to you.".to_owned());
     Ok(see_other("/console/log-in"))

@@ -139,7 +139,13 @@ async fn enrol(
         return page(console, &person, &frame, StatusCode::UNPROCESSABLE_ENTITY, error).await;
     }
     let codes = if person.has_factor { Vec::new() } else { factors::new_recovery_codes(&mut tx, person.user_id).await? };
-    security::record(&mut tx, &event("user.factor_added", person.actor(), &origin, format!("user:{}", person.user_id))).await?;
+    security::record(
+        &mut tx,
+        &console.secrets,
+        console.now(),
+        &event("user.factor_added", person.actor(), &origin, format!("user:{}", person.user_id)),
+    )
+    .await?;
     let secret = renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
     console.tell(&person.email, "A second factor was added", "An app that shows codes is asked for from now on.".to_owned());
@@ -179,7 +185,13 @@ async fn remove(person: Person, origin: Origin, Data(console): Data<&Console>) -
     factors::remove_totp(&mut tx, person.user_id).await?;
     let user = users::find(&mut tx, person.user_id).await?.ok_or(Failure::NotFound("You are gone."))?;
     check_password_alone(&user)?;
-    security::record(&mut tx, &event("user.factor_removed", person.actor(), &origin, format!("user:{}", person.user_id))).await?;
+    security::record(
+        &mut tx,
+        &console.secrets,
+        console.now(),
+        &event("user.factor_removed", person.actor(), &origin, format!("user:{}", person.user_id)),
+    )
+    .await?;
     let secret = renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
     console.tell(&person.email, "A second factor was removed", "The app that shows codes is asked for no longer.".to_owned());
@@ -195,7 +207,13 @@ async fn renew(person: Person, frame: Frame, origin: Origin, Data(console): Data
     }
     let mut tx = console.db.begin().await?;
     let codes = factors::new_recovery_codes(&mut tx, person.user_id).await?;
-    security::record(&mut tx, &event("user.recovery_codes_made", person.actor(), &origin, format!("user:{}", person.user_id))).await?;
+    security::record(
+        &mut tx,
+        &console.secrets,
+        console.now(),
+        &event("user.recovery_codes_made", person.actor(), &origin, format!("user:{}", person.user_id)),
+    )
+    .await?;
     let secret = renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
     console.tell(&person.email, "New recovery codes were made", "The old ones are worth nothing any more.".to_owned());

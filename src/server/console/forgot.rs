@@ -88,7 +88,13 @@ async fn send(console: &Console, email: &str, origin: &Origin) -> Result<(), Fai
     let Some(user) = users::find_by_email(&mut tx, email).await?.filter(|user| user.disabled_at.is_none()) else { return Ok(()) };
     let link = entry_link(&mut tx, &Purpose::Password { user: user.id }, &console.base_url, console.now()).await?;
     let actor = Actor::Visitor(email.to_owned());
-    security::record(&mut tx, &event("user.password_link_sent", actor, origin, format!("user:{}", user.id))).await?;
+    security::record(
+        &mut tx,
+        &console.secrets,
+        console.now(),
+        &event("user.password_link_sent", actor, origin, format!("user:{}", user.id)),
+    )
+    .await?;
     tx.commit().await?;
     let words = Words {
         subject: "Choose a new password",

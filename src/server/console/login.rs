@@ -186,7 +186,13 @@ async fn subject(conn: &mut Connection, email: &str, user: UserId, origin: &Orig
 async fn log_out(person: Person, origin: Origin, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let mut tx = console.db.begin().await?;
     sessions::end(&mut tx, person.user_id, person.session).await?;
-    security::record(&mut tx, &event("session.ended", person.actor(), &origin, format!("session:{}", person.session))).await?;
+    security::record(
+        &mut tx,
+        &console.secrets,
+        console.now(),
+        &event("session.ended", person.actor(), &origin, format!("session:{}", person.session)),
+    )
+    .await?;
     tx.commit().await?;
     let mut response = see_other("/console/log-in");
     session::clear_cookie(console, &mut response);

@@ -71,7 +71,7 @@ impl Console {
     /// Records something that needs no other change.
     async fn record(&self, action: &'static str, actor: Actor, origin: &Origin, subject: String) -> Result<(), StorageError> {
         let mut tx = self.db.begin().await?;
-        security::record(&mut tx, &event(action, actor, origin, subject)).await?;
+        security::record(&mut tx, &self.secrets, self.now(), &event(action, actor, origin, subject)).await?;
         tx.commit().await
     }
 
@@ -114,7 +114,7 @@ fn table(console: Console) -> Table {
 ///
 /// # Errors
 /// What the database said.
-pub async fn set_up_link(db: &Db, base_url: &Url, now: Timestamp) -> Result<Option<String>, StorageError> {
+pub async fn set_up_link(db: &Db, secrets: &SecretBox, base_url: &Url, now: Timestamp) -> Result<Option<String>, StorageError> {
     let mut tx = db.begin().await?;
     if storage::users::is_set_up(&mut tx).await? {
         return Ok(None);
@@ -128,7 +128,7 @@ pub async fn set_up_link(db: &Db, base_url: &Url, now: Timestamp) -> Result<Opti
         before: Value::Null,
         after: Value::Null,
     };
-    security::record(&mut tx, &event).await?;
+    security::record(&mut tx, secrets, now, &event).await?;
     tx.commit().await?;
     Ok(Some(link))
 }

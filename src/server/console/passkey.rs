@@ -127,7 +127,13 @@ async fn add(
         return Err(Failure::Conflict(format!("You have {MAX_PASSKEYS} passkeys. Remove one first.")));
     }
     passkeys::add(&mut tx, person.user_id, &id, &key, name, console.now()).await?;
-    security::record(&mut tx, &event("user.passkey_added", person.actor(), &origin, format!("user:{}", person.user_id))).await?;
+    security::record(
+        &mut tx,
+        &console.secrets,
+        console.now(),
+        &event("user.passkey_added", person.actor(), &origin, format!("user:{}", person.user_id)),
+    )
+    .await?;
     let codes = if person.has_factor { Vec::new() } else { factors::new_recovery_codes(&mut tx, person.user_id).await? };
     let secret = factor::renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
@@ -149,7 +155,13 @@ async fn remove(person: Person, origin: Origin, Path(id): Path<i64>, Data(consol
     factors::drop_idle_recovery_codes(&mut tx, person.user_id).await?;
     let user = users::find(&mut tx, person.user_id).await?.ok_or(Failure::NotFound("You are gone."))?;
     factor::check_password_alone(&user)?;
-    security::record(&mut tx, &event("user.passkey_removed", person.actor(), &origin, format!("passkey:{id}"))).await?;
+    security::record(
+        &mut tx,
+        &console.secrets,
+        console.now(),
+        &event("user.passkey_removed", person.actor(), &origin, format!("passkey:{id}")),
+    )
+    .await?;
     let secret = factor::renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
     console.tell(&person.email, "A passkey was removed", "It opens your account no longer.".to_owned());

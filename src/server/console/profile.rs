@@ -150,7 +150,13 @@ async fn change_password(
     devices::forget_all(&mut tx, person.user_id).await?;
     let device = devices::remember(&mut tx, person.user_id, console.now()).await?;
     tries::forget(&mut tx, &tries::of_proof(person.user_id)).await?;
-    security::record(&mut tx, &event("user.password_changed", person.actor(), &origin, format!("user:{}", person.user_id))).await?;
+    security::record(
+        &mut tx,
+        &console.secrets,
+        console.now(),
+        &event("user.password_changed", person.actor(), &origin, format!("user:{}", person.user_id)),
+    )
+    .await?;
     let secret = sessions::prove(&mut tx, person.session, console.now()).await?;
     tx.commit().await?;
     console.tell(&person.email, "Your password was changed", "All other sessions have ended.".to_owned());
@@ -166,7 +172,13 @@ async fn end_others(person: Person, origin: Origin, Data(console): Data<&Console
     sessions::end_all(&mut tx, person.user_id, Some(person.session)).await?;
     devices::forget_all(&mut tx, person.user_id).await?;
     let device = devices::remember(&mut tx, person.user_id, console.now()).await?;
-    security::record(&mut tx, &event("session.others_ended", person.actor(), &origin, format!("user:{}", person.user_id))).await?;
+    security::record(
+        &mut tx,
+        &console.secrets,
+        console.now(),
+        &event("session.others_ended", person.actor(), &origin, format!("user:{}", person.user_id)),
+    )
+    .await?;
     tx.commit().await?;
     let mut response = see_other(PATH);
     session::set_device_cookie(console, &mut response, &device);
@@ -179,7 +191,8 @@ async fn end(person: Person, origin: Origin, Path(id): Path<i64>, Data(console):
     if !sessions::end(&mut tx, person.user_id, SessionId(id)).await? {
         return Err(Failure::NotFound("You have no such session; it may have ended by itself."));
     }
-    security::record(&mut tx, &event("session.ended", person.actor(), &origin, format!("session:{id}"))).await?;
+    security::record(&mut tx, &console.secrets, console.now(), &event("session.ended", person.actor(), &origin, format!("session:{id}")))
+        .await?;
     tx.commit().await?;
     Ok(see_other(PATH))
 }

@@ -77,7 +77,7 @@ async fn set_up(
         before: Value::Null,
         after: json!({ "email": email, "role": Role::Owner }),
     };
-    security::record(&mut tx, &event).await?;
+    security::record(&mut tx, &console.secrets, console.now(), &event).await?;
     let entered = sign_in::enter(console, &mut tx, &Entering { user, email: &email, half: None }, &origin).await?;
     tx.commit().await?;
     Ok(sign_in::welcome(console, &entered, &email, &origin, "/console/"))

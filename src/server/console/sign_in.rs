@@ -50,7 +50,7 @@ pub(super) async fn enter(console: &Console, tx: &mut Connection, entering: &Ent
         (Some(devices::remember(tx, user, now).await?), !first)
     };
     let actor = Actor::Session { user, email: entering.email.to_owned(), session };
-    security::record(tx, &event("session.begun", actor, origin, format!("session:{session}"))).await?;
+    security::record(tx, &console.secrets, now, &event("session.begun", actor, origin, format!("session:{session}"))).await?;
     Ok(Entered { secret, device, report })
 }
 

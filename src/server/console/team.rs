@@ -148,8 +148,16 @@ async fn invite(
     }
     let purpose = Purpose::Invitation { email: email.clone(), role: invited.role, invited_by: person.email.clone() };
     let link = entry_link(&mut tx, &purpose, &console.base_url, console.now()).await?;
-    record(&mut tx, &person, &origin, "invitation.made", format!("invitation:{email}"), (Value::Null, json!({ "role": invited.role })))
-        .await?;
+    record(
+        &mut tx,
+        console,
+        &person,
+        &origin,
+        "invitation.made",
+        format!("invitation:{email}"),
+        (Value::Null, json!({ "role": invited.role })),
+    )
+    .await?;
     tx.commit().await?;
     if !console.channels.sends_mail() {
         return page(console, &person, &frame, Aside { link: Some((&email, &link)), ..Aside::default() }).await;
@@ -174,7 +182,7 @@ async fn withdraw(person: Person, origin: Origin, Path(id): Path<i64>, Data(cons
     if !entry_links::delete_invitation(&mut tx, id).await? {
         return Err(Failure::NotFound("There is no such invitation; it may have been accepted, or has run out."));
     }
-    record(&mut tx, &person, &origin, "invitation.withdrawn", format!("invitation:{id}"), (Value::Null, Value::Null)).await?;
+    record(&mut tx, console, &person, &origin, "invitation.withdrawn", format!("invitation:{id}"), (Value::Null, Value::Null)).await?;
     tx.commit().await?;
     Ok(see_other(PATH))
 }
@@ -192,6 +200,7 @@ async fn begin(console: &Console, person: &Person, id: i64) -> Result<(Connectio
 
 async fn record(
     tx: &mut Connection,
+    console: &Console,
     person: &Person,
     origin: &Origin,
     action: &'static str,
@@ -199,7 +208,7 @@ async fn record(
     (before, after): (Value, Value),
 ) -> Result<(), Failure> {
     let event = Event { action, actor: person.actor(), address: Some(&origin.address), subject, before, after };
-    Ok(security::record(tx, &event).await?)
+    Ok(security::record(tx, &console.secrets, console.now(), &event).await?)
 }
 
 fn check(changed: Changed) -> Result<(), Failure> {
@@ -227,7 +236,7 @@ async fn change_role(
     check_role(&person, new.role)?;
     check(users::set_role(&mut tx, user.id, new.role).await?)?;
     let change = (json!({ "role": user.role }), json!({ "role": new.role }));
-    record(&mut tx, &person, &origin, "user.role_changed", format!("user:{id}"), change).await?;
+    record(&mut tx, console, &person, &origin, "user.role_changed", format!("user:{id}"), change).await?;
     tx.commit().await?;
     console.tell(&user.email, "Your role was changed", format!("You are {} now, on the word of {}.", new.role, person.name));
     Ok(see_other(PATH))
@@ -237,7 +246,7 @@ async fn change_role(
 async fn disable(person: Person, origin: Origin, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let (mut tx, user) = begin(console, &person, id).await?;
     check(users::set_disabled(&mut tx, user.id, Some(console.now())).await?)?;
-    record(&mut tx, &person, &origin, "user.disabled", format!("user:{id}"), (Value::Null, Value::Null)).await?;
+    record(&mut tx, console, &person, &origin, "user.disabled", format!("user:{id}"), (Value::Null, Value::Null)).await?;
     tx.commit().await?;
     Ok(see_other(PATH))
 }
@@ -246,7 +255,7 @@ async fn disable(person: Person, origin: Origin, Path(id): Path<i64>, Data(conso
 async fn enable(person: Person, origin: Origin, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let (mut tx, user) = begin(console, &person, id).await?;
     check(users::set_disabled(&mut tx, user.id, None).await?)?;
-    record(&mut tx, &person, &origin, "user.enabled", format!("user:{id}"), (Value::Null, Value::Null)).await?;
+    record(&mut tx, console, &person, &origin, "user.enabled", format!("user:{id}"), (Value::Null, Value::Null)).await?;
     tx.commit().await?;
     Ok(see_other(PATH))
 }
@@ -256,7 +265,7 @@ async fn end_sessions(person: Person, origin: Origin, Path(id): Path<i64>, Data(
     let (mut tx, user) = begin(console, &person, id).await?;
     sessions::end_all(&mut tx, user.id, None).await?;
     devices::forget_all(&mut tx, user.id).await?;
-    record(&mut tx, &person, &origin, "user.sessions_ended", format!("user:{id}"), (Value::Null, Value::Null)).await?;
+    record(&mut tx, console, &person, &origin, "user.sessions_ended", format!("user:{id}"), (Value::Null, Value::Null)).await?;
     tx.commit().await?;
     Ok(see_other(PATH))
 }
@@ -267,7 +276,7 @@ async fn reset_factors(person: Person, origin: Origin, Path(id): Path<i64>, Data
     factors::remove_all(&mut tx, user.id).await?;
     sessions::end_all(&mut tx, user.id, None).await?;
     let change = (json!({ "second_factor": user.has_factor }), json!({ "second_factor": false }));
-    record(&mut tx, &person, &origin, "user.factors_reset", format!("user:{id}"), change).await?;
+    record(&mut tx, console, &person, &origin, "user.factors_reset", format!("user:{id}"), change).await?;
     tx.commit().await?;
     console.tell(&user.email, "Your second factor was removed", format!("{} took it away, since you had lost it.", person.name));
     Ok(see_other(PATH))
@@ -287,7 +296,7 @@ async fn password_link(
         return Err(Failure::Conflict("They are shut out. Let them in again first.".to_owned()));
     }
     let link = entry_link(&mut tx, &Purpose::Password { user: user.id }, &console.base_url, console.now()).await?;
-    record(&mut tx, &person, &origin, "user.link_made", format!("user:{id}"), (Value::Null, Value::Null)).await?;
+    record(&mut tx, console, &person, &origin, "user.link_made", format!("user:{id}"), (Value::Null, Value::Null)).await?;
     tx.commit().await?;
     page(console, &person, &frame, Aside { link: Some((&user.email, &link)), ..Aside::default() }).await
 }
@@ -296,7 +305,7 @@ async fn password_link(
 async fn delete(person: Person, origin: Origin, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let (mut tx, user) = begin(console, &person, id).await?;
     check(users::delete(&mut tx, user.id).await?)?;
-    record(&mut tx, &person, &origin, "user.deleted", format!("user:{id}"), (json!({ "role": user.role }), Value::Null)).await?;
+    record(&mut tx, console, &person, &origin, "user.deleted", format!("user:{id}"), (json!({ "role": user.role }), Value::Null)).await?;
     tx.commit().await?;
     Ok(see_other(PATH))
 }

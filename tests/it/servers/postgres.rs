@@ -122,6 +122,13 @@ impl Postgres {
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
 
+    /// All that a database holds, as text.
+    pub(crate) async fn dump(&self, url: &str) -> Result<Vec<u8>> {
+        let output = Command::new(self.programs.join("pg_dump")).args(["--dbname", url]).output().await?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(output.stdout)
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }

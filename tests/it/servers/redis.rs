@@ -57,6 +57,32 @@ impl Redis {
         self.process.take().map_or(Ok(()), |mut process| process.kill())
     }
 
+    /// All that the keys of an installation hold. `url` has its prefix.
+    pub(crate) async fn dump(&self, url: &str) -> Result<Vec<u8>> {
+        let prefix = url.split_once("prefix=").map_or("", |(_, prefix)| prefix);
+        let mut conn = redis::Client::open(self.database())?.get_multiplexed_async_connection().await?;
+        let keys: Vec<String> = redis::cmd("KEYS").arg(format!("{prefix}*")).query_async(&mut conn).await?;
+        let mut written = Vec::new();
+        for key in keys {
+            let kind: String = redis::cmd("TYPE").arg(&key).query_async(&mut conn).await?;
+            let read = match kind.as_str() {
+                "hash" => ["HGETALL", ""].as_slice(),
+                "list" => &["LRANGE", "0", "-1"],
+                "zset" => &["ZRANGE", "0", "-1"],
+                "set" => &["SMEMBERS", ""],
+                _ => &["GET", ""],
+            };
+            let mut command = redis::cmd(read[0]);
+            command.arg(&key);
+            read[1..].iter().filter(|argument| !argument.is_empty()).for_each(|argument| {
+                command.arg(*argument);
+            });
+            let value: redis::Value = command.query_async(&mut conn).await?;
+            written.extend(format!("{key} {value:?}\n").bytes());
+        }
+        Ok(written)
+    }
+
     /// `FLUSHALL`: forgets everything.
     pub(crate) async fn forget(&self) -> Result<()> {
         let mut connection = ::redis::Client::open(self.database())?.get_multiplexed_async_connection().await?;

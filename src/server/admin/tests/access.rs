@@ -70,7 +70,8 @@ async fn a_token_ends_when_it_is_revoked_or_runs_out_and_counts_only_in_its_head
     let bearer = format!("bearer {secret}");
     let me = fixture.send(Method::GET, "/v1/me", &[("authorization", &bearer)], None).await.expect(200);
     assert_eq!((&me["name"], &me["scopes"], &me["token"]), (&json!("ci"), &json!(["components:read"]), &Value::Null));
-    fixture.send(Method::GET, &format!("/v1/me?token={secret}"), &[], None).await.refused(401);
+    fixture.send(Method::GET, &format!("/v1/me?token={secret}"), &[], None).await.refused(400);
+    fixture.send(Method::GET, &format!("/v1/me?x={secret}"), &[("authorization", &bearer)], None).await.refused(400);
     fixture.send(Method::GET, "/v1/me", &[("authorization", "Basic Zm9vOmJhcg==")], None).await.refused(401);
     let path = format!("/tokens/{}", made["id"]);
     assert!(!fixture.get(&path).await.expect(200).to_string().contains(&secret));
@@ -109,13 +110,70 @@ async fn too_many_requests_and_too_many_wrong_tokens_have_to_wait() {
     assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1, "nobody at this address may try tokens any more");
     answer.refused(429);
     let fixture = Fixture::new().await;
-    assert_eq!(fixture.get("/me").await.header("ratelimit-remaining"), "99");
-    let mut last = 200;
+    let answer = fixture.get("/me").await;
+    assert_eq!((answer.header("ratelimit"), answer.header("ratelimit-policy")), ("\"token\";r=99;t=1", "\"token\";q=100;w=5"));
     for _ in 0..150 {
-        last = fixture.get("/me").await.status.as_u16();
-        if last == 429 {
-            break;
+        let answer = fixture.get("/me").await;
+        if answer.status.as_u16() == 429 {
+            assert_eq!((answer.header("retry-after"), answer.header("ratelimit")), ("1", "\"token\";r=0;t=1"));
+            return;
         }
     }
-    assert_eq!(last, 429);
+    panic!("nobody was told to wait");
+}
+
+#[tokio::test]
+async fn a_token_that_gets_another_secret_is_known_by_both_for_a_while() {
+    let fixture = Fixture::new().await;
+    let made = fixture.post("/tokens", json!({ "name": "ci", "scopes": ["page:read"] })).await.expect(201);
+    let path = format!("/tokens/{}", made["id"]);
+    let rotated = fixture.post(&format!("{path}/rotate"), json!({ "grace": "1h" })).await.expect(200);
+    assert_eq!(rotated["previous_until"], "2026-05-28T21:26:40.000Z");
+    let status = async |secret: &Value| {
+        let bearer = format!("Bearer {}", secret.as_str().unwrap());
+        fixture.send(Method::GET, "/v1/me", &[("authorization", &bearer)], None).await.status.as_u16()
+    };
+    assert_eq!((status(&made["token"]).await, status(&rotated["token"]).await), (200, 200));
+    let later = NOW.plus(Span::mins(60));
+    let secret = |value: &Value| secrecy::SecretString::from(value.as_str().unwrap());
+    assert!(tokens::authenticate(&fixture.admin.db, &secret(&made["token"]), later).await.unwrap().is_none(), "its time is over");
+    let again = fixture.post(&format!("{path}/rotate"), json!({ "grace": "0s" })).await.expect(200);
+    let known = (status(&made["token"]).await, status(&rotated["token"]).await, status(&again["token"]).await);
+    assert_eq!(known, (401, 401, 200));
+    assert_eq!(fixture.post(&format!("{path}/rotate"), json!({ "grace": "8d" })).await.refused(422), ["grace"]);
+    let shown = fixture.get(&path).await.expect(200);
+    assert_eq!((&shown["hint"], &shown["rotated_at"]), (&again["hint"], &json!("2026-05-28T20:26:40.000Z")));
+    fixture.delete(&path).await.expect(204);
+    fixture.post(&format!("{path}/rotate"), json!({})).await.refused(409);
+    assert_eq!(status(&again["token"]).await, 401);
+}
+
+/// Whoever gets a token's secret can do what the token can.
+#[tokio::test]
+async fn a_token_gives_nobody_the_secret_of_a_token_that_may_do_more() {
+    let fixture = Fixture::new().await;
+    let bearer = format!("Bearer {}", fixture.token_for(&["tokens:write".parse().unwrap(), "page:read".parse().unwrap()]).await);
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    fixture.send(Method::POST, "/v1/tokens/1/rotate", &headers, Some("{}")).await.refused(403);
+    fixture.send(Method::POST, "/v1/tokens/2/rotate", &headers, Some("{}")).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_token_counts_only_where_it_may_come_from() {
+    let fixture = Fixture::new().await;
+    let body = json!({ "name": "ci", "scopes": ["page:read"], "networks": ["192.0.2.0/24", "2001:db8::7"] });
+    let made = fixture.post("/tokens", body).await.expect(201);
+    assert_eq!(made["networks"], json!(["192.0.2.0/24", "2001:db8::7/128"]));
+    let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
+    let from = async |address: &str| {
+        let address: std::net::IpAddr = address.parse().unwrap();
+        let request = fixture.client.get("/api/admin/v1/me").header("authorization", bearer.as_str()).data(address);
+        request.send().await.0.status().as_u16()
+    };
+    assert_eq!((from("192.0.2.9").await, from("::ffff:192.0.2.9").await, from("2001:db8::7").await), (200, 200, 200));
+    assert_eq!((from("192.0.3.1").await, from("2001:db8::8").await), (403, 403));
+    fixture.send(Method::GET, "/v1/me", &[("authorization", &bearer)], None).await.refused(403);
+    for bad in [json!([]), json!(["nowhere"]), json!(["10.0.0.0/33"])] {
+        fixture.post("/tokens", json!({ "name": "x", "scopes": ["page:read"], "networks": bad })).await.refused(422);
+    }
 }

@@ -46,7 +46,7 @@ async fn what_cannot_be_read_is_told_from_what_does_not_fit() {
         fixture.get(path).await.refused(404);
     }
     let wrong = fixture.put("/components", json!({})).await;
-    assert_eq!(wrong.header("allow"), "GET, POST");
+    assert_eq!(wrong.header("allow"), "GET, POST, PATCH");
     wrong.refused(405);
     fixture.send(Method::GET, "/nothing", &[], None).await.refused(404);
     fixture.send(Method::POST, "/openapi.json", &[], None).await.refused(405);
@@ -101,6 +101,12 @@ async fn a_repeat_under_the_same_key_is_answered_and_not_done() {
     assert_eq!(second.header("idempotency-replayed"), "true");
     assert_eq!(first.header("location"), second.header("location"));
     assert_eq!(first.expect(201), second.expect(201));
+    let incident = fixture.post("/incidents", json!({ "title": "Down", "published": false })).await.expect(201)["id"].clone();
+    let publish =
+        async || fixture.call_with(Method::POST, &format!("/incidents/{incident}/publish"), &[("idempotency-key", "p")], Value::Null).await;
+    let (once, twice) = (publish().await, publish().await);
+    assert_eq!((once.header("etag"), twice.header("idempotency-replayed")), (twice.header("etag"), "true"));
+    assert!(once.header("etag").starts_with('"'));
     let other = json!({ "name": "other", "scopes": ["page:read"] });
     assert_eq!(fixture.call_with(Method::POST, "/tokens", &key, other).await.refused(422), ["Idempotency-Key"]);
     assert_eq!(fixture.get("/tokens").await.expect(200)["items"].as_array().unwrap().len(), 2);

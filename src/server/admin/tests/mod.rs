@@ -1,10 +1,12 @@
 //! The admin API on a real database, through its real front door.
 
 mod access;
+mod audit;
 mod contract;
 mod events;
 mod insight;
 mod setup;
+mod vulnerabilities;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -82,6 +84,8 @@ impl Fixture {
             secrets: SecretBox::new(&SecretBox::generate_key()).unwrap(),
             base_url: Url::parse("https://status.example.com").unwrap(),
             clock: || NOW,
+            shared_limits: None,
+            token_requests_per_second: 20,
             db,
         };
         let client = TestClient::new(Route::new().nest("/api/admin", routes(admin.clone())));

@@ -22,6 +22,32 @@ async fn a_component_is_made_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn several_components_are_changed_at_once_or_none_is() {
+    let fixture = Fixture::new().await;
+    fixture.post("/groups", json!({ "key": "platform", "name": "Platform" })).await.expect(201);
+    let mut ids = Vec::new();
+    for name in ["A", "B", "C"] {
+        ids.push(fixture.post("/components", json!({ "name": name })).await.expect(201)["id"].clone());
+    }
+    let etag = fixture.get(&format!("/components/{}", ids[1])).await.header("etag").to_owned();
+    let change =
+        json!([{ "id": ids[2], "position": 0, "group": "platform" }, { "id": ids[1], "etag": etag, "hidden": true, "name": "B 2" }]);
+    let changed = fixture.patch("/components", change.clone()).await.expect(200);
+    assert_eq!((&changed["items"][0]["group"], &changed["items"][1]["name"]), (&json!("platform"), &json!("B 2")));
+    fixture.patch("/components", change).await.refused(412);
+    let wrong = json!([{ "id": ids[0], "name": "never" }, { "id": 99 }, { "id": ids[0] }, { "id": ids[1], "group": "nowhere", "x": 1 }]);
+    assert_eq!(fixture.patch("/components", wrong).await.refused(422), ["[3].x"]);
+    let wrong = json!([{ "id": ids[0], "name": "never" }, { "id": 99 }, { "id": ids[0] }, { "id": ids[1], "group": "nowhere" }]);
+    assert_eq!(fixture.patch("/components", wrong).await.refused(422), ["[1].id", "[2].id", "[3].group"]);
+    assert_eq!(fixture.get(&format!("/components/{}", ids[0])).await.expect(200)["name"], "A");
+    let row = fixture.get("/audit?limit=1").await.expect(200)["items"][0].clone();
+    assert_eq!(
+        (&row["action"], &row["before"][1]["name"], &row["after"][1]["name"]),
+        (&json!("component.update"), &json!("B"), &json!("B 2"))
+    );
+}
+
+#[tokio::test]
 async fn an_override_outranks_signals_and_its_reason_is_kept() {
     let fixture = Fixture::new().await;
     let id = fixture.post("/components", json!({ "name": "API" })).await.expect(201)["id"].clone();

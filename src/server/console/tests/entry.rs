@@ -67,7 +67,10 @@ async fn nothing_opens_the_set_up_again() {
         fixture.browser().post(&path, &owner_fields("eve@example.com")).await.expect(404);
     }
     let now = fixture.console.now();
-    assert_eq!(super::super::set_up_link(&fixture.console.db, &fixture.console.base_url, now).await.unwrap(), None);
+    assert_eq!(
+        super::super::set_up_link(&fixture.console.db, &fixture.console.secrets, &fixture.console.base_url, now).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test]

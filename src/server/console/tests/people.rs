@@ -157,3 +157,26 @@ async fn a_link_for_a_new_password_works_once_ends_every_session_and_skips_no_se
         fixture.browser().get(&format!("/console/{wrong}/{link}")).await.expect(404);
     }
 }
+
+#[tokio::test]
+async fn of_somebody_who_is_removed_a_pseudonym_stays_in_the_audit_log() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let viewer = fixture.user(Role::Viewer).await;
+    fixture.signed_in(Role::Viewer).await;
+    let log = async || {
+        let mut conn = fixture.console.db.read().await.unwrap();
+        storage::audit::list(&mut conn, &storage::audit::Filter::default(), i64::MAX, 100).await.unwrap()
+    };
+    let pseudonym = format!("user:{viewer}");
+    let theirs = async || log().await.into_iter().find(|row| row.actor == pseudonym).unwrap();
+    let before = theirs().await;
+    assert!(before.name.as_deref().is_some_and(|name| name.contains('@')), "{before:?}");
+    let owner = fixture.signed_in(Role::Owner).await;
+    owner.post(&format!("/console/team/{viewer}/delete"), &[]).await.leads_to("/console/team");
+    assert_eq!(theirs().await.name, None);
+    let rows = log().await;
+    assert_eq!((rows[0].action.as_str(), rows[0].resource.as_deref()), ("user.deleted", Some(pseudonym.as_str())));
+    assert!(!format!("{rows:?}").contains(before.name.as_deref().unwrap()));
+    assert!(storage::audit::verify(&fixture.console.db, &fixture.console.secrets, None).await.unwrap().is_ok());
+}
