@@ -25,6 +25,7 @@ pub use acts::{Act, ActError, IncidentEdit, MAX_BODY_CHARS, MAX_TITLE_CHARS, Mai
 pub use backtest::{BackTest, Findings, StatusSpan};
 pub use mutes::still_firing;
 pub use trial::{Trial, try_route};
+pub use wording::opening_words;
 
 use crate::{
     Change, Component, ComponentId, DeliveryId, IntegrationId, Notice, NoticeAbout, NoticeId, NoticeKind, Recorded, Signal, Span, State,
