@@ -34,6 +34,8 @@ pub(super) struct Area {
 const AREAS: &[Area] = &[
     Area { path: "/console/", name: "Now", needs: Some(Permission::read(Resource::Incidents)) },
     Area { path: "/console/incidents", name: "Incidents", needs: Some(Permission::read(Resource::Incidents)) },
+    Area { path: "/console/maintenances", name: "Maintenance", needs: Some(Permission::read(Resource::Maintenances)) },
+    Area { path: "/console/components", name: "Components", needs: Some(Permission::read(Resource::Components)) },
     Area { path: "/console/team", name: "Team", needs: Some(Permission::read(Resource::Users)) },
     Area { path: "/console/profile", name: "Profile", needs: None },
 ];

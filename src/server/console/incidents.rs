@@ -69,7 +69,6 @@ pub(super) struct Line {
     pub(super) title: String,
     pub(super) status: &'static str,
     pub(super) class: &'static str,
-    pub(super) published: bool,
     /// Whether a route opened it.
     pub(super) by_route: bool,
     pub(super) affected: String,
@@ -89,7 +88,6 @@ impl Line {
             id: incident.id,
             status: words::incident_status(&incident.status),
             class: worst(&incident),
-            published: incident.published,
             by_route: incident.opened_by.is_some(),
             affected: shown,
             began: time(incident.started_at),

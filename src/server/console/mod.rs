@@ -4,6 +4,7 @@
 //! (`frame::AREAS`). A handler takes `Person` and `Frame` as arguments; who may call it stands in the table, and nowhere else.
 
 mod code;
+mod components;
 mod confirm;
 mod entry;
 mod factor;
@@ -15,6 +16,7 @@ mod gate;
 mod incidents;
 mod letters;
 mod login;
+mod maintenances;
 mod now;
 mod passkey;
 mod profile;
@@ -25,6 +27,7 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod webauthn;
+mod why;
 mod words;
 
 use std::sync::Arc;
@@ -123,6 +126,9 @@ fn table(console: Console) -> Table {
         team::routes,
         now::routes,
         incidents::routes,
+        maintenances::routes,
+        components::routes,
+        why::routes,
     ];
     areas.into_iter().fold(table, |table, routes| routes(table))
 }

@@ -33,7 +33,7 @@ const MAX_INTEGRATIONS: i64 = 100;
 const MAX_REASONS: usize = 3;
 
 pub(super) fn routes(table: Table) -> Table {
-    table.get("/console/", Needs::read(Resource::Incidents), now)
+    table.get("/console/", Needs::read(Resource::Incidents), to_do)
 }
 
 /// A component that is worse inside than outside.
@@ -88,7 +88,7 @@ impl Now<'_> {
 }
 
 #[handler]
-async fn now(person: Person, frame: Frame, Data(console): Data<&Console>) -> Result<Response, Failure> {
+async fn to_do(person: Person, frame: Frame, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let mut conn = console.db.read().await?;
     let components = rows::components(&mut conn).await?;
     let names: Names = components.iter().map(|component| (component.id, component.name.clone())).collect();

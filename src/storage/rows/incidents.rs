@@ -92,6 +92,24 @@ pub async fn incidents(conn: &mut Connection, which: Incidents) -> Result<Vec<In
     with_components(conn, rows).await
 }
 
+/// The incidents about a component that were open at a moment, newest first, drafts too.
+///
+/// # Errors
+/// What the database said.
+pub async fn incidents_at(conn: &mut Connection, component: ComponentId, at: Timestamp, limit: i64) -> Result<Vec<Incident>, StorageError> {
+    let ids: Vec<i64> = sql!(conn, c => sqlx::query_scalar(
+        "select i.incident_id from incident_component ic join incident i on i.incident_id = ic.incident_id
+         where ic.component_id = $1 and i.started_at <= $2 and (i.resolved_at is null or i.resolved_at >= $2)
+         order by i.incident_id desc limit $3",
+    )
+    .bind(component.0)
+    .bind(at.0)
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    incidents_of(conn, &ids).await
+}
+
 /// The incidents of these ids, newest first.
 pub(crate) async fn incidents_of(conn: &mut Connection, ids: &[i64]) -> Result<Vec<Incident>, StorageError> {
     let mut rows: Vec<IncidentRow> = Vec::with_capacity(ids.len());
