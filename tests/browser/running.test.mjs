@@ -47,7 +47,7 @@ test("a newcomer publishes an incident and resolves it", async () => {
   await page.fill("#name", "Tills");
   await page.click("text=Add the component");
   await page.waitForURL(/console\/components$/);
-  await page.click("main a:text-is('Tills')");
+  await page.click(".what a:has-text('Tills')");
   await look(page, "component");
 
   await page.goto(`${base}console/incidents/new`);
@@ -87,9 +87,9 @@ test("a newcomer publishes an incident and resolves it", async () => {
   await page.click("button:text-is('Schedule maintenance')");
   await page.waitForURL(/console\/maintenances$/);
   await look(page, "maintenances");
-  await page.click("main a:text-is('New disks')");
+  await page.click(".what a:has-text('New disks')");
   await look(page, "maintenance");
-  await page.click("text=Call it off");
+  await page.click("button:text-is('Call it off')");
   await page.waitForSelector("main > .sub:has-text('Cancelled')");
   assert.deepEqual(violations, []);
 });
