@@ -135,6 +135,27 @@ pub struct Transition {
     pub why: Why,
 }
 
+/// A component's transitions up to a moment, newest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn until(conn: &mut Connection, component: ComponentId, at: Timestamp, limit: i64) -> Result<Vec<Transition>, StorageError> {
+    let rows: Vec<(i64, i64, String, String, String)> = sql!(conn, c => sqlx::query_as(
+        "select change_id, at, kind, data, why from change where component_id = $1 and at <= $2 order by change_id desc limit $3",
+    )
+    .bind(component.0)
+    .bind(at.0)
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    rows.into_iter().map(transition).collect()
+}
+
+fn transition((id, at, kind, data, why): (i64, i64, String, String, String)) -> Result<Transition, StorageError> {
+    let (data, why) = (json(&data, "change", "data")?, json(&why, "change", "why")?);
+    Ok(Transition { id, at: Timestamp(at), kind, data, why })
+}
+
 /// Transitions below the id `before`, newest first.
 ///
 /// # Errors
@@ -150,9 +171,5 @@ pub async fn list(conn: &mut Connection, about: About, before: i64, limit: i64) 
         query.push(" order by change_id desc limit ").push_bind(limit);
         query.build_query_as().fetch_all(&mut *c).await?
     });
-    let transition = |(id, at, kind, data, why): (i64, i64, String, String, String)| {
-        let (data, why) = (json(&data, "change", "data")?, json(&why, "change", "why")?);
-        Ok(Transition { id, at: Timestamp(at), kind, data, why })
-    };
     rows.into_iter().map(transition).collect()
 }

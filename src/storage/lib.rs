@@ -3,6 +3,7 @@
 //! Writers take a [`Connection`] from [`Db::begin`] or an [`Entry`] of the [`ledger`] (the caller owns the transaction); readers take one
 //! from [`Db::read`].
 
+pub mod attention;
 pub mod audit;
 pub mod changes;
 pub mod combine;

@@ -104,6 +104,33 @@ pub async fn find(conn: &mut Connection, id: SubscriberId) -> Result<Option<Subs
     Ok(list(conn, id.0.saturating_sub(1), 1).await?.pop().filter(|subscriber| subscriber.id == id))
 }
 
+/// How many are told of what concerns these components; of what concerns none in particular where it is `None`.
+///
+/// # Errors
+/// What the database said.
+pub async fn n_told(conn: &mut Connection, components: Option<&[ComponentId]>) -> Result<i64, StorageError> {
+    let everything: i64 = sql!(conn, c => sqlx::query_scalar(
+        "select count(*) from subscriber where not scoped and confirmed_at is not null and disabled_at is null",
+    )
+    .fetch_one(&mut *c)
+    .await)?;
+    let Some(components) = components else { return Ok(everything) };
+    let ids: Vec<i64> = components.iter().map(|id| id.0).collect();
+    let mut scoped = std::collections::HashSet::new();
+    for chunk in ids.chunks(MAX_IN) {
+        let found: Vec<i64> = sql!(conn, c => {
+            let mut query = QueryBuilder::<DB>::new(
+                "select distinct s.subscriber_id from subscriber_component sc join subscriber s on s.subscriber_id = sc.subscriber_id
+                 where s.scoped and s.confirmed_at is not null and s.disabled_at is null and sc.component_id in (",
+            );
+            push_ids(&mut query, chunk);
+            query.build_query_scalar().fetch_all(&mut *c).await?
+        });
+        scoped.extend(found);
+    }
+    Ok(everything + i64::try_from(scoped.len()).unwrap_or(i64::MAX))
+}
+
 /// Somebody to be told from now on.
 #[derive(Debug)]
 pub struct NewSubscriber<'a> {

@@ -8,9 +8,11 @@ use totp_rs::{Builder, Secret};
 
 use crate::{
     app::{App, Stack, on_every_stack},
+    road,
     servers::{
         smtp::{Mail, SmtpServer},
         wait_for,
+        webhooks::WebhookServer,
     },
 };
 
@@ -223,6 +225,42 @@ async fn what_may_happen_once_happens_once(stack: Stack) -> Result<()> {
     app.finish().await
 }
 
+/// Two clicks lead from an alert to readers, and the chain back to the alert can be read.
+async fn a_person_publishes_what_an_alert_says(stack: Stack) -> Result<()> {
+    let webhooks = WebhookServer::start().await?;
+    let configuration = road::configuration(&webhooks.url())
+        .replace("publish: auto", "publish: shadow\n        title: 'Trouble: {{ signal.labels.alertname }}'");
+    let configuration = configuration.replace("  - { channel: email, address: ops@example.com }\n", "");
+    let app = App::start(stack, &configuration, &[]).await?;
+    app.command_with_input(&["user", "create", "--email", "ada@example.com", "--role", "operator", "--password-stdin"], PASSWORD)?;
+    let mut browser = Browser::new(&app);
+    browser.post("/console/log-in", &[("email", "ada@example.com"), ("password", PASSWORD)]).await?;
+    ensure!(browser.get("/console/").await?.body.contains("Nothing needs you"));
+    ensure!(road::deliver(&app, &road::alert("f1", "2026-01-01T00:00:00Z", None)).await? < 300);
+    app.settle(SOON).await?;
+    let now = browser.get("/console/").await?.body;
+    ensure!(now.contains("Red inside, green outside") && now.contains("db-3.internal is down"), "{now}");
+    let (_, rest) = now.split_once("/console/incidents/new?component=").context("a button")?;
+    let component = rest.split('"').next().context("an id")?.to_owned();
+    let form = browser.get(&format!("/console/incidents/new?component={component}")).await?.body;
+    ensure!(form.contains("value=\"Trouble: ApiDown\"") && form.contains("1 subscriber is told."), "{form}");
+    let (csrf, on, status) = (csrf(&form)?, format!("on-{component}"), format!("as-{component}"));
+    let fields = [("csrf", csrf.as_str()), ("title", "Trouble: ApiDown"), ("body", ""), (&on, "on"), (&status, "major_outage")];
+    let path = browser.post("/console/incidents/new", &fields).await?.location;
+    app.wait_for_status("API", "major_outage").await?;
+    app.settle(SOON).await?;
+    ensure!(browser.get(&path).await?.body.contains("Who was told</h2><ul"), "the notifications are counted");
+    let why = browser.get(&format!("/console/components/{component}/why")).await?.body;
+    ensure!(why.contains("/console/deliveries/") && why.contains("prod-alerts[0]") && why.contains("Trouble: ApiDown"), "{why}");
+    for path in ["/console/incidents", "/console/incidents?before=1", "/console/maintenances", "/console/components"] {
+        ensure!(browser.get(path).await?.status == 200, "{path}");
+    }
+    ensure!(browser.get("/console/components/new").await?.status == 403, "an operator writes no components");
+    ensure!(browser.post(&format!("{path}/resolve"), &[("csrf", &csrf)]).await?.location == path);
+    app.wait_for_status("API", "operational").await?;
+    app.finish().await
+}
+
 const SOON: Duration = Duration::from_secs(30);
 
 /// What differs in every answer.
@@ -240,4 +278,9 @@ fn mailed_path(app: &App, mail: &Mail) -> Result<String> {
     Ok(format!("/console/{}", rest.split(|c: char| c.is_whitespace() || c == '"' || c == '<').next().unwrap_or_default()))
 }
 
-on_every_stack!(what_may_happen_once_happens_once, people_come_in_by_links_that_are_mailed, from_the_first_start_to_logging_out);
+on_every_stack!(
+    a_person_publishes_what_an_alert_says,
+    what_may_happen_once_happens_once,
+    people_come_in_by_links_that_are_mailed,
+    from_the_first_start_to_logging_out
+);

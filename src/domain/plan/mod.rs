@@ -29,6 +29,7 @@ pub use backtest::{BackTest, Findings, StatusSpan};
 pub use flaps::{FLAPPING_FINGERPRINT, Swing};
 pub use mutes::still_firing;
 pub use trial::{Trial, try_route};
+pub use wording::opening_words;
 
 use crate::{
     Change, Component, ComponentId, DeliveryId, IntegrationId, Notice, NoticeAbout, NoticeId, NoticeKind, Recorded, Signal, Span, State,

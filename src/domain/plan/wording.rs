@@ -3,21 +3,38 @@
 use super::MAX_TITLE_CHARS;
 use crate::{IncidentStatus, Route, Signal, Span, Status, render_template, to_value};
 
-/// An incident's title and first text. The title stays true while things get better or worse: it names no degree.
+/// An incident's title and first text, as `route` has it.
 pub(super) fn opened(route: &Route, status: Status, signal: Option<&Signal>, names: &str) -> (String, String) {
+    by_templates(route.title.as_deref(), route.body.as_deref(), status, signal, names)
+}
+
+/// The title and first text that a route of these templates would give an incident about `names`.
+#[must_use]
+pub fn opening_words(title: Option<&str>, body: Option<&str>, status: Status, signal: Option<&Signal>, names: &[&str]) -> (String, String) {
+    by_templates(title, body, status, signal, &in_a_sentence(names))
+}
+
+/// The title stays true while things get better or worse: it names no degree.
+fn by_templates(
+    title_template: Option<&str>,
+    body_template: Option<&str>,
+    status: Status,
+    signal: Option<&Signal>,
+    names: &str,
+) -> (String, String) {
     let (title, body) = match status {
         Status::Unknown => {
             (format!("Status of {names} is unknown"), format!("We do not know at the moment how {names} is doing, and are finding out."))
         }
         _ => (format!("Problem with {names}"), by_status(IncidentStatus::Investigating, Some(names))),
     };
-    let (Some(signal), true) = (signal, route.title.is_some() || route.body.is_some()) else { return (as_title(&title), body) };
+    let (Some(signal), true) = (signal, title_template.is_some() || body_template.is_some()) else { return (as_title(&title), body) };
     let context = minijinja::context! { signal => to_value(signal), components => names, status => status.words() };
-    let render = |template: &Option<String>| {
-        let text = without_control_characters(&render_template(template.as_deref()?, &context).ok()?);
+    let render = |template: Option<&str>| {
+        let text = without_control_characters(&render_template(template?, &context).ok()?);
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     };
-    (as_title(&render(&route.title).unwrap_or(title)), render(&route.body).unwrap_or(body))
+    (as_title(&render(title_template).unwrap_or(title)), render(body_template).unwrap_or(body))
 }
 
 /// Names as they stand in a sentence: `API, Payments and 3 more`.

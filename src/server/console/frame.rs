@@ -33,6 +33,9 @@ pub(super) struct Area {
 /// The rail, top to bottom; on a phone the first four stand in a bar at the bottom.
 const AREAS: &[Area] = &[
     Area { path: "/console/", name: "Now", needs: Some(Permission::read(Resource::Incidents)) },
+    Area { path: "/console/incidents", name: "Incidents", needs: Some(Permission::read(Resource::Incidents)) },
+    Area { path: "/console/maintenances", name: "Maintenance", needs: Some(Permission::read(Resource::Maintenances)) },
+    Area { path: "/console/components", name: "Components", needs: Some(Permission::read(Resource::Components)) },
     Area { path: "/console/team", name: "Team", needs: Some(Permission::read(Resource::Users)) },
     Area { path: "/console/profile", name: "Profile", needs: None },
 ];

@@ -4,16 +4,20 @@
 //! (`frame::AREAS`). A handler takes `Person` and `Frame` as arguments; who may call it stands in the table, and nowhere else.
 
 mod code;
+mod components;
 mod confirm;
 mod entry;
 mod factor;
 mod failure;
 mod forgot;
+mod form;
 mod frame;
 mod gate;
-mod home;
+mod incidents;
 mod letters;
 mod login;
+mod maintenances;
+mod now;
 mod passkey;
 mod profile;
 mod session;
@@ -23,16 +27,18 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod webauthn;
+mod why;
+mod words;
 
 use std::sync::Arc;
 
-use domain::{Role, Timestamp};
+use domain::{Act, Recorded, Role, Timestamp};
 use jobs::{Clock, channels::Channels};
 use poem::Route;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use storage::{
-    Connection, Db, SecretBox, StorageError, Wake, entry_links,
+    Connection, Db, SecretBox, StorageError, Topic, Wake, entry_links, history,
     security::{self, Actor, Event},
 };
 use url::Url;
@@ -40,7 +46,7 @@ use url::Url;
 use crate::page::Page;
 
 use gate::Table;
-use session::Origin;
+use session::{Origin, Person};
 
 /// What the console works with. Cheap to clone; every handler gets it as `Data<&Console>`.
 #[derive(Clone)]
@@ -66,6 +72,19 @@ pub struct Console {
 impl Console {
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Does what somebody wants done, with all that follows from it.
+    async fn act(&self, person: &Person, act: Act) -> Result<Vec<Recorded>, StorageError> {
+        let recorded = history::act(&self.db, &person.name, act, self.now()).await?;
+        self.wake_all().await;
+        Ok(recorded)
+    }
+
+    /// Tells whoever waits for what people change.
+    async fn wake_all(&self) {
+        self.wake.wake(Topic::Changes).await;
+        self.wake.wake(Topic::Notifications).await;
     }
 
     /// Records something that needs no other change.
@@ -105,7 +124,11 @@ fn table(console: Console) -> Table {
         factor::routes,
         passkey::routes,
         team::routes,
-        home::routes,
+        now::routes,
+        incidents::routes,
+        maintenances::routes,
+        components::routes,
+        why::routes,
     ];
     areas.into_iter().fold(table, |table, routes| routes(table))
 }

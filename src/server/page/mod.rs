@@ -43,6 +43,7 @@ pub use markdown::markdown;
 pub use routes::{DocumentsFirst, DocumentsFirstEndpoint, documents_first, routes};
 pub use security_txt::SecurityContact;
 pub use short_id::{IdKind, short_id};
+pub(crate) use site::span_words;
 pub use snapshot::{Resource, Snapshot};
 pub use v2::Indicator;
 

@@ -52,6 +52,15 @@ const INCIDENT: &str =
 /// Which incidents to read.
 #[derive(Clone, Copy, Debug)]
 pub enum Incidents {
+    /// At most so many of the open ones.
+    Open(i64),
+    /// A page of those that are over, newest first: ids below `before`.
+    Over {
+        /// `i64::MAX` for the first page.
+        before: i64,
+        /// At most this many.
+        limit: i64,
+    },
     /// The open ones, and those that ended, or were added afterwards, at or after a time.
     OpenOrEndedSince(Timestamp),
     /// One.
@@ -71,17 +80,40 @@ pub enum Incidents {
 /// What the database said.
 pub async fn incidents(conn: &mut Connection, which: Incidents) -> Result<Vec<Incident>, StorageError> {
     let (condition, a, b) = match which {
+        Incidents::Open(_) => ("resolved_at is null and $1 < $2", 0, 1),
+        Incidents::Over { before, .. } => ("resolved_at is not null and incident_id >= $1 and incident_id < $2", i64::MIN, before),
         Incidents::OpenOrEndedSince(since) => {
             ("(resolved_at is null or resolved_at >= $1 or added_at >= $1) and incident_id < $2", since.0, i64::MAX)
         }
         Incidents::One(id) => ("incident_id = $1 and incident_id < $2", id.0, i64::MAX),
         Incidents::Page { before, .. } => ("incident_id >= $1 and incident_id < $2", i64::MIN, before),
     };
-    let limit = if let Incidents::Page { limit, .. } = which { limit } else { i64::MAX };
+    let limit = match which {
+        Incidents::Open(limit) | Incidents::Over { limit, .. } | Incidents::Page { limit, .. } => limit,
+        Incidents::OpenOrEndedSince(_) | Incidents::One(_) => i64::MAX,
+    };
     let text = format!("{INCIDENT} {condition} order by incident_id desc limit $3");
     let rows: Vec<IncidentRow> =
         sql!(conn, c => sqlx::query_as(sqlx::AssertSqlSafe(text.as_str())).bind(a).bind(b).bind(limit).fetch_all(&mut *c).await)?;
     with_components(conn, rows).await
+}
+
+/// The incidents about a component that were open at a moment, newest first, drafts too.
+///
+/// # Errors
+/// What the database said.
+pub async fn incidents_at(conn: &mut Connection, component: ComponentId, at: Timestamp, limit: i64) -> Result<Vec<Incident>, StorageError> {
+    let ids: Vec<i64> = sql!(conn, c => sqlx::query_scalar(
+        "select i.incident_id from incident_component ic join incident i on i.incident_id = ic.incident_id
+         where ic.component_id = $1 and i.started_at <= $2 and (i.resolved_at is null or i.resolved_at >= $2)
+         order by i.incident_id desc limit $3",
+    )
+    .bind(component.0)
+    .bind(at.0)
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    incidents_of(conn, &ids).await
 }
 
 /// The incidents of these ids, newest first.

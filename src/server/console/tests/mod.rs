@@ -4,6 +4,7 @@ mod access;
 mod entry;
 mod factors;
 mod people;
+mod running;
 mod tries;
 
 use std::{

@@ -1,0 +1,284 @@
+//! `/console/maintenances`: planned windows.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use domain::{
+    Act, Component, ComponentId, Maintenance, MaintenanceEdit, MaintenanceId, MaintenanceStatus, Permission, Resource, Span, Status,
+};
+use poem::{
+    Response, handler,
+    http::StatusCode,
+    web::{Data, Path, Query},
+};
+use storage::{
+    Connection,
+    rows::{self, Maintenances},
+    subscribers,
+};
+
+use super::{
+    Console,
+    failure::Failure,
+    form::{Choices, Errors, Sent, choices, from_field, to_field},
+    frame::{Frame, see_other, show, time},
+    gate::{Needs, Table},
+    incidents::{Before, PER_PAGE},
+    session::Person,
+    words,
+};
+
+const PATH: &str = "/console/maintenances";
+const GONE: Failure = Failure::NotFound("There is no such maintenance.");
+
+pub(super) fn routes(table: Table) -> Table {
+    let (look, act) = (Needs::read(Resource::Maintenances), Needs::write(Resource::Maintenances));
+    table
+        .get(PATH, look, list)
+        .get("/console/maintenances/new", act, new_form)
+        .post("/console/maintenances/new", act, create)
+        .get("/console/maintenances/:id", look, one)
+        .post("/console/maintenances/:id", act, update)
+        .post("/console/maintenances/:id/start", act, start)
+        .post("/console/maintenances/:id/complete", act, complete)
+        .post("/console/maintenances/:id/cancel", act, cancel)
+}
+
+/// A maintenance in a list.
+struct Line {
+    id: i64,
+    title: String,
+    status: &'static str,
+    class: &'static str,
+    window: String,
+    n: usize,
+}
+
+impl Line {
+    fn new(maintenance: Maintenance) -> Self {
+        Self {
+            id: maintenance.id.0,
+            status: words::maintenance_status(&maintenance.status),
+            class: if is_open(&maintenance) { "under_maintenance" } else { "notice" },
+            window: window(&maintenance),
+            n: maintenance.components.len(),
+            title: maintenance.title,
+        }
+    }
+}
+
+fn window(maintenance: &Maintenance) -> String {
+    format!("{} to {}", time(maintenance.starts_at), time(maintenance.ends_at))
+}
+
+fn is_open(maintenance: &Maintenance) -> bool {
+    matches!(maintenance.status, MaintenanceStatus::Scheduled | MaintenanceStatus::InProgress)
+}
+
+#[derive(Template)]
+#[template(path = "console/maintenances.html")]
+struct List<'a> {
+    frame: &'a Frame,
+    may_write: bool,
+    first: bool,
+    lines: Vec<Line>,
+    next: Option<i64>,
+}
+
+#[handler]
+async fn list(person: Person, frame: Frame, Query(from): Query<Before>, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let limit = i64::try_from(PER_PAGE).unwrap_or(i64::MAX).saturating_add(1);
+    let which = Maintenances::Page { before: from.before.unwrap_or(i64::MAX), limit };
+    let mut all = rows::maintenances(&mut console.db.read().await?, which).await?;
+    let more = all.len() > PER_PAGE;
+    all.truncate(PER_PAGE);
+    let next = all.last().filter(|_| more).map(|maintenance| maintenance.id.0);
+    let may_write = person.may(Permission::write(Resource::Maintenances));
+    let lines = all.into_iter().map(Line::new).collect();
+    Ok(show(StatusCode::OK, &List { frame: &frame, may_write, first: from.before.is_none(), lines, next }))
+}
+
+/// What is typed into the form.
+#[derive(Clone, Debug, Default)]
+struct Typed {
+    title: String,
+    body: String,
+    starts_at: String,
+    ends_at: String,
+    components: Vec<ComponentId>,
+}
+
+impl Typed {
+    fn new(sent: &Sent) -> Self {
+        Self {
+            title: sent.text("title"),
+            body: sent.text("body"),
+            starts_at: sent.text("starts_at"),
+            ends_at: sent.text("ends_at"),
+            components: sent.affected().into_keys().collect(),
+        }
+    }
+
+    /// Reads it, with what is wrong.
+    fn check(&self) -> Result<MaintenanceEdit, Errors> {
+        let mut errors = Errors::default();
+        let (starts_at, ends_at) = (from_field(&self.starts_at), from_field(&self.ends_at));
+        for (field, at) in [("starts_at", starts_at), ("ends_at", ends_at)] {
+            if at.is_none() {
+                errors.add(field, "This is not a time like 2026-12-31T23:59.");
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let (title, body, components) = (Some(self.title.clone()), Some(self.body.clone()), Some(self.components.clone()));
+        Ok(MaintenanceEdit { title, body, status: None, starts_at, ends_at, components })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/maintenance.html")]
+struct Form<'a> {
+    frame: &'a Frame,
+    /// A new one has none.
+    maintenance: Option<&'a Maintenance>,
+    status: &'static str,
+    window: String,
+    /// Whether it can be changed, by this person.
+    may_change: bool,
+    typed: &'a Typed,
+    picker: Vec<Choices>,
+    affected: Vec<String>,
+    told: String,
+    errors: &'a Errors,
+}
+
+impl Form<'_> {
+    fn is_running(&self) -> bool {
+        self.maintenance.is_some_and(|maintenance| maintenance.status == MaintenanceStatus::InProgress)
+    }
+}
+
+async fn form(
+    console: &Console,
+    person: &Person,
+    frame: &Frame,
+    maintenance: Option<&Maintenance>,
+    typed: &Typed,
+    errors: &Errors,
+) -> Result<Response, Failure> {
+    let mut conn = console.db.read().await?;
+    let (groups, all) = (rows::groups(&mut conn).await?, rows::components(&mut conn).await?);
+    let chosen: BTreeMap<ComponentId, Status> = typed.components.iter().map(|id| (*id, Status::UnderMaintenance)).collect();
+    let about: Vec<&Component> = all.iter().filter(|component| chosen.contains_key(&component.id)).collect();
+    let shown = Form {
+        frame,
+        maintenance,
+        status: maintenance.map_or("", |maintenance| words::maintenance_status(&maintenance.status)),
+        window: maintenance.map(window).unwrap_or_default(),
+        may_change: person.may(Permission::write(Resource::Maintenances)) && maintenance.is_none_or(is_open),
+        typed,
+        picker: choices(&groups, &all, &chosen),
+        affected: about.iter().map(|component| component.name.clone()).collect(),
+        told: words::told(n_told(&mut conn, &about).await?),
+        errors,
+    };
+    Ok(show(if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }, &shown))
+}
+
+async fn n_told(conn: &mut Connection, about: &[&Component]) -> Result<i64, Failure> {
+    let visible: Vec<ComponentId> = about.iter().filter(|component| component.is_visible()).map(|component| component.id).collect();
+    Ok(match (about.is_empty(), visible.is_empty()) {
+        (true, _) => subscribers::n_told(conn, None).await?,
+        (false, true) => 0,
+        (false, false) => subscribers::n_told(conn, Some(&visible)).await?,
+    })
+}
+
+#[handler]
+async fn new_form(person: Person, frame: Frame, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let (from, to) = (console.now().plus(Span::mins(24 * 60)), console.now().plus(Span::mins(25 * 60)));
+    let typed = Typed { starts_at: to_field(from), ends_at: to_field(to), ..Typed::default() };
+    form(console, &person, &frame, None, &typed, &Errors::default()).await
+}
+
+#[handler]
+async fn create(person: Person, frame: Frame, sent: Sent, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let typed = Typed::new(&sent);
+    let errors = match typed.check() {
+        Err(errors) => errors,
+        Ok(edit) => match console.act(&person, Act::ScheduleMaintenance(edit)).await {
+            Ok(_) => return Ok(see_other(PATH)),
+            Err(error) => Errors::of_act(error)?,
+        },
+    };
+    form(console, &person, &frame, None, &typed, &errors).await
+}
+
+async fn find(console: &Console, id: i64) -> Result<Maintenance, Failure> {
+    rows::maintenances(&mut console.db.read().await?, Maintenances::One(MaintenanceId(id))).await?.pop().ok_or(GONE)
+}
+
+fn as_it_is(maintenance: &Maintenance) -> Typed {
+    Typed {
+        title: maintenance.title.clone(),
+        body: maintenance.body.clone(),
+        starts_at: to_field(maintenance.starts_at),
+        ends_at: to_field(maintenance.ends_at),
+        components: maintenance.components.clone(),
+    }
+}
+
+#[handler]
+async fn one(person: Person, frame: Frame, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let maintenance = find(console, id).await?;
+    form(console, &person, &frame, Some(&maintenance), &as_it_is(&maintenance), &Errors::default()).await
+}
+
+#[handler]
+async fn update(person: Person, frame: Frame, Path(id): Path<i64>, sent: Sent, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let maintenance = find(console, id).await?;
+    let typed = Typed::new(&sent);
+    let was = as_it_is(&maintenance);
+    let errors = match typed.check() {
+        Err(errors) => errors,
+        Ok(mut edit) => {
+            // The fields know no seconds: what was not touched stays as it is.
+            edit.starts_at = edit.starts_at.filter(|_| typed.starts_at != was.starts_at);
+            edit.ends_at = edit.ends_at.filter(|_| typed.ends_at != was.ends_at);
+            match console.act(&person, Act::UpdateMaintenance { maintenance: maintenance.id, edit }).await {
+                Ok(_) => return Ok(see_other(&format!("{PATH}/{id}"))),
+                Err(error) => Errors::of_act(error)?,
+            }
+        }
+    };
+    form(console, &person, &frame, Some(&maintenance), &typed, &errors).await
+}
+
+/// Takes a maintenance to another status.
+async fn step(console: &Console, person: &Person, id: i64, status: MaintenanceStatus) -> Result<Response, Failure> {
+    let maintenance = find(console, id).await?;
+    let edit = MaintenanceEdit { status: Some(status), ..MaintenanceEdit::default() };
+    match console.act(person, Act::UpdateMaintenance { maintenance: maintenance.id, edit }).await {
+        Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
+        Err(error) => {
+            let errors = Errors::of_act(error)?;
+            Err(Failure::Conflict(errors.of("status").unwrap_or("This step is not possible any more.").to_owned()))
+        }
+    }
+}
+
+#[handler]
+async fn start(person: Person, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    step(console, &person, id, MaintenanceStatus::InProgress).await
+}
+
+#[handler]
+async fn complete(person: Person, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    step(console, &person, id, MaintenanceStatus::Completed).await
+}
+
+#[handler]
+async fn cancel(person: Person, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    step(console, &person, id, MaintenanceStatus::Cancelled).await
+}

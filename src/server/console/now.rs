@@ -1,0 +1,214 @@
+//! `/console/`: what needs somebody, as a list of things to do.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use domain::{
+    Component, HABIT_DELIVERIES, Incident, IntegrationId, Maintenance, MaintenanceStatus, Permission, Publish, Resource, Span, Timestamp,
+    is_silent,
+};
+use poem::{Response, handler, http::StatusCode, web::Data};
+use storage::{
+    Connection, StorageError,
+    attention::{self, MAX_COUNTED, Reason},
+    insight, integrations,
+    rows::{self, Incidents, Maintenances},
+};
+
+use super::{
+    Console,
+    failure::Failure,
+    frame::{Frame, show, time},
+    gate::{Needs, Table},
+    incidents::{Line, MAX_OPEN, Names},
+    session::Person,
+    words,
+};
+
+/// What was given up longer ago than this is not to be done any more.
+const DEAD_MATTER: Span = Span::mins(7 * 24 * 60);
+/// The most integrations whose silence is looked into.
+const MAX_INTEGRATIONS: i64 = 100;
+/// The reasons told of one component.
+const MAX_REASONS: usize = 3;
+
+pub(super) fn routes(table: Table) -> Table {
+    table.get("/console/", Needs::read(Resource::Incidents), to_do)
+}
+
+/// A component that is worse inside than outside.
+struct Gap {
+    id: i64,
+    name: String,
+    class: &'static str,
+    inside: &'static str,
+    outside: &'static str,
+    why: Vec<String>,
+    /// Whether a person's word hides it.
+    overridden: bool,
+    /// The draft that waits for it.
+    draft: Option<i64>,
+}
+
+/// A maintenance that runs.
+struct Window {
+    id: i64,
+    title: String,
+    until: String,
+}
+
+/// Something about the machinery.
+struct Fault {
+    text: String,
+    detail: String,
+    href: String,
+    act: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "console/now.html")]
+struct Now<'a> {
+    frame: &'a Frame,
+    name: &'a str,
+    may_incidents: bool,
+    may_override: bool,
+    may_maintain: bool,
+    drafts: Vec<Line>,
+    gaps: Vec<Gap>,
+    open: Vec<Line>,
+    running: Vec<Window>,
+    faults: Vec<Fault>,
+    n_components: usize,
+}
+
+impl Now<'_> {
+    fn is_empty(&self) -> bool {
+        self.drafts.is_empty() && self.gaps.is_empty() && self.open.is_empty() && self.running.is_empty() && self.faults.is_empty()
+    }
+}
+
+#[handler]
+async fn to_do(person: Person, frame: Frame, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let mut conn = console.db.read().await?;
+    let components = rows::components(&mut conn).await?;
+    let names: Names = components.iter().map(|component| (component.id, component.name.clone())).collect();
+    let incidents = rows::incidents(&mut conn, Incidents::Open(MAX_OPEN)).await?;
+    let gaps = gaps(&mut conn, &components, &incidents).await?;
+    let maintenances = rows::maintenances(&mut conn, Maintenances::Open).await?;
+    let (open, drafts): (Vec<Incident>, Vec<Incident>) = incidents.into_iter().partition(|incident| incident.published);
+    let line = |incident| Line::new(incident, &names, console);
+    let shown = Now {
+        frame: &frame,
+        name: &person.name,
+        may_incidents: person.may(Permission::write(Resource::Incidents)),
+        may_override: person.may(Permission::write(Resource::Overrides)),
+        may_maintain: person.may(Permission::write(Resource::Maintenances)),
+        drafts: drafts.into_iter().map(line).collect(),
+        gaps,
+        open: open.into_iter().map(line).collect(),
+        running: running(maintenances),
+        faults: faults(&mut conn, &person, console.now()).await?,
+        n_components: components.len(),
+    };
+    Ok(show(StatusCode::OK, &shown))
+}
+
+/// The components that are red inside and green, or greener, outside.
+async fn gaps(conn: &mut Connection, components: &[Component], incidents: &[Incident]) -> Result<Vec<Gap>, StorageError> {
+    let worse = |component: &&Component| component.internal_status > component.status && component.internal_status.is_fault();
+    let found: Vec<&Component> = components.iter().filter(worse).collect();
+    let ids: Vec<_> = found.iter().map(|component| component.id).collect();
+    let mut reasons: BTreeMap<_, Vec<Reason>> = BTreeMap::new();
+    for reason in attention::reasons(conn, &ids).await? {
+        reasons.entry(reason.component).or_default().push(reason);
+    }
+    let gap = |component: &Component| {
+        let reasons = reasons.remove(&component.id).unwrap_or_default();
+        let draft = incidents.iter().find(|incident| !incident.published && incident.components.contains_key(&component.id));
+        Gap {
+            id: component.id.0,
+            name: component.name.clone(),
+            class: component.internal_status.as_str(),
+            inside: words::status(&component.internal_status),
+            outside: component.status.words(),
+            why: explain(component, &reasons),
+            overridden: component.overridden.is_some(),
+            draft: draft.map(|incident| incident.id.0),
+        }
+    };
+    Ok(found.into_iter().map(gap).collect())
+}
+
+/// Why readers do not see what is wrong.
+fn explain(component: &Component, reasons: &[Reason]) -> Vec<String> {
+    let word = component.overridden.as_ref().map(|word| {
+        let until = word.until.map_or_else(String::new, |until| format!(" until {}", time(until)));
+        format!("{} set it to {}{until}.", word.by, word.status.words())
+    });
+    let told = reasons.iter().filter(|reason| reason.cause.counts()).take(MAX_REASONS).map(|reason| {
+        let kept = match (reason.cause.is_muted(), reason.publish) {
+            (true, _) => "muted with an incident that was ended",
+            (false, Publish::Shadow) => "its route only tries things out",
+            (false, Publish::Draft) => "its route leaves publishing to you",
+            (false, Publish::Auto) => "its route publishes",
+        };
+        let summary = if reason.cause.summary.is_empty() { &reason.cause.fingerprint } else { &reason.cause.summary };
+        format!("{summary} ({kept})")
+    });
+    word.into_iter().chain(told).collect()
+}
+
+fn running(maintenances: Vec<Maintenance>) -> Vec<Window> {
+    let running = maintenances.into_iter().filter(|maintenance| maintenance.status == MaintenanceStatus::InProgress);
+    running.map(|maintenance| Window { id: maintenance.id.0, title: maintenance.title, until: time(maintenance.ends_at) }).collect()
+}
+
+/// What is wrong with the machinery, as far as this person may see it.
+async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Result<Vec<Fault>, StorageError> {
+    let mut faults = Vec::new();
+    let may = |resource| person.may(Permission::read(resource));
+    let all = if may(Resource::Integrations) { integrations::list(conn, 0, MAX_INTEGRATIONS).await? } else { Vec::new() };
+    if may(Resource::Deliveries) {
+        for (id, n, newest) in attention::quarantined(conn).await? {
+            let name =
+                all.iter().find(|integration| integration.id == id).map_or_else(|| format!("#{id}"), |found| found.edit.name.clone());
+            faults.push(quarantine(id, &name, n, newest, now));
+        }
+    }
+    if may(Resource::Notifications) {
+        let n = attention::n_dead(conn, Timestamp(now.0.saturating_sub(DEAD_MATTER.0))).await?;
+        if n > 0 {
+            let text = format!("{} not be delivered", counted(n, "notification could", "notifications could"));
+            let detail = "Given up within the last seven days.".to_owned();
+            faults.push(Fault { text, detail, href: "/console/notifications?state=dead".to_owned(), act: "See whom" });
+        }
+    }
+    for integration in all.into_iter().filter(|integration| integration.edit.enabled) {
+        let arrivals = insight::arrivals(conn, integration.id, HABIT_DELIVERIES).await?;
+        if is_silent(&arrivals, now) == Some(true) {
+            let heard = arrivals
+                .first()
+                .map_or_else(String::new, |at| format!("Last heard {}; it usually speaks more often.", words::ago(*at, now)));
+            let text = format!("{} is silent", integration.edit.name);
+            faults.push(Fault { text, detail: heard, href: format!("/console/integrations/{}", integration.id), act: "Look into it" });
+        }
+    }
+    Ok(faults)
+}
+
+fn quarantine(id: IntegrationId, name: &str, n: i64, newest: Timestamp, now: Timestamp) -> Fault {
+    Fault {
+        text: format!("{} of {name} in quarantine", counted(n, "delivery", "deliveries")),
+        detail: format!("They could not be understood; the newest came {}.", words::ago(newest, now)),
+        href: format!("/console/deliveries?state=quarantined&integration={id}"),
+        act: "Look at them",
+    }
+}
+
+fn counted(n: i64, one: &str, many: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        MAX_COUNTED => format!("{n} or more {many}"),
+        n => format!("{n} {many}"),
+    }
+}

@@ -1,0 +1,95 @@
+// From the link of the first start to an incident published and resolved, in a real browser, without an accessibility violation on any screen.
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { axe, start } from "./demo.mjs";
+
+const PASSWORD = "violin harbour sandpaper";
+let demo, browser, base, setUp;
+
+before(async () => {
+  demo = await start();
+  ({ browser, base, setUp } = demo);
+}, { timeout: 60_000 });
+
+after(() => demo?.stop());
+
+async function look(page, name) {
+  for (const colorScheme of ["light", "dark"]) for (const width of [360, 1280]) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${name} at ${width}: nothing sticks out`);
+    const session = await page.context().newCDPSession(page);
+    await session.send("Runtime.evaluate", { expression: axe });
+    const found = await page.evaluate(() => globalThis.axe.run());
+    assert.deepEqual(found.violations.map(v => `${name}, ${width}, ${colorScheme}: ${v.id}: ${v.nodes[0].html}`), []);
+    if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/running-${name}-${width}-${colorScheme}.png`, fullPage: true });
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+test("a newcomer publishes an incident and resolves it", async () => {
+  const page = await (await browser.newContext()).newPage();
+  const violations = [];
+  page.on("console", message => { if (/Content Security Policy|Trusted/.test(message.text())) violations.push(message.text()); });
+  await page.goto(setUp);
+  await page.fill("#name", "Grace Hopper");
+  await page.fill("#email", "grace@example.com");
+  await page.fill("#password", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${base}console/`);
+  await look(page, "now");
+
+  await page.goto(`${base}console/components`);
+  await look(page, "components");
+  await page.click("text=New component");
+  await look(page, "component-new");
+  await page.fill("#name", "Tills");
+  await page.click("text=Add the component");
+  await page.waitForURL(/console\/components$/);
+  await page.click(".what a:has-text('Tills')");
+  await look(page, "component");
+
+  await page.goto(`${base}console/incidents/new`);
+  await page.fill("#title", "Tills are slow");
+  await page.fill("#body", "We **know**, and are on it.");
+  await page.check("label:has-text('Tills') input");
+  await page.waitForSelector("#preview strong:text('know')");
+  await look(page, "incident-new");
+  await page.focus("#body");
+  await page.keyboard.press("Control+Enter");
+  await page.waitForURL(/console\/incidents\/\d+$/);
+  await look(page, "incident");
+  const incident = page.url();
+  assert.match(await (await page.request.get(`${base}incidents/${incident.split("/").pop()}`)).text(), /Tills are slow/);
+  await page.goto(`${base}console/`);
+  await look(page, "now-published");
+  await page.click("[aria-label='Post an update to Tills are slow']");
+  await page.click("text=Publish update");
+  await page.waitForSelector("#body-error");
+  await look(page, "incident-refused");
+  await page.fill("#body", "A new disk is in.");
+  await page.click("text=Publish update");
+  await page.waitForSelector(".timeline >> text=A new disk is in.");
+  await page.click("button:text-is('Resolve')");
+  await page.waitForSelector("main > .sub:has-text('Resolved')");
+  await page.goto(`${base}console/incidents`);
+  await look(page, "incidents");
+  await page.goto(`${base}console/components`);
+  await page.click("[aria-label^='Why Tills']");
+  await page.waitForSelector(".chain >> text=Grace Hopper");
+  await look(page, "why");
+
+  await page.goto(`${base}console/maintenances/new`);
+  await look(page, "maintenance-new");
+  await page.fill("#title", "New disks");
+  await page.check("label:has-text('Tills') input");
+  await page.click("button:text-is('Schedule maintenance')");
+  await page.waitForURL(/console\/maintenances$/);
+  await look(page, "maintenances");
+  await page.click(".what a:has-text('New disks')");
+  await look(page, "maintenance");
+  await page.click("button:text-is('Call it off')");
+  await page.waitForSelector("main > .sub:has-text('Cancelled')");
+  assert.deepEqual(violations, []);
+});
