@@ -24,8 +24,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use secrecy::ExposeSecret;
 use server::{
     Hub, Subscriptions,
-    admin::Admin,
-    console::{self, Console},
+    admin::{Admin, Operations},
+    console::{self, Console, Machinery},
     feed,
     listener::{self, Limits},
     ops,
@@ -129,17 +129,25 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             Setup { archive: Some(db.clone()), security_contacts: config.security_contacts.clone() },
             shutdown.clone(),
         );
-        let console = Console {
+        let admin = Admin {
             db: db.clone(),
             secrets: secrets.clone(),
+            wake: wake.clone(),
+            base_url: base_url.clone(),
+            clock: || Clock::default().now(),
+        };
+        let console = Console {
+            db: db.clone(),
+            secrets,
             wake: wake.clone(),
             base_url: base_url.clone(),
             clock: clock.clone(),
             page: page.clone(),
             channels: channels.clone(),
             factor_roles: config.factor_roles.clone().into(),
+            operations: Operations::new(&admin),
+            machinery: Machinery { queue: queue.kind() },
         };
-        let admin = Admin { db: db.clone(), secrets, wake: wake.clone(), base_url: base_url.clone(), clock: || Clock::default().now() };
         let subscriptions = Subscriptions::new(db.clone(), channels, mail, base_url.clone(), page.clone(), clock.clone());
         tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock.clone(), base_url.clone(), shutdown.clone()));
         tasks.spawn(hub.clone().keep_up(wake, shutdown.clone()));

@@ -21,6 +21,7 @@ mod me;
 mod metrics;
 mod notifications;
 mod once;
+mod operations;
 mod page;
 mod problem;
 mod providers;
@@ -42,6 +43,8 @@ use storage::{Db, Entry, SecretBox, Topic, Wake, history, ledger};
 use url::Url;
 
 use gate::{Caller, Gate};
+pub use operations::Operations;
+pub(crate) use operations::{Actor, Refused};
 use problem::Problem;
 
 /// Where the operations are, below the base URL.
