@@ -1,9 +1,7 @@
 // Copying, lists that fill themselves, and searches that need no button. Everything works without.
 {
-  for (const button of document.querySelectorAll("[data-copy]")) {
-    button.hidden = false;
+  const copies = (button, source) => {
     button.addEventListener("click", async () => {
-      const source = document.getElementById(button.dataset.copy);
       try {
         await navigator.clipboard.writeText(source.textContent);
         button.textContent = "Copied";
@@ -12,6 +10,15 @@
         button.textContent = "Selected: press Ctrl+C";
       }
     });
+  };
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    copies(button, document.getElementById(button.dataset.copy));
+  }
+  for (const block of document.querySelectorAll(".prose pre")) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "button small copy", textContent: "Copy" });
+    copies(button, block);
+    block.before(button);
   }
 
   for (const form of document.querySelectorAll("form[data-submit]")) {

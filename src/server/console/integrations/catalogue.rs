@@ -11,7 +11,7 @@ use poem::{
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{setup_page, way, way_in_words};
+use super::{guide, setup_page, way, way_in_words};
 use crate::{
     admin::Refused,
     console::{
@@ -22,7 +22,6 @@ use crate::{
         seen::{Asked, Seen, Sent, Typed},
         session::{Origin, Person},
     },
-    page::markdown,
 };
 
 #[derive(Template)]
@@ -82,13 +81,9 @@ impl New<'_> {
 
 fn form_page(frame: &Frame, provider: &'static Provider, typed: &Typed, refused: Option<&Refused>) -> Response {
     let way = way(provider);
-    let guide = markdown(&without_title(provider.setup).replace("{{ url }}", "…").replace("{{ secret }}", "…"));
+    let guide = guide(provider, "…", "…");
     let shown = New { frame, provider, way, way_in_words: way_in_words(way), guide, typed, refused };
     show(refused.map_or(StatusCode::OK, |refused| refused.status), &shown)
-}
-
-pub(super) fn without_title(guide: &str) -> &str {
-    guide.strip_prefix("# ").and_then(|rest| rest.split_once('\n')).map_or(guide, |(_, rest)| rest)
 }
 
 fn find(slug: &str) -> Result<&'static Provider, Failure> {

@@ -13,6 +13,8 @@ use integrations::Provider;
 use poem::Response;
 use serde_json::{Value, json};
 
+use crate::page::markdown;
+
 use super::{
     acts::Acts,
     failure::Failure,
@@ -77,6 +79,14 @@ fn way_in_words(way: &str) -> &'static str {
         "polled" => "Fanal asks it every few seconds",
         _ => "it posts to Fanal as things happen",
     }
+}
+
+/// A guide as HTML, with the address and the secret where they belong. What is wider than the page is scrolled, also by keyboard.
+fn guide(provider: &Provider, url: &str, secret: &str) -> String {
+    let (_, text) = provider.setup.split_once('\n').unwrap_or_default();
+    let html = markdown(&text.replace("{{ url }}", url).replace("{{ secret }}", secret));
+    // The cleaned HTML has no other form of these.
+    html.replace("<pre>", "<pre tabindex=\"0\">").replace("<table>", "<table tabindex=\"0\">")
 }
 
 fn may_write(person: &Person) -> bool {

@@ -10,16 +10,13 @@ use poem::{
 };
 use serde_json::{Value, json};
 
-use super::{catalogue::without_title, find, may_write, provider_of, quarantined, way};
-use crate::{
-    console::{
-        acts::Acts,
-        failure::Failure,
-        frame::{Frame, show},
-        seen::{Seen, address, names},
-        session::Person,
-    },
-    page::markdown,
+use super::{find, guide, may_write, provider_of, quarantined, way};
+use crate::console::{
+    acts::Acts,
+    failure::Failure,
+    frame::{Frame, show},
+    seen::{Seen, address, names},
+    session::Person,
 };
 
 /// The newest deliveries that are shown.
@@ -86,17 +83,11 @@ pub(super) async fn show_with(
     let deliveries = if may_see { newest(acts, integration.text("key")).await? } else { Vec::new() };
     let may_replay = person.may(Permission::write(Resource::Deliveries));
     let quarantined = if may_replay { quarantined(acts, integration.text("key")).await? } else { (0, false) };
-    let guide = guide(provider, &integration, secret);
+    let guide = guide(provider, integration.text("hook_url"), secret.unwrap_or("YOUR-SECRET"));
     let way = way(provider);
     let may_write = may_write(person);
     let shown = Page { frame, integration, health, provider, way, guide, deliveries, quarantined, secret, is_new, may_write, may_replay };
     Ok(show(StatusCode::OK, &shown))
-}
-
-/// The sender's steps, with the address and the secret where they belong.
-fn guide(provider: &Provider, integration: &Value, secret: Option<&str>) -> String {
-    let text = without_title(provider.setup).replace("{{ url }}", integration.text("hook_url"));
-    markdown(&text.replace("{{ secret }}", secret.unwrap_or("YOUR-SECRET")))
 }
 
 async fn newest(acts: &Acts, key: &str) -> Result<Vec<Value>, Failure> {
