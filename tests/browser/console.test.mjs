@@ -242,7 +242,7 @@ test("an integration from the catalogue to a route, and everything that follows 
   await page.waitForSelector(".tried li");
   await look(page, "route-tried");
   await page.click("button:has-text('Back-test')");
-  await page.waitForSelector(".timeline svg");
+  await page.waitForSelector(".drawing svg");
   await look(page, "route-back-test");
   await page.fill("#when", "signal.nothing ==");
   await page.click("text=Save the route");

@@ -131,6 +131,11 @@ impl Refused {
         }
     }
 
+    /// All of it, without marks that are for programs.
+    pub(crate) fn in_words(&self) -> String {
+        self.detail.replace('`', "")
+    }
+
     /// What is wrong with a field, or with a part of it.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let is_part = |field: &str| field.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));

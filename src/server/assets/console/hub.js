@@ -39,9 +39,9 @@
     tr.dataset.id = id;
     tr.dataset.state = state;
     const link = Object.assign(make("a", at), { href: `/console/deliveries/${id}` });
-    const [when, how, what] = [document.createElement("td"), document.createElement("td"), make("td", reason || said, "wide")];
+    const [when, how, what] = [make("td", "", "at"), document.createElement("td"), make("td", reason || said, "wide")];
     when.append(link);
-    how.append(make("span", state, `state ${state}`));
+    how.append(make("span", state, `health ${state}`));
     tr.append(when, how, what);
     return tr;
   };

@@ -43,7 +43,7 @@ struct Entry {
 pub(super) fn page(frame: Frame, asked: Asked) -> Response {
     let asked = Typed::from(asked);
     let words: Vec<String> = asked.text("q").split_whitespace().map(str::to_lowercase).collect();
-    let entry = |provider: &&'static Provider| Entry { provider, way: way(provider), line: first_line(provider.setup) };
+    let entry = |provider: &&'static Provider| Entry { provider, way: way(provider), line: line(provider) };
     let fits = |entry: &Entry| {
         let text = format!("{} {} {} {}", entry.provider.slug, entry.provider.name, entry.way, entry.line).to_lowercase();
         words.iter().all(|word| text.contains(word.as_str()))
@@ -53,12 +53,26 @@ pub(super) fn page(frame: Frame, asked: Asked) -> Response {
     show(StatusCode::OK, &Catalogue { frame: &frame, query: asked.text("q"), entries, n_all: PROVIDERS.len() })
 }
 
-/// What a guide begins with: its first sentence, without marks.
-fn first_line(guide: &str) -> String {
-    let paragraph = guide.lines().skip_while(|line| line.is_empty() || line.starts_with('#'));
-    let text = paragraph.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ").replace(['`', '*'], "");
+/// What a kind is for, in a line: the first sentence of its guide, unless that begins with a step.
+fn line(provider: &Provider) -> String {
+    let paragraph = provider.setup.lines().skip_while(|line| line.is_empty() || line.starts_with('#'));
+    let text = without_links(&paragraph.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")).replace(['`', '*'], "");
     let end = text.find(". ").map_or(text.len(), |end| end + 1);
-    text[..end].trim_end_matches(':').replace("{{ url }}", "the address").replace("{{ secret }}", "the secret")
+    let sentence = text.get(..end).unwrap_or_default().trim_end_matches(':');
+    if sentence.is_empty() || sentence.starts_with(|c: char| c.is_ascii_digit() || c == '|') || sentence.contains("{{") {
+        return format!("{} posts its alerts to Fanal as they happen.", provider.name);
+    }
+    sentence.to_owned()
+}
+
+/// Markdown with the words of its links alone.
+fn without_links(text: &str) -> String {
+    let mut parts = text.split("](");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push_str(part.split_once(')').map_or(part, |(_, rest)| rest));
+    }
+    plain.replace('[', "")
 }
 
 #[derive(Template)]
@@ -183,12 +197,17 @@ mod tests {
     #[test]
     fn every_kind_has_a_line_and_those_with_an_example_begin_with_one_that_can_be_read() {
         for provider in PROVIDERS {
-            let line = first_line(provider.setup);
-            assert!(!line.is_empty() && !line.contains("{{"), "{}: {line}", provider.slug);
+            let line = line(provider);
+            assert!(line.len() > 15 && !line.contains(['{', '[', '`']), "{}: {line}", provider.slug);
             if let Some(settings) = example(provider.setup) {
                 assert!(read_settings(&settings).is_ok_and(|settings| settings.is_object()), "{}: {settings}", provider.slug);
             }
         }
+    }
+
+    #[test]
+    fn a_line_has_the_words_of_its_links() {
+        assert_eq!(without_links("For [Any](https://a.example/), and [b](c) too"), "For Any, and b too");
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn way_in_words(way: &str) -> &'static str {
 /// A guide as HTML, with the address and the secret where they belong. What is wider than the page is scrolled, also by keyboard.
 fn guide(provider: &Provider, url: &str, secret: &str) -> String {
     let (_, text) = provider.setup.split_once('\n').unwrap_or_default();
-    let html = markdown(&text.replace("{{ url }}", url).replace("{{ secret }}", secret));
+    let html = markdown(&text.replace("{{ url }}", url).replace("{{ secret }}", secret).replace("\n## ", "\n### "));
     // The cleaned HTML has no other form of these.
     html.replace("<pre>", "<pre tabindex=\"0\">").replace("<table>", "<table tabindex=\"0\">")
 }

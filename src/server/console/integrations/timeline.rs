@@ -21,6 +21,8 @@ const DAYS: [i64; 4] = [1, 7, 30, 90];
 const DAY: Span = Span::mins(24 * 60);
 /// The drawing's width, in its own units.
 const WIDTH: f64 = 1000.0;
+/// The least width of a bar.
+const MIN_BAR: f64 = 6.0;
 /// The height of a row.
 const ROW: usize = 22;
 
@@ -76,7 +78,9 @@ fn draw(result: Value) -> Timeline {
         let (begin, end) = (at(part, begin).unwrap_or(from), at(part, end).unwrap_or(to));
         let until = if end == to { "the end".to_owned() } else { time(end) };
         let words = format!("{what}, {} to {until}", time(begin));
-        Bar { x: format!("{:.1}", x(begin)), width: format!("{:.1}", (x(end) - x(begin)).max(3.0)), class, words }
+        // Short ones stay visible, also at the end.
+        let width = (x(end) - x(begin)).max(MIN_BAR);
+        Bar { x: format!("{:.1}", x(begin).min(WIDTH - width)), width: format!("{width:.1}"), class, words }
     };
     let mut rows = Vec::new();
     for component in result.list("components") {
