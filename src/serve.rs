@@ -27,8 +27,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use secrecy::ExposeSecret;
 use server::{
     Hub, Subscriptions,
-    admin::Admin,
-    console::{self, Console},
+    admin::{Admin, Operations},
+    console::{self, Console, Machinery},
     feed,
     listener::{self, Limits},
     ops,
@@ -142,7 +142,15 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             Setup { archive: Some(db.clone()), security_contacts: config.security_contacts.clone() },
             shutdown.clone(),
         );
-        let set_up_secrets = secrets.clone();
+        let admin = Admin {
+            db: db.clone(),
+            secrets: secrets.clone(),
+            wake: wake.clone(),
+            base_url: base_url.clone(),
+            clock: || Clock::default().now(),
+            token_requests_per_second: config.token_requests_per_second,
+            shared_limits: SharedLimits::open(&queue_url).context("FANAL_QUEUE_URL")?,
+        };
         let console = Console {
             db: db.clone(),
             secrets: secrets.clone(),
@@ -152,15 +160,8 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             page: page.clone(),
             channels: channels.clone(),
             factor_roles: config.factor_roles.clone().into(),
-        };
-        let admin = Admin {
-            db: db.clone(),
-            secrets,
-            wake: wake.clone(),
-            base_url: base_url.clone(),
-            clock: || Clock::default().now(),
-            token_requests_per_second: config.token_requests_per_second,
-            shared_limits: SharedLimits::open(&queue_url).context("FANAL_QUEUE_URL")?,
+            operations: Operations::new(&admin),
+            machinery: Machinery { queue: queue.kind() },
         };
         let subscriptions = Subscriptions::new(db.clone(), channels, mail, base_url.clone(), page.clone(), clock.clone());
         tasks.spawn(feed::follow(page.clone(), db.clone(), wake.clone(), clock.clone(), base_url.clone(), shutdown.clone()));
@@ -170,7 +171,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
         let limits = Limits::new(listener::allow_connections());
         page.leave_room(limits.connections);
         tasks.spawn(listener::listen(public, app, limits, shutdown.clone()));
-        if let Some(link) = console::set_up_link(&db, &set_up_secrets, &base_url, clock.now()).await? {
+        if let Some(link) = console::set_up_link(&db, &secrets, &base_url, clock.now()).await? {
             crate::commands::print(&format!(
                 "Nobody can sign in yet. Open this link within 15 minutes and become the owner:\n\n  {link}\n"
             ));

@@ -44,3 +44,16 @@ pub fn parse(text: &str, resolve: Resolve<'_>) -> Result<Desired, Vec<Problem>> 
         _ => Err(report.into_problems()),
     }
 }
+
+/// Reads one value, such as the settings of an integration, as a configuration file has it: YAML, and so JSON too.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn value(text: &str) -> Result<serde_json::Value, Vec<Problem>> {
+    let report = Report::default();
+    let read = yaml::read(text, &report).map(|node| yaml::to_json(&node, "", &report));
+    match read {
+        Some(read) if report.is_empty() => Ok(read),
+        _ => Err(report.into_problems()),
+    }
+}

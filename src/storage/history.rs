@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Act, Channel, ComponentId, Desired, IncidentId, Notice, NoticeAbout, NoticeId, NoticeKind, Recipient, Recorded, State, Timestamp, Why,
-    plan_act, plan_reconfigured,
+    Act, Channel, ComponentId, DeliveryId, Desired, IncidentId, Notice, NoticeAbout, NoticeId, NoticeKind, Recipient, Recorded, State,
+    Timestamp, Why, plan_act, plan_reconfigured,
 };
 use sqlx::QueryBuilder;
 
@@ -118,6 +118,8 @@ pub enum About {
     Component(ComponentId),
     /// An incident, and what belongs to it.
     Incident(IncidentId),
+    /// What a delivery led to.
+    Delivery(DeliveryId),
 }
 
 /// A transition of the past, and why it happened.
@@ -164,6 +166,7 @@ pub async fn list(conn: &mut Connection, about: About, before: i64, limit: i64) 
     let (column, id) = match about {
         About::Component(id) => ("component_id", id.0),
         About::Incident(id) => ("incident_id", id.0),
+        About::Delivery(id) => ("delivery_id", id.0),
     };
     let rows: Vec<(i64, i64, String, String, String)> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new("select change_id, at, kind, data, why from change where ");

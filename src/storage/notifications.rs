@@ -435,6 +435,17 @@ pub async fn n_open(conn: &mut Connection) -> Result<i64, StorageError> {
     Ok(sql!(conn, c => sqlx::query_scalar("select count(*) from notification where done_at is null").fetch_one(&mut *c).await)?)
 }
 
+/// How many of those that were made at this time or later were given up.
+///
+/// # Errors
+/// What the database said.
+pub async fn n_dead(conn: &mut Connection, since: Timestamp) -> Result<i64, StorageError> {
+    Ok(sql!(conn, c => sqlx::query_scalar("select count(*) from notification where state = 'dead' and created_at >= $1")
+        .bind(since.0)
+        .fetch_one(&mut *c)
+        .await)?)
+}
+
 /// Owes a dead or delivered notification once more, from the first try; tells whether there is such a one.
 ///
 /// # Errors

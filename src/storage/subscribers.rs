@@ -53,19 +53,35 @@ struct Row {
     disabled_reason: Option<String>,
 }
 
+/// Which subscribers to list.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriberFilter {
+    /// Only those on this channel.
+    pub channel: Option<Channel>,
+    /// Only those whose address holds this, in any case.
+    pub address: Option<String>,
+}
+
 /// Subscribers above the id `after`, oldest first.
 ///
 /// # Errors
 /// What the database said.
-pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<Subscriber>, StorageError> {
-    let rows: Vec<Row> = sql!(conn, c => sqlx::query_as(
-        "select subscriber_id, channel, address, managed, scoped, confirmed_at, created_at, failing_since, disabled_at, disabled_reason
-         from subscriber where subscriber_id > $1 order by subscriber_id limit $2",
-    )
-    .bind(after)
-    .bind(limit)
-    .fetch_all(&mut *c)
-    .await)?;
+pub async fn list(conn: &mut Connection, filter: &SubscriberFilter, after: i64, limit: i64) -> Result<Vec<Subscriber>, StorageError> {
+    let rows: Vec<Row> = sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new(
+            "select subscriber_id, channel, address, managed, scoped, confirmed_at, created_at, failing_since, disabled_at, disabled_reason
+             from subscriber where subscriber_id > ",
+        );
+        query.push_bind(after);
+        if let Some(channel) = filter.channel {
+            query.push(" and channel = ").push_bind(channel.as_str());
+        }
+        if let Some(part) = &filter.address {
+            query.push(" and lower(address) like ").push_bind(holding(part)).push(" escape '!'");
+        }
+        query.push(" order by subscriber_id limit ").push_bind(limit);
+        query.build_query_as().fetch_all(&mut *c).await?
+    });
     let ids: Vec<i64> = rows.iter().filter(|row| row.scoped).map(|row| row.subscriber_id).collect();
     let mut scopes: HashMap<i64, Vec<ComponentId>> = HashMap::new();
     for chunk in ids.chunks(MAX_IN) {
@@ -96,12 +112,25 @@ pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<S
     rows.into_iter().map(subscriber).collect()
 }
 
+/// A pattern for what holds `part`, in lower case.
+fn holding(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in part.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
 /// One subscriber.
 ///
 /// # Errors
 /// What the database said.
 pub async fn find(conn: &mut Connection, id: SubscriberId) -> Result<Option<Subscriber>, StorageError> {
-    Ok(list(conn, id.0.saturating_sub(1), 1).await?.pop().filter(|subscriber| subscriber.id == id))
+    Ok(list(conn, &SubscriberFilter::default(), id.0.saturating_sub(1), 1).await?.pop().filter(|subscriber| subscriber.id == id))
 }
 
 /// How many are told of what concerns these components; of what concerns none in particular where it is `None`.

@@ -189,6 +189,125 @@ test("a passkey takes the place of password and code", async () => {
   await named.stop();
 });
 
+test("an integration from the catalogue to a route, and everything that follows from what it sends", async () => {
+  const own = await start();
+  const context = await own.browser.newContext();
+  const page = await context.newPage();
+  const violations = watched(page);
+  await page.goto(own.setUp);
+  await page.fill("#name", "Grace Hopper");
+  await page.fill("#email", "grace@example.com");
+  await page.fill("#password", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${own.base}console/`);
+  const to = path => page.goto(`${own.base}console/${path}`);
+
+  await to("integrations");
+  await look(page, "integrations");
+  await page.click("text=Add an integration");
+  await look(page, "catalogue");
+  await page.fill("#q", "alertmanager");
+  assert.equal(await page.locator("#catalogue li:visible").count(), 1, "the search needs no button");
+  await page.click("#catalogue >> text=Prometheus Alertmanager");
+  await page.fill("#settings", "nonsense: [");
+  await page.click("text=Add the integration");
+  await page.waitForSelector("#settings[aria-invalid]");
+  assert.equal(await page.inputValue("#settings"), "nonsense: [", "what was typed is kept");
+  await look(page, "integration-refused");
+  await page.fill("#settings", "");
+  await page.fill("#name", "Night watch");
+  await page.click("text=Add the integration");
+  const secret = await page.textContent("#secret-text");
+  const hook = await page.textContent("#hook-url");
+  assert.match(await page.textContent(".guide"), new RegExp(secret), "the guide has it where it belongs");
+  await look(page, "integration-new");
+  await page.click("nav >> text=Integrations");
+  await page.click("text=Night watch");
+  assert.ok(!(await page.content()).includes(secret), "it is shown once");
+
+  const send = body => fetch(hook, { method: "POST", headers: { "content-type": "application/json", authorization: `Bearer ${secret}` }, body });
+  assert.equal((await send(own.alert)).status, 202);
+  await page.waitForSelector("table[data-live] tbody tr:has-text('processed')", { timeout: 20_000 });
+  await send("{}");
+  await page.waitForSelector("table[data-live] tbody tr:has-text('quarantined')", { timeout: 20_000 });
+  await page.reload();
+  await look(page, "integration");
+
+  await page.click("table[data-live] tr:has-text('processed') a");
+  await look(page, "delivery");
+  await page.click("text=Make a route from this");
+  await look(page, "route");
+  if (!(await page.locator("input[name=components]:checked").count())) await page.locator("input[name=components]").first().check();
+  await page.click("text=Dry run");
+  await page.waitForSelector(".tried li");
+  await look(page, "route-tried");
+  await page.click("button:has-text('Back-test')");
+  await page.waitForSelector(".drawing svg");
+  await look(page, "route-back-test");
+  await page.fill("#when", "signal.nothing ==");
+  await page.click("text=Save the route");
+  await page.waitForSelector("#when[aria-invalid]");
+  await page.fill("#when", "signal.severity == 'critical'");
+  await page.click("text=Save the route");
+  await page.waitForSelector(".routes li");
+  await page.click("text=Look at them again");
+  await look(page, "replay");
+  await page.click("text=Take up 1");
+  await page.waitForURL(/console\/deliveries/);
+  await look(page, "deliveries");
+
+  await to("subscribers/new");
+  await page.check("input[value=webhook]");
+  await page.fill("#address", "not a url");
+  await page.click("form >> text=Add the subscriber");
+  await page.waitForSelector("#address[aria-invalid]");
+  await look(page, "subscriber-refused");
+  await page.fill("#address", "https://hooks.example.com/x");
+  await page.click("form >> text=Add the subscriber");
+  assert.match(await page.textContent("#secret-text"), /^whsec_/);
+  await to("subscribers");
+  await look(page, "subscribers");
+  await page.click("text=Delete …");
+  await look(page, "subscriber-delete");
+  await page.click("text=Keep it");
+  await to("notifications");
+  await look(page, "notifications");
+  await page.click("text=Send dead ones again");
+  await look(page, "resend");
+
+  await to("tokens");
+  await look(page, "tokens-none");
+  await page.click("text=Make a token");
+  await page.fill("#name", "Terraform");
+  await page.click("form >> text=Make the token");
+  await page.waitForSelector("text=at least one scope");
+  await look(page, "token-refused");
+  await page.check("input[value='components:read']");
+  await page.click("form >> text=Make the token");
+  const token = await page.textContent("#token-text");
+  const ask = () => fetch(`${own.base}api/admin/v1/components`, { headers: { authorization: `Bearer ${token}` } });
+  assert.equal((await ask()).status, 200);
+  await look(page, "token");
+  await to("tokens");
+  await look(page, "tokens");
+  await page.click("text=Revoke");
+  await page.waitForSelector("tr.off");
+  assert.equal((await ask()).status, 401);
+  await to("system");
+  await look(page, "system");
+
+  await to("integrations");
+  await page.click("text=Night watch");
+  await page.click("summary:has-text('More')");
+  await page.click("text=Delete …");
+  await look(page, "integration-delete");
+  await page.click("text=Delete it with all this");
+  await page.waitForURL(`${own.base}console/integrations`);
+  assert.equal((await send(own.alert)).status, 404);
+  assert.deepEqual(violations, []);
+  await own.stop();
+});
+
 test("a form on another origin acts in nobody's name, though the browser sends the cookie along", async () => {
   const evil = createServer((_, response) => {
     response.setHeader("content-type", "text/html");

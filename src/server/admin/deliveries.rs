@@ -13,12 +13,15 @@ use poem_openapi::{
 use storage::{
     Connection, Topic,
     deliveries::{self, Delivery, DeliveryFilter, DeliveryState, Summary},
-    fates, integrations,
+    fates,
+    history::{self, About},
+    integrations,
 };
 
 use super::{
     Admin,
     body::Body,
+    changes::{ChangeView, Names},
     fields::{Fields, by_key},
     gate::Caller,
     problem::Problem,
@@ -138,6 +141,22 @@ impl DeliveriesApi {
     #[oai(path = "/deliveries/:id", method = "get")]
     async fn show(&self, id: Path<i64>) -> Result<Shown<DeliveryView>, Problem> {
         Ok(Shown(self.find(DeliveryId(id.0)).await?))
+    }
+
+    /// Lists what a delivery changed, newest first, each with the chain that led to it.
+    #[oai(path = "/deliveries/:id/changes", method = "get")]
+    async fn changes(
+        &self,
+        id: Path<i64>,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<List<ChangeView>>, Problem> {
+        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        self.find(DeliveryId(id.0)).await?;
+        let mut conn = self.0.db.read().await?;
+        let names = Names::load(&mut conn).await?;
+        let rows = history::list(&mut conn, About::Delivery(DeliveryId(id.0)), paging.before(), paging.n_wanted()).await?;
+        Ok(Json(paging.list(rows, |row| row.id, |row| names.view(row))))
     }
 
     /// Lets a delivery be looked at again, as if it had just arrived.

@@ -25,6 +25,7 @@ mod me;
 mod metrics;
 mod notifications;
 mod once;
+mod operations;
 mod page;
 mod policies;
 mod problem;
@@ -49,6 +50,8 @@ use storage::{Connection, Db, Entry, SecretBox, StorageError, Topic, Wake, histo
 use url::Url;
 
 use gate::{Caller, Gate};
+pub use operations::Operations;
+pub(crate) use operations::{Actor, Refused};
 use problem::Problem;
 
 /// Where the operations are, below the base URL.

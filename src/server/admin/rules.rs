@@ -55,6 +55,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/deliveries/{id}", "deliveries:read"),
     rule("POST", "/deliveries/{id}/replay", "deliveries:write"),
     rule("GET", "/deliveries/{id}/suggestions", "deliveries:read"),
+    rule("GET", "/deliveries/{id}/changes", "deliveries:read"),
     rule("GET", "/incidents", "incidents:read"),
     rule("POST", "/incidents", "incidents:write"),
     rule("GET", "/incidents/{id}", "incidents:read"),

@@ -13,7 +13,7 @@ use poem_openapi::{
 use secrecy::{ExposeSecret, SecretString};
 use storage::{
     Connection, components,
-    subscribers::{self, NewSubscriber, Subscriber},
+    subscribers::{self, NewSubscriber, Subscriber, SubscriberFilter},
 };
 
 use super::{
@@ -87,11 +87,19 @@ struct AddedSubscriber {
 impl SubscribersApi {
     /// Lists subscribers.
     #[oai(path = "/subscribers", method = "get")]
-    async fn list(&self, limit: Query<Option<i64>>, cursor: Query<Option<String>>) -> Result<Json<List<SubscriberView>>, Problem> {
+    async fn list(
+        &self,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+        channel: Query<Option<Name<Channel>>>,
+        /// Only those whose address holds this, in any case.
+        address: Query<Option<String>>,
+    ) -> Result<Json<List<SubscriberView>>, Problem> {
         let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        let filter = SubscriberFilter { channel: channel.0.map(|channel| channel.0), address: address.0.filter(|part| !part.is_empty()) };
         let mut conn = self.0.db.read().await?;
         let keys = components::keys(&mut conn).await?;
-        let rows = subscribers::list(&mut conn, paging.after(), paging.n_wanted()).await?;
+        let rows = subscribers::list(&mut conn, &filter, paging.after(), paging.n_wanted()).await?;
         Ok(Json(paging.list(rows, |row| row.id.0, |row| view(row, &keys))))
     }
 

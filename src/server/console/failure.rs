@@ -18,6 +18,14 @@ pub(crate) enum Failure {
     /// It makes no sense.
     #[error("{0}")]
     Malformed(String),
+    /// An operation was not done.
+    #[error("{detail}")]
+    Refused {
+        /// What kind of refusal.
+        status: StatusCode,
+        /// Why.
+        detail: String,
+    },
     /// Come again later, after so many seconds.
     #[error("Too many tries. Please wait {0} seconds and try again.")]
     TooMany(u64),
@@ -33,6 +41,7 @@ impl ResponseError for Failure {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Refused { status, .. } => *status,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Storage(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -36,6 +36,12 @@ const AREAS: &[Area] = &[
     Area { path: "/console/incidents", name: "Incidents", needs: Some(Permission::read(Resource::Incidents)) },
     Area { path: "/console/maintenances", name: "Maintenance", needs: Some(Permission::read(Resource::Maintenances)) },
     Area { path: "/console/components", name: "Components", needs: Some(Permission::read(Resource::Components)) },
+    Area { path: "/console/integrations", name: "Integrations", needs: Some(Permission::read(Resource::Integrations)) },
+    Area { path: "/console/deliveries", name: "Deliveries", needs: Some(Permission::read(Resource::Deliveries)) },
+    Area { path: "/console/subscribers", name: "Subscribers", needs: Some(Permission::read(Resource::Subscribers)) },
+    Area { path: "/console/notifications", name: "Notifications", needs: Some(Permission::read(Resource::Notifications)) },
+    Area { path: "/console/tokens", name: "Tokens", needs: Some(Permission::read(Resource::Tokens)) },
+    Area { path: "/console/system", name: "System", needs: Some(Permission::read(Resource::Settings)) },
     Area { path: "/console/team", name: "Team", needs: Some(Permission::read(Resource::Users)) },
     Area { path: "/console/profile", name: "Profile", needs: None },
 ];

@@ -3,9 +3,11 @@
 //! An area of the console is a file with `pub(super) fn routes(table: Table) -> Table`, its line in `table`, and its place in the rail
 //! (`frame::AREAS`). A handler takes `Person` and `Frame` as arguments; who may call it stands in the table, and nowhere else.
 
+mod acts;
 mod code;
 mod components;
 mod confirm;
+mod deliveries;
 mod entry;
 mod factor;
 mod failure;
@@ -14,18 +16,24 @@ mod form;
 mod frame;
 mod gate;
 mod incidents;
+mod integrations;
 mod letters;
 mod login;
 mod maintenances;
+mod notifications;
 mod now;
 mod passkey;
 mod profile;
+mod seen;
 mod session;
 mod setup;
 mod sign_in;
+mod subscribers;
+mod system;
 mod team;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod webauthn;
 mod why;
 mod words;
@@ -43,7 +51,7 @@ use storage::{
 };
 use url::Url;
 
-use crate::page::Page;
+use crate::{admin::Operations, page::Page};
 
 use gate::Table;
 use session::{Origin, Person};
@@ -67,6 +75,17 @@ pub struct Console {
     pub channels: Arc<Channels>,
     /// The roles that need a second factor.
     pub factor_roles: Arc<[Role]>,
+    /// What can be done through the admin API.
+    pub operations: Operations,
+    /// What runs beside the console.
+    pub machinery: Machinery,
+}
+
+/// What else there is, for the console to tell how it is.
+#[derive(Clone)]
+pub struct Machinery {
+    /// Where notifications and polls wait for their turn: `database` or `redis`.
+    pub queue: &'static str,
 }
 
 impl Console {
@@ -129,6 +148,12 @@ fn table(console: Console) -> Table {
         maintenances::routes,
         components::routes,
         why::routes,
+        integrations::routes,
+        deliveries::routes,
+        subscribers::routes,
+        notifications::routes,
+        tokens::routes,
+        system::routes,
     ];
     areas.into_iter().fold(table, |table, routes| routes(table))
 }

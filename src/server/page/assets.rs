@@ -23,7 +23,12 @@ const JS: &str = concat!(
     include_str!("../assets/page/live.js"),
 );
 
-const CONSOLE_CSS: &str = concat!(include_str!("../assets/page/tokens.css"), include_str!("../assets/console/console.css"));
+const CONSOLE_CSS: &str = concat!(
+    include_str!("../assets/page/tokens.css"),
+    include_str!("../assets/console/console.css"),
+    include_str!("../assets/console/hub.css"),
+);
+const CONSOLE_JS: &str = concat!(include_str!("../assets/console/console.js"), include_str!("../assets/console/hub.js"));
 
 const EMBED_CSS: &str = concat!(include_str!("../assets/page/tokens.css"), include_str!("../assets/embed.css"));
 
@@ -60,7 +65,7 @@ pub(crate) fn links() -> &'static Links {
         embed_css: asset("embed", "css", Kind::Css, EMBED_CSS),
         embed_js: asset("embed", "js", Kind::JavaScript, include_str!("../assets/embed.js")),
         console_css: asset("console", "css", Kind::Css, CONSOLE_CSS),
-        console_js: asset("console", "js", Kind::JavaScript, include_str!("../assets/console/console.js")),
+        console_js: asset("console", "js", Kind::JavaScript, CONSOLE_JS),
         icon: asset("icon", "svg", Kind::Icon, include_str!("../assets/icon.svg")),
     });
     &LINKS

@@ -38,8 +38,9 @@ use storage::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Console, add_to};
+use super::{Console, Machinery, add_to};
 use crate::{
+    admin::{Admin, Operations},
     feed,
     page::{Page, Setup},
 };
@@ -98,9 +99,19 @@ impl Fixture {
         let base_url = Url::parse("https://status.example.com").unwrap();
         let clock = Clock::default();
         let snapshot = feed::first(&db, &clock, &base_url).await.unwrap();
-        let console = Console {
+        let secrets = SecretBox::new(&SecretBox::generate_key()).unwrap();
+        let admin = Admin {
+            db: db.clone(),
+            secrets: secrets.clone(),
             wake: Wake::new(db.clone()),
-            secrets: SecretBox::new(&SecretBox::generate_key()).unwrap(),
+            base_url: base_url.clone(),
+            clock: || Clock::default().now(),
+        };
+        let console = Console {
+            operations: Operations::new(&admin),
+            machinery: Machinery { queue: "database" },
+            wake: Wake::new(db.clone()),
+            secrets,
             page: Page::new(snapshot, Setup::default(), CancellationToken::new()),
             channels: Arc::new(Channels::new(
                 Egress::new(EgressPolicy { allow_private: false, require_tls: false }).unwrap(),

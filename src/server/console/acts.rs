@@ -1,0 +1,79 @@
+//! How areas of the console look and act: through the operations of the admin API, in the name of whoever is signed in.
+
+use domain::Timestamp;
+use poem::{
+    FromRequest, Request, RequestBody, Result,
+    http::{Method, StatusCode},
+};
+use serde_json::Value;
+
+use crate::admin::{Actor, Operations, Refused};
+
+use super::{
+    Console,
+    failure::Failure,
+    session::{Origin, Person},
+};
+
+/// The operations, for this person.
+pub(super) struct Acts {
+    operations: Operations,
+    person: Person,
+    /// What time it is.
+    pub(super) now: Timestamp,
+}
+
+impl<'a> FromRequest<'a> for Acts {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let person = Person::from_request(request, body).await?;
+        let console = request.data::<Console>().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+        Ok(Self { operations: console.operations.clone(), person, now: console.now() })
+    }
+}
+
+impl Acts {
+    fn actor(&self) -> Actor<'_> {
+        Actor { name: &self.person.name, role: self.person.role }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Refused> {
+        self.operations.call(self.actor(), Method::GET, path, None).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Refused> {
+        self.operations.call(self.actor(), Method::POST, path, body).await
+    }
+
+    /// Changes something, unless it is not as in `etag` any more.
+    pub(super) async fn patch(&self, path: &str, body: &Value, etag: Option<&str>) -> Result<Value, Refused> {
+        self.operations.call_if(self.actor(), Method::PATCH, path, Some(body), etag).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<Value, Refused> {
+        self.operations.call(self.actor(), Method::DELETE, path, None).await
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused.status {
+            StatusCode::NOT_FOUND => Self::NotFound("There is nothing of this number, or no longer."),
+            status => Self::Refused { status, detail: sentence(&refused.detail) },
+        }
+    }
+}
+
+/// The API's words, as a sentence.
+pub(super) fn sentence(detail: &str) -> String {
+    let mut chars = detail.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let end = if detail.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
+}
+
+impl Console {
+    /// Records an act on something that security depends on.
+    pub(super) async fn note(&self, action: &'static str, person: &Person, origin: &Origin, subject: String) -> Result<(), Failure> {
+        Ok(self.record(action, person.actor(), origin, subject).await?)
+    }
+}

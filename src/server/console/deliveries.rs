@@ -1,0 +1,167 @@
+//! `/console/deliveries`: every request that senders made, as it came, and what became of it.
+
+use askama::Template;
+use domain::{Permission, Resource};
+use poem::{Response, handler, http::StatusCode, web::Path};
+use serde_json::{Value, json};
+use storage::deliveries::DeliveryState;
+
+use super::{
+    acts::Acts,
+    failure::Failure,
+    frame::{Frame, see_other, show},
+    gate::{Needs, Table},
+    seen::{Asked, Seen, Sent, Typed, address, pretty},
+    session::Person,
+};
+use crate::admin::Refused;
+
+const PATH: &str = "/console/deliveries";
+/// The most integrations that can be chosen.
+const N_CHOICES: &str = "200";
+
+pub(super) fn routes(table: Table) -> Table {
+    let (look, act) = (Needs::read(Resource::Deliveries), Needs::write(Resource::Deliveries));
+    table
+        .get(PATH, look, list)
+        .get("/console/deliveries/replay", act, replay_page)
+        .post("/console/deliveries/replay", act, replay_many)
+        .get("/console/deliveries/:id", look, one)
+        .post("/console/deliveries/:id/replay", act, replay_one)
+}
+
+/// How many deliveries would be looked at again, and whether there are more than are counted.
+pub(super) async fn count(acts: &Acts, filter: &Value) -> Result<(i64, bool), Refused> {
+    let mut body = filter.clone();
+    body["dry_run"] = Value::Bool(true);
+    let counted = acts.post("/deliveries/replay", Some(&body)).await?;
+    Ok((counted.number("replayed"), counted.yes("more")))
+}
+
+#[derive(Template)]
+#[template(path = "console/deliveries.html")]
+struct List<'a> {
+    frame: &'a Frame,
+    typed: &'a Typed,
+    rows: &'a [Value],
+    integrations: Vec<Value>,
+    next: Option<String>,
+    /// Where those that are shown can be looked at again.
+    replay: Option<String>,
+}
+
+impl List<'_> {
+    fn states(&self) -> impl Iterator<Item = &'static str> {
+        DeliveryState::ALL.iter().map(|state| state.as_str())
+    }
+}
+
+async fn integrations(acts: &Acts) -> Result<Vec<Value>, Failure> {
+    Ok(acts.get(&address("/integrations", &[("limit", N_CHOICES)])).await?.list("items").to_vec())
+}
+
+#[handler]
+async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
+    let typed = Typed::from(asked);
+    let (integration, state) = (typed.text("integration"), typed.text("state"));
+    let path = address("/deliveries", &[("integration", integration), ("state", state), ("cursor", typed.text("cursor"))]);
+    let listed = acts.get(&path).await?;
+    let next = Some(listed.text("next")).filter(|next| !next.is_empty());
+    let may_replay = person.may(Permission::write(Resource::Deliveries)) && state != "pending" && !listed.list("items").is_empty();
+    let page = List {
+        frame: &frame,
+        typed: &typed,
+        rows: listed.list("items"),
+        integrations: integrations(&acts).await?,
+        next: next.map(|next| address(PATH, &[("integration", integration), ("state", state), ("cursor", next)])),
+        replay: may_replay.then(|| address("/console/deliveries/replay", &[("integration", integration), ("state", state)])),
+    };
+    Ok(show(StatusCode::OK, &page))
+}
+
+#[derive(Template)]
+#[template(path = "console/delivery.html")]
+struct Delivery<'a> {
+    frame: &'a Frame,
+    delivery: &'a Value,
+    /// The integration, if it is still there.
+    integration: Option<Value>,
+    headers: Vec<(&'a str, &'a str)>,
+    body: String,
+    changes: Vec<Value>,
+    may_replay: bool,
+    may_route: bool,
+}
+
+#[handler]
+async fn one(person: Person, frame: Frame, acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    let delivery = acts.get(&format!("/deliveries/{id}")).await?;
+    let key = delivery.text("integration");
+    let integration = integrations(&acts).await?.into_iter().find(|integration| integration.text("key") == key);
+    let headers = delivery.part("headers").as_object();
+    let page = Delivery {
+        frame: &frame,
+        headers: headers.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default())).collect(),
+        body: readable(&delivery),
+        changes: changes(&acts, id).await?,
+        may_replay: person.may(Permission::write(Resource::Deliveries)) && delivery.text("state") != "pending",
+        may_route: person.may(Permission::write(Resource::Integrations)) && integration.is_some(),
+        integration,
+        delivery: &delivery,
+    };
+    Ok(show(StatusCode::OK, &page))
+}
+
+/// The body, to read: JSON is indented, anything else is as it came.
+fn readable(delivery: &Value) -> String {
+    let text = delivery.text("body");
+    match serde_json::from_str::<Value>(text) {
+        Ok(json) if delivery.text("body_encoding") == "utf-8" => pretty(&json),
+        _ => text.to_owned(),
+    }
+}
+
+/// What it changed, oldest first.
+async fn changes(acts: &Acts, id: i64) -> Result<Vec<Value>, Failure> {
+    Ok(acts.get(&format!("/deliveries/{id}/changes")).await?.list("items").to_vec())
+}
+
+#[handler]
+async fn replay_one(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    acts.post(&format!("/deliveries/{id}/replay"), None).await?;
+    Ok(see_other(&format!("{PATH}/{id}")))
+}
+
+#[derive(Template)]
+#[template(path = "console/replay.html")]
+struct Replay<'a> {
+    frame: &'a Frame,
+    integration: &'a str,
+    state: &'a str,
+    count: (i64, bool),
+}
+
+/// Which ones, as operations take it.
+fn filter(typed: &Typed) -> Value {
+    let mut filter = json!({ "state": typed.given("state").unwrap_or("quarantined") });
+    if let Some(integration) = typed.given("integration") {
+        filter["integration"] = Value::from(integration);
+    }
+    filter
+}
+
+#[handler]
+async fn replay_page(frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
+    let typed = Typed::from(asked);
+    let filter = filter(&typed);
+    let count = count(&acts, &filter).await?;
+    Ok(show(StatusCode::OK, &Replay { frame: &frame, integration: typed.text("integration"), state: filter.text("state"), count }))
+}
+
+#[handler]
+async fn replay_many(acts: Acts, sent: Sent) -> Result<Response, Failure> {
+    let typed = Typed::from(sent);
+    let filter = filter(&typed);
+    acts.post("/deliveries/replay", Some(&filter)).await?;
+    Ok(see_other(&address(PATH, &[("integration", typed.text("integration"))])))
+}

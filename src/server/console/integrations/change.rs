@@ -1,0 +1,179 @@
+//! What changes an integration besides its routes: its name and settings, its secrets, whether it is on, and whether it is there.
+
+use askama::Template;
+use poem::{
+    Response, handler,
+    http::StatusCode,
+    web::{Data, Path},
+};
+use serde_json::{Value, json};
+
+use super::{
+    PATH, back_to,
+    catalogue::{make_secret, read_settings, refuse},
+    find, path_of, provider_of, quarantined,
+};
+use crate::{
+    admin::Refused,
+    console::{
+        Console,
+        acts::{Acts, sentence},
+        failure::Failure,
+        frame::{Frame, see_other, show},
+        seen::{Seen, Sent, Typed, names, pretty},
+        session::{Origin, Person},
+    },
+};
+
+#[handler]
+pub(super) async fn enable(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    acts.patch(&format!("/integrations/{id}"), &json!({ "enabled": true }), None).await?;
+    Ok(back_to(id))
+}
+
+#[handler]
+pub(super) async fn disable(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    acts.patch(&format!("/integrations/{id}"), &json!({ "enabled": false }), None).await?;
+    Ok(back_to(id))
+}
+
+#[derive(Template)]
+#[template(path = "console/integration_settings.html")]
+struct SettingsPage<'a> {
+    frame: &'a Frame,
+    integration: &'a Value,
+    typed: &'a Typed,
+    refused: Option<&'a Refused>,
+}
+
+impl SettingsPage<'_> {
+    fn wrong(&self, field: &str) -> Option<String> {
+        self.refused?.field(field).map(sentence)
+    }
+}
+
+#[handler]
+pub(super) async fn settings_form(frame: Frame, acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    let integration = find(&acts, id).await?;
+    let mut typed = Typed::default();
+    typed.add("name", integration.text("name"));
+    typed.add("settings", pretty(integration.part("settings")));
+    typed.add("etag", integration.text("etag"));
+    Ok(show(StatusCode::OK, &SettingsPage { frame: &frame, integration: &integration, typed: &typed, refused: None }))
+}
+
+#[handler]
+pub(super) async fn settings(frame: Frame, acts: Acts, Path(id): Path<i64>, sent: Sent) -> Result<Response, Failure> {
+    let (integration, typed) = (find(&acts, id).await?, Typed::from(sent));
+    let changed = match read_settings(typed.text("settings")) {
+        Ok(settings) => {
+            let body = json!({ "name": typed.text("name"), "settings": settings });
+            acts.patch(&format!("/integrations/{id}"), &body, typed.given("etag")).await
+        }
+        Err(why) => Err(refuse("settings", why)),
+    };
+    match changed {
+        Ok(_) => Ok(back_to(id)),
+        Err(refused) if refused.status.is_client_error() => {
+            Ok(show(refused.status, &SettingsPage { frame: &frame, integration: &integration, typed: &typed, refused: Some(&refused) }))
+        }
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/integration_secrets.html")]
+struct SecretsPage<'a> {
+    frame: &'a Frame,
+    integration: Value,
+    error: Option<String>,
+    /// Shown this once.
+    secret: Option<&'a str>,
+}
+
+#[handler]
+pub(super) async fn secrets_page(frame: Frame, acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    let integration = find(&acts, id).await?;
+    Ok(show(StatusCode::OK, &SecretsPage { frame: &frame, integration, error: None, secret: None }))
+}
+
+#[handler]
+pub(super) async fn add_secret(
+    person: Person,
+    frame: Frame,
+    origin: Origin,
+    acts: Acts,
+    Path(id): Path<i64>,
+    sent: Sent,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
+    let (integration, typed) = (find(&acts, id).await?, Typed::from(sent));
+    let pasted = typed.given("secret").map(str::to_owned);
+    let made = match &pasted {
+        Some(_) => None,
+        None => provider_of(&integration).and_then(|provider| make_secret(provider, integration.part("settings"))),
+    };
+    let added = match pasted.as_ref().or(made.as_ref()) {
+        Some(secret) => acts.post(&format!("/integrations/{id}/secrets"), Some(&json!({ "value": secret }))).await,
+        None => Err(refuse("value", "cannot be made here, since the sender makes it; paste it")),
+    };
+    match added {
+        Ok(_) => {
+            console.note("integration.secret_added", &person, &origin, format!("integration:{id}")).await?;
+            let integration = find(&acts, id).await?;
+            Ok(show(StatusCode::OK, &SecretsPage { frame: &frame, integration, error: None, secret: made.as_deref() }))
+        }
+        Err(refused) if refused.status.is_client_error() => {
+            let error = Some(sentence(refused.field("value").unwrap_or(&refused.detail)));
+            Ok(show(refused.status, &SecretsPage { frame: &frame, integration, error, secret: None }))
+        }
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+#[handler]
+pub(super) async fn remove_secret(
+    person: Person,
+    origin: Origin,
+    acts: Acts,
+    Path((id, secret)): Path<(i64, i64)>,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
+    acts.delete(&format!("/integrations/{id}/secrets/{secret}")).await?;
+    console.note("integration.secret_removed", &person, &origin, format!("integration:{id}")).await?;
+    Ok(see_other(&format!("{}/secrets", path_of(id))))
+}
+
+#[derive(Template)]
+#[template(path = "console/integration_delete.html")]
+struct DeletePage<'a> {
+    frame: &'a Frame,
+    integration: Value,
+    components: Vec<String>,
+    last_day: i64,
+    quarantined: (i64, bool),
+}
+
+#[handler]
+pub(super) async fn delete_page(frame: Frame, acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    let integration = find(&acts, id).await?;
+    let health = acts.get(&format!("/integrations/{id}/health")).await?;
+    let mut components: Vec<String> = integration.list("routes").iter().flat_map(|route| names(route, "components")).collect();
+    components.sort();
+    components.dedup();
+    let quarantined = quarantined(&acts, integration.text("key")).await?;
+    Ok(show(StatusCode::OK, &DeletePage { frame: &frame, integration, components, last_day: health.number("last_day"), quarantined }))
+}
+
+#[handler]
+pub(super) async fn delete(
+    person: Person,
+    origin: Origin,
+    acts: Acts,
+    Path(id): Path<i64>,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
+    acts.delete(&format!("/integrations/{id}")).await?;
+    console.note("integration.deleted", &person, &origin, format!("integration:{id}")).await?;
+    Ok(see_other(PATH))
+}

@@ -1,0 +1,76 @@
+//! Every integration, with how it is.
+
+use askama::Template;
+use domain::{Permission, Resource};
+use poem::{Response, handler, http::StatusCode};
+use serde_json::Value;
+
+use super::{PATH, may_write, provider_of};
+use crate::console::{
+    acts::Acts,
+    failure::Failure,
+    frame::{Frame, show},
+    seen::{Asked, Seen, Typed, address},
+    session::Person,
+};
+
+/// Each row costs a few reads.
+const PER_PAGE: &str = "25";
+
+#[derive(Template)]
+#[template(path = "console/integrations.html")]
+struct List<'a> {
+    frame: &'a Frame,
+    rows: Vec<Row>,
+    may_write: bool,
+    next: Option<String>,
+}
+
+struct Row {
+    integration: Value,
+    health: Value,
+    provider: &'static str,
+    may_see_deliveries: bool,
+}
+
+impl Row {
+    /// The worst there is to say, and its shape.
+    fn state(&self) -> (&'static str, &'static str) {
+        let (poll, health) = (self.integration.part("poll"), &self.health);
+        if !self.integration.yes("enabled") {
+            ("off", "switched off")
+        } else if poll.yes("lost") || health.text("breaker") == "open" {
+            ("bad", "cannot be read")
+        } else if health.yes("silent") {
+            ("bad", "silent")
+        } else if self.quarantined() > 0 {
+            ("warn", "quarantine")
+        } else if self.integration.has("last_delivery") || poll.has("answered_at") {
+            ("good", "working")
+        } else {
+            ("new", "nothing yet")
+        }
+    }
+
+    fn quarantined(&self) -> i64 {
+        self.health.part("last_day_by_state").number("quarantined")
+    }
+}
+
+#[handler]
+pub(super) async fn page(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
+    let asked = Typed::from(asked);
+    let listed = acts.get(&address("/integrations", &[("limit", PER_PAGE), ("cursor", asked.text("cursor"))])).await?;
+    let mut rows = Vec::new();
+    for integration in listed.list("items") {
+        let health = acts.get(&format!("/integrations/{}/health", integration.number("id"))).await?;
+        rows.push(Row {
+            provider: provider_of(integration).map_or("", |provider| provider.name),
+            integration: integration.clone(),
+            health,
+            may_see_deliveries: person.may(Permission::read(Resource::Deliveries)),
+        });
+    }
+    let next = Some(listed.text("next")).filter(|next| !next.is_empty()).map(|next| address(PATH, &[("cursor", next)]));
+    Ok(show(StatusCode::OK, &List { frame: &frame, rows, may_write: may_write(&person), next }))
+}

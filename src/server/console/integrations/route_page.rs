@@ -1,0 +1,212 @@
+//! One route: a form, with what it would do before it is saved.
+
+use askama::Template;
+use domain::Status;
+use poem::{Response, handler, http::StatusCode, web::Path};
+use serde_json::{Value, json};
+
+use super::{
+    back_to, find, path_of,
+    route_form::{PUBLISH, SEVERITIES, from_route, to_route},
+    timeline::{self, Timeline},
+};
+use crate::{
+    admin::Refused,
+    console::{
+        acts::{Acts, sentence},
+        failure::Failure,
+        frame::{Frame, show},
+        seen::{Asked, Seen, Sent, Typed, address, names},
+    },
+};
+
+/// The newest deliveries that can be chosen to try it on.
+const N_TO_TRY: &str = "20";
+/// The most components and metrics that can be chosen.
+const N_CHOICES: &str = "200";
+
+#[derive(Template)]
+#[template(path = "console/route.html")]
+struct Page<'a> {
+    frame: &'a Frame,
+    integration: &'a Value,
+    /// Its place, from 0; none for a new one.
+    place: Option<usize>,
+    typed: &'a Typed,
+    choices: &'a Choices,
+    refused: Option<&'a Refused>,
+    /// Where in the request the route stood that was refused.
+    refused_at: usize,
+    suggested: Option<Suggested>,
+    trial: Option<Value>,
+    timeline: Option<Timeline>,
+}
+
+/// What can be chosen.
+struct Choices {
+    components: Vec<Value>,
+    metrics: Vec<Value>,
+    deliveries: Vec<Value>,
+}
+
+/// What speaks for a suggestion, and the others there are.
+struct Suggested {
+    why: String,
+    missing: Option<String>,
+    others: Vec<(String, String)>,
+}
+
+impl Page<'_> {
+    fn wrong(&self, field: &str) -> Option<String> {
+        self.refused?.field(&format!("routes[{}].{field}", self.refused_at)).map(sentence)
+    }
+
+    fn publish_modes(&self) -> [(&'static str, &'static str); 3] {
+        PUBLISH
+    }
+
+    fn severities(&self) -> [(&'static str, &'static str); 6] {
+        SEVERITIES
+    }
+
+    fn statuses(&self) -> impl Iterator<Item = (&'static str, String)> {
+        Status::ALL.iter().map(|status| (status.as_str(), status.as_str().replace('_', " ")))
+    }
+
+    /// What the route makes of a signal, in words.
+    fn outcome(&self, tried: &Value) -> String {
+        if !tried.yes("matches") {
+            return "not taken".to_owned();
+        }
+        match tried.text("status") {
+            "" => "taken, and says nothing about the status".to_owned(),
+            status => format!("{}: {}", names(tried, "components").join(", "), status.replace('_', " ")),
+        }
+    }
+}
+
+async fn choices(acts: &Acts, integration: &Value) -> Result<Choices, Failure> {
+    let items = async |path: String| Ok::<_, Failure>(acts.get(&path).await?.list("items").to_vec());
+    Ok(Choices {
+        components: items(address("/components", &[("limit", N_CHOICES)])).await?,
+        metrics: items(address("/metrics", &[("limit", N_CHOICES)])).await?,
+        deliveries: items(address("/deliveries", &[("limit", N_TO_TRY), ("integration", integration.text("key"))])).await?,
+    })
+}
+
+/// The place in an address: `new`, or a number from 0.
+fn place(text: &str, integration: &Value) -> Result<Option<usize>, Failure> {
+    if text == "new" {
+        return Ok(None);
+    }
+    let known = text.parse().ok().filter(|place| *place < integration.list("routes").len());
+    Ok(Some(known.ok_or(Failure::NotFound("There is no route at this place, or no longer."))?))
+}
+
+#[handler]
+pub(super) async fn page(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, String)>, asked: Asked) -> Result<Response, Failure> {
+    let (integration, asked) = (find(&acts, id).await?, Typed::from(asked));
+    let place = place(&at, &integration)?;
+    let (mut typed, mut suggested) = (Typed::default(), None);
+    if let Some(route) = place.and_then(|place| integration.list("routes").get(place)) {
+        typed = from_route(route);
+    } else if let Some(delivery) = asked.number("delivery") {
+        let wanted = asked.number("suggestion").and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        if let Some((route, words)) = suggestion(&acts, id, delivery, wanted).await? {
+            typed = from_route(&route);
+            suggested = Some(words);
+        }
+        typed.add("delivery", delivery.to_string());
+    }
+    typed.add("publish", "draft");
+    typed.add("etag", integration.text("etag"));
+    let choices = choices(&acts, &integration).await?;
+    let shown = Page {
+        frame: &frame,
+        integration: &integration,
+        place,
+        typed: &typed,
+        choices: &choices,
+        refused: None,
+        refused_at: 0,
+        suggested,
+        trial: None,
+        timeline: None,
+    };
+    Ok(show(StatusCode::OK, &shown))
+}
+
+/// A route made from a delivery, and what to say of it.
+async fn suggestion(acts: &Acts, id: i64, delivery: i64, wanted: usize) -> Result<Option<(Value, Suggested)>, Failure> {
+    let made = acts.get(&format!("/deliveries/{delivery}/suggestions")).await?;
+    let items = made.list("items");
+    let Some(one) = items.get(wanted) else { return Ok(None) };
+    let path = format!("{}/routes/new", path_of(id));
+    let other = |(n, item): (usize, &Value)| {
+        let way = address(&path, &[("delivery", &delivery.to_string()), ("suggestion", &n.to_string())]);
+        (way, item.part("route").text("when").to_owned())
+    };
+    let missing = one.part("missing_component");
+    let mut route = one.part("route").clone();
+    if missing.has("key") {
+        route["components"] = json!([]);
+    }
+    let words = Suggested {
+        why: sentence(one.text("why")),
+        missing: missing.has("key").then(|| missing.text("name").to_owned()),
+        others: items.iter().enumerate().filter(|(n, _)| *n != wanted).map(other).collect(),
+    };
+    Ok(Some((route, words)))
+}
+
+#[handler]
+pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, String)>, sent: Sent) -> Result<Response, Failure> {
+    let (integration, typed) = (find(&acts, id).await?, Typed::from(sent));
+    let place = place(&at, &integration)?;
+    let route = to_route(&typed);
+    let (mut trial, mut lines, mut refused_at) = (None, None, 0);
+    let done = match typed.text("act") {
+        "try" => {
+            let body = json!({ "delivery": typed.number("delivery").unwrap_or(0), "routes": [route] });
+            acts.post(&format!("/integrations/{id}/dry-run"), Some(&body)).await.map(|answer| trial = Some(answer))
+        }
+        "back-test" => timeline::run(&acts, id, &typed, Some(json!([route]))).await.map(|answer| lines = Some(answer)),
+        act => {
+            let routes = changed(&integration, place, route, act);
+            refused_at = place.unwrap_or(routes.len().saturating_sub(1));
+            match acts.patch(&format!("/integrations/{id}"), &json!({ "routes": routes }), typed.given("etag")).await {
+                Ok(_) => return Ok(back_to(id)),
+                Err(refused) => Err(refused),
+            }
+        }
+    };
+    let refused = done.err();
+    if let Some(refused) = refused.clone().filter(|refused| !refused.status.is_client_error()) {
+        return Err(refused.into());
+    }
+    let choices = choices(&acts, &integration).await?;
+    let shown = Page {
+        frame: &frame,
+        integration: &integration,
+        place,
+        typed: &typed,
+        choices: &choices,
+        refused: refused.as_ref(),
+        refused_at,
+        suggested: None,
+        trial,
+        timeline: lines,
+    };
+    Ok(show(refused.as_ref().map_or(StatusCode::OK, |refused| refused.status), &shown))
+}
+
+/// All routes, with this one in its place, or without it.
+fn changed(integration: &Value, place: Option<usize>, route: Value, act: &str) -> Vec<Value> {
+    let mut routes = integration.list("routes").to_vec();
+    match place {
+        Some(place) if act == "remove" => drop(routes.remove(place)),
+        Some(place) => routes[place] = route,
+        None => routes.push(route),
+    }
+    routes
+}

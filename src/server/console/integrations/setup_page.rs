@@ -1,0 +1,127 @@
+//! One integration: how it is set up, what comes in, what is made of it, and how it is.
+
+use askama::Template;
+use domain::{Permission, Resource};
+use integrations::Provider;
+use poem::{
+    IntoResponse, Response, handler,
+    http::StatusCode,
+    web::{Json, Path},
+};
+use serde_json::{Value, json};
+
+use super::{find, guide, may_write, provider_of, quarantined, way};
+use crate::console::{
+    acts::Acts,
+    failure::Failure,
+    frame::{Frame, show},
+    seen::{Seen, address, names},
+    session::Person,
+};
+
+/// The newest deliveries that are shown.
+const N_SHOWN: &str = "10";
+
+#[derive(Template)]
+#[template(path = "console/integration.html")]
+struct Page<'a> {
+    frame: &'a Frame,
+    integration: Value,
+    health: Value,
+    provider: &'static Provider,
+    way: &'static str,
+    guide: String,
+    deliveries: Vec<Value>,
+    quarantined: (i64, bool),
+    /// Shown this once.
+    secret: Option<&'a str>,
+    is_new: bool,
+    may_write: bool,
+    may_replay: bool,
+}
+
+impl Page<'_> {
+    fn id(&self) -> i64 {
+        self.integration.number("id")
+    }
+
+    fn components(&self, route: &Value) -> String {
+        names(route, "components").join(", ")
+    }
+
+    /// What the severities mean, in one line.
+    fn statuses(&self, route: &Value) -> String {
+        let Some(map) = route.part("status").as_object() else { return String::new() };
+        let word = |(severity, status): (&String, &Value)| Some(format!("{severity}: {}", status.as_str()?.replace('_', " ")));
+        map.iter().filter_map(word).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether it can be tried with what came in.
+    fn has_deliveries(&self) -> bool {
+        !self.deliveries.is_empty()
+    }
+}
+
+#[handler]
+pub(super) async fn page(person: Person, frame: Frame, acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    show_with(&person, &frame, &acts, id, None, false).await
+}
+
+/// The page, with a secret that was just made.
+pub(super) async fn show_with(
+    person: &Person,
+    frame: &Frame,
+    acts: &Acts,
+    id: i64,
+    secret: Option<&str>,
+    is_new: bool,
+) -> Result<Response, Failure> {
+    let integration = find(acts, id).await?;
+    let provider = provider_of(&integration).ok_or(Failure::NotFound("This kind of integration is not known to this version."))?;
+    let health = acts.get(&format!("/integrations/{id}/health")).await?;
+    let may_see = person.may(Permission::read(Resource::Deliveries));
+    let deliveries = if may_see { newest(acts, integration.text("key")).await? } else { Vec::new() };
+    let may_replay = person.may(Permission::write(Resource::Deliveries));
+    let quarantined = if may_replay { quarantined(acts, integration.text("key")).await? } else { (0, false) };
+    let guide = guide(provider, integration.text("hook_url"), secret.unwrap_or("YOUR-SECRET"));
+    let way = way(provider);
+    let may_write = may_write(person);
+    let shown = Page { frame, integration, health, provider, way, guide, deliveries, quarantined, secret, is_new, may_write, may_replay };
+    Ok(show(StatusCode::OK, &shown))
+}
+
+async fn newest(acts: &Acts, key: &str) -> Result<Vec<Value>, Failure> {
+    let list = acts.get(&address("/deliveries", &[("limit", N_SHOWN), ("integration", key)])).await?;
+    let mut shown = Vec::new();
+    for delivery in list.list("items") {
+        let mut delivery = acts.get(&format!("/deliveries/{}", delivery.number("id"))).await?;
+        delivery["said"] = said(&delivery).into();
+        shown.push(delivery);
+    }
+    Ok(shown)
+}
+
+/// What a delivery said, in a line.
+fn said(delivery: &Value) -> String {
+    let signals = delivery.list("signals");
+    let word = |signal: &Value| format!("{} {}", signal.text("subject"), signal.text("state"));
+    let mut words: Vec<String> = signals.iter().take(3).map(word).collect();
+    if signals.len() > 3 {
+        words.push(format!("{} more", signals.len() - 3));
+    }
+    words.join(", ")
+}
+
+/// The newest deliveries, for the page that is open.
+#[handler]
+pub(super) async fn arrivals(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    let integration = find(&acts, id).await?;
+    let row = |delivery: &Value| {
+        json!({
+            "id": delivery.number("id"), "at": delivery.time("received_at"), "state": delivery.text("state"),
+            "said": delivery.text("said"), "reason": delivery.text("reason"),
+        })
+    };
+    let rows: Vec<Value> = newest(&acts, integration.text("key")).await?.iter().map(row).collect();
+    Ok(Json(rows).into_response())
+}

@@ -1,0 +1,140 @@
+//! `/console/notifications`: what subscribers are owed, every try, and sending again.
+
+use askama::Template;
+use domain::{Permission, Resource, Span, Timestamp};
+use poem::{
+    Response, handler,
+    http::StatusCode,
+    web::{Data, Path},
+};
+use serde_json::{Value, json};
+use storage::notifications::{NotificationState, n_dead};
+
+use super::{
+    Console,
+    acts::Acts,
+    failure::Failure,
+    frame::{Frame, see_other, show, time},
+    gate::{Needs, Table},
+    seen::{Asked, Seen, Sent, Typed, address},
+    session::Person,
+};
+
+const PATH: &str = "/console/notifications";
+/// How far back dead ones may be taken up, in hours.
+const HOURS: [i64; 4] = [1, 6, 24, 168];
+const HOUR: Span = Span::mins(60);
+
+pub(super) fn routes(table: Table) -> Table {
+    let (look, act) = (Needs::read(Resource::Notifications), Needs::write(Resource::Notifications));
+    table
+        .get(PATH, look, list)
+        .get("/console/notifications/resend", act, resend_page)
+        .post("/console/notifications/resend", act, resend_many)
+        .get("/console/notifications/:id", look, one)
+        .post("/console/notifications/:id/resend", act, resend)
+}
+
+fn may_send(person: &Person) -> bool {
+    person.may(Permission::write(Resource::Notifications))
+}
+
+#[derive(Template)]
+#[template(path = "console/notifications.html")]
+struct List<'a> {
+    frame: &'a Frame,
+    typed: &'a Typed,
+    rows: &'a [Value],
+    next: Option<String>,
+    may_send: bool,
+}
+
+impl List<'_> {
+    fn states(&self) -> impl Iterator<Item = &'static str> {
+        NotificationState::ALL.iter().map(|state| state.as_str())
+    }
+}
+
+#[handler]
+async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
+    let typed = Typed::from(asked);
+    let filters = [("state", typed.text("state")), ("subscriber", typed.text("subscriber"))];
+    let with = |cursor| address("/notifications", &[filters[0], filters[1], ("cursor", cursor)]);
+    let listed = acts.get(&with(typed.text("cursor"))).await?;
+    let next = Some(listed.text("next")).filter(|next| !next.is_empty()).map(|next| format!("/console{}", with(next)));
+    let page = List { frame: &frame, typed: &typed, rows: listed.list("items"), next, may_send: may_send(&person) };
+    Ok(show(StatusCode::OK, &page))
+}
+
+#[derive(Template)]
+#[template(path = "console/notification.html")]
+struct Notification<'a> {
+    frame: &'a Frame,
+    notification: Value,
+    attempts: &'a [Value],
+    may_send: bool,
+}
+
+#[handler]
+async fn one(person: Person, frame: Frame, acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    let notification = acts.get(&format!("/notifications/{id}")).await?;
+    let attempts = acts.get(&format!("/notifications/{id}/attempts")).await?;
+    let may_send = may_send(&person) && ["delivered", "dead"].contains(&notification.text("state"));
+    Ok(show(StatusCode::OK, &Notification { frame: &frame, notification, attempts: attempts.list("items"), may_send }))
+}
+
+#[handler]
+async fn resend(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    acts.post(&format!("/notifications/{id}/resend"), None).await?;
+    Ok(see_other(&format!("{PATH}/{id}")))
+}
+
+#[derive(Template)]
+#[template(path = "console/resend.html")]
+struct Resend<'a> {
+    frame: &'a Frame,
+    /// How many hours back, how many there are, and whether that is chosen.
+    choices: Vec<(i64, i64, bool)>,
+    chosen: i64,
+    count: i64,
+    since: Timestamp,
+}
+
+impl Resend<'_> {
+    fn words(&self, hours: &i64) -> String {
+        match *hours {
+            1 => "last hour".to_owned(),
+            168 => "last 7 days".to_owned(),
+            hours => format!("last {hours} hours"),
+        }
+    }
+
+    fn since_in_words(&self) -> String {
+        time(self.since)
+    }
+}
+
+#[handler]
+async fn resend_page(frame: Frame, asked: Asked, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let chosen = Typed::from(asked).number("hours").filter(|hours| HOURS.contains(hours)).unwrap_or(24);
+    let since = |hours: i64| Timestamp(console.now().0 - hours * HOUR.0);
+    let mut conn = console.db.read().await?;
+    let (mut choices, mut count) = (Vec::new(), 0);
+    for hours in HOURS {
+        let n = n_dead(&mut conn, since(hours)).await?;
+        choices.push((hours, n, hours == chosen));
+        if hours == chosen {
+            count = n;
+        }
+    }
+    Ok(show(StatusCode::OK, &Resend { frame: &frame, choices, chosen, count, since: since(chosen) }))
+}
+
+#[handler]
+async fn resend_many(acts: Acts, sent: Sent) -> Result<Response, Failure> {
+    let typed = Typed::from(sent);
+    let since = typed.number("since").map(|since| Timestamp(since).to_string());
+    let since = since.ok_or_else(|| Failure::Malformed("It is not said since when.".to_owned()))?;
+    acts.post("/notifications/resend", Some(&json!({ "since": since }))).await?;
+    Ok(see_other(PATH))
+}

@@ -1,0 +1,155 @@
+//! `/console/tokens`: what programs use the API with.
+
+use askama::Template;
+use domain::{Permission, Resource, Span, Timestamp};
+use poem::{
+    Response, handler,
+    http::StatusCode,
+    web::{Data, Path},
+};
+use serde_json::{Value, json};
+use storage::tokens::Scope;
+
+use super::{
+    Console,
+    acts::{Acts, sentence},
+    failure::Failure,
+    frame::{Frame, see_other, show},
+    gate::{Needs, Table},
+    seen::{Asked, Seen, Sent, Typed, address, at, names},
+    session::{Origin, Person},
+};
+use crate::admin::Refused;
+
+const PATH: &str = "/console/tokens";
+const DAY: Span = Span::mins(24 * 60);
+/// How long a token may be made to last, in days; an empty choice is for ever.
+const DAYS: [i64; 4] = [7, 30, 90, 365];
+
+pub(super) fn routes(table: Table) -> Table {
+    let act = Needs::write(Resource::Tokens).fresh();
+    table
+        .get(PATH, Needs::read(Resource::Tokens), list)
+        .get("/console/tokens/new", act, form)
+        .post("/console/tokens/new", act, create)
+        .post("/console/tokens/:id/revoke", act, revoke)
+}
+
+#[derive(Template)]
+#[template(path = "console/tokens.html")]
+struct List<'a> {
+    frame: &'a Frame,
+    rows: &'a [Value],
+    next: Option<String>,
+    may_write: bool,
+    now: Timestamp,
+}
+
+impl List<'_> {
+    fn state(&self, token: &Value) -> (&'static str, String) {
+        if token.has("revoked_at") {
+            ("off", format!("revoked {}", token.time("revoked_at")))
+        } else if at(token, "expires_at").is_some_and(|end| end <= self.now) {
+            ("off", format!("ended {}", token.time("expires_at")))
+        } else if token.has("expires_at") {
+            ("good", format!("until {}", token.time("expires_at")))
+        } else {
+            ("good", "has no end".to_owned())
+        }
+    }
+
+    fn scopes(&self, token: &Value) -> String {
+        let scopes = names(token, "scopes");
+        if scopes.iter().any(|scope| scope == "*") { "everything".to_owned() } else { scopes.join(", ") }
+    }
+}
+
+#[handler]
+async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let asked = Typed::from(asked);
+    let listed = acts.get(&address("/tokens", &[("cursor", asked.text("cursor"))])).await?;
+    let next = Some(listed.text("next")).filter(|next| !next.is_empty()).map(|next| address(PATH, &[("cursor", next)]));
+    let may_write = person.may(Permission::write(Resource::Tokens));
+    Ok(show(StatusCode::OK, &List { frame: &frame, rows: listed.list("items"), next, may_write, now: console.now() }))
+}
+
+#[derive(Template)]
+#[template(path = "console/token_new.html")]
+struct New<'a> {
+    frame: &'a Frame,
+    typed: &'a Typed,
+    refused: Option<&'a Refused>,
+    /// What was made, shown this once.
+    made: Option<&'a Value>,
+}
+
+impl New<'_> {
+    fn wrong(&self, field: &str) -> Option<String> {
+        self.refused?.field(field).map(sentence)
+    }
+
+    /// Kinds of things, each with its scopes to read and to write.
+    fn kinds(&self) -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
+        let mut kinds: Vec<(&str, Vec<(&str, &str)>)> = Vec::new();
+        for (kind, action, scope) in Scope::EVERY.iter().filter_map(|scope| {
+            let (kind, action) = scope.as_str().split_once(':')?;
+            Some((kind, action, scope.as_str()))
+        }) {
+            match kinds.last_mut().filter(|(last, _)| *last == kind) {
+                Some((_, scopes)) => scopes.push((action, scope)),
+                None => kinds.push((kind, vec![(action, scope)])),
+            }
+        }
+        kinds
+    }
+
+    fn days(&self) -> [i64; 4] {
+        DAYS
+    }
+}
+
+#[handler]
+fn form(frame: Frame) -> Response {
+    let mut typed = Typed::default();
+    typed.add("days", "90");
+    show(StatusCode::OK, &New { frame: &frame, typed: &typed, refused: None, made: None })
+}
+
+#[handler]
+async fn create(
+    person: Person,
+    frame: Frame,
+    origin: Origin,
+    acts: Acts,
+    sent: Sent,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
+    let typed = Typed::from(sent);
+    let mut body = json!({ "name": typed.text("name"), "scopes": typed.all("scopes") });
+    if let Some(days) = typed.number("days").filter(|days| DAYS.contains(days)) {
+        body["expires_at"] = Value::from(Timestamp(console.now().0 + days * DAY.0).to_string());
+    }
+    match acts.post("/tokens", Some(&body)).await {
+        Ok(made) => {
+            console.note("token.created", &person, &origin, format!("token:{}", made.number("id"))).await?;
+            Ok(show(StatusCode::OK, &New { frame: &frame, typed: &typed, refused: None, made: Some(&made) }))
+        }
+        Err(refused) if refused.status.is_client_error() => {
+            Ok(show(refused.status, &New { frame: &frame, typed: &typed, refused: Some(&refused), made: None }))
+        }
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+#[handler]
+async fn revoke(
+    person: Person,
+    origin: Origin,
+    acts: Acts,
+    Path(id): Path<i64>,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
+    acts.delete(&format!("/tokens/{id}")).await?;
+    console.note("token.revoked", &person, &origin, format!("token:{id}")).await?;
+    Ok(see_other(PATH))
+}
