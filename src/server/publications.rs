@@ -76,7 +76,7 @@ async fn show(Path(link): Path<Link>, Data(p): Data<&Publications>) -> Response 
 #[handler]
 async fn act(Path(link): Path<Link>, Data(p): Data<&Publications>) -> Response {
     let Some((incident, verdict, due)) = read(p, &link) else { return unknown(&p.page) };
-    match publications::decide(&p.db, incident, due, verdict, (p.clock)()).await {
+    match publications::decide(&p.db, &p.secrets, (incident, due), verdict, (p.clock)()).await {
         Ok(done) => {
             if done {
                 p.wake.wake(Topic::Changes).await;

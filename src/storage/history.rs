@@ -22,15 +22,29 @@ use crate::{
 /// # Errors
 /// [`StorageError::Act`] if it does not fit the state, else what the database said; nothing was changed then.
 pub async fn act(db: &Db, by: &str, act: Act, now: Timestamp) -> Result<Vec<Recorded>, StorageError> {
-    act_in(ledger::begin(db, None).await?, by, act, now).await
+    let mut entry = ledger::begin(db, None).await?;
+    let (state, recorded) = act_uncommitted(&mut entry, by, act, now).await?;
+    entry.commit(&state).await?;
+    Ok(recorded)
 }
 
-/// The same in a transaction that was begun before, to look at something first.
+/// The same in a transaction that was begun before, to look at something first, and with a row in the audit log. `name` stands in the
+/// history.
 ///
 /// # Errors
 /// As [`act`].
-pub async fn act_in(mut entry: Entry, by: &str, act: Act, now: Timestamp) -> Result<Vec<Recorded>, StorageError> {
-    let (state, recorded) = act_uncommitted(&mut entry, by, act, now).await?;
+pub async fn act_noted(
+    mut entry: Entry,
+    secrets: &SecretBox,
+    (by, name): (&audit::By, &str),
+    act: Act,
+    now: Timestamp,
+) -> Result<Vec<Recorded>, StorageError> {
+    let told = audit::Told::of(&act);
+    let (state, recorded) = act_uncommitted(&mut entry, name, act, now).await?;
+    let resource = told.resource(&recorded);
+    let row = audit::Entry { by, action: told.action, resource, before: serde_json::Value::Null, after: told.after, at: now };
+    audit::record(&mut entry.tx, secrets, &row).await?;
     entry.commit(&state).await?;
     Ok(recorded)
 }

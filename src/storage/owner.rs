@@ -18,10 +18,18 @@ pub async fn set(db: &Db, address: Option<&str>) -> Result<(), StorageError> {
     if known.as_deref() == address {
         return Ok(());
     }
-    execute!(tx, sqlx::query("delete from page_owner"))?;
-    if let Some(address) = address {
-        execute!(tx, sqlx::query("insert into page_owner (page_owner_id, address) values (1, $1)").bind(address))?;
-    }
+    // Several processes may start at once, and say the same.
+    match address {
+        Some(address) => execute!(
+            tx,
+            sqlx::query(
+                "insert into page_owner (page_owner_id, address) values (1, $1)
+                 on conflict (page_owner_id) do update set address = excluded.address"
+            )
+            .bind(address)
+        )?,
+        None => execute!(tx, sqlx::query("delete from page_owner"))?,
+    };
     tx.commit().await
 }
 

@@ -6,6 +6,7 @@ use domain::{Act, Incident, IncidentEdit, IncidentId, Notice, NoticeAbout, Times
 
 use crate::{
     Connection, Db, SecretBox, StorageError,
+    audit::By,
     db::sql,
     history, ledger,
     rows::{self, Incidents, json},
@@ -99,7 +100,13 @@ pub async fn find(conn: &mut Connection, incident: IncidentId, due: Timestamp) -
 ///
 /// # Errors
 /// What the database said.
-pub async fn decide(db: &Db, incident: IncidentId, due: Timestamp, verdict: Verdict, now: Timestamp) -> Result<bool, StorageError> {
+pub async fn decide(
+    db: &Db,
+    secrets: &SecretBox,
+    (incident, due): (IncidentId, Timestamp),
+    verdict: Verdict,
+    now: Timestamp,
+) -> Result<bool, StorageError> {
     let mut entry = ledger::begin(db, None).await?;
     let known = rows::incidents(&mut entry.tx, Incidents::One(incident)).await?.pop();
     if known.as_ref().and_then(Incident::pending) != Some(due) {
@@ -109,6 +116,7 @@ pub async fn decide(db: &Db, incident: IncidentId, due: Timestamp, verdict: Verd
         Verdict::Veto => Act::Veto { incident },
         Verdict::Publish => Act::UpdateIncident { incident, edit: IncidentEdit { published: Some(true), ..IncidentEdit::default() } },
     };
-    history::act_in(entry, "the owner, by mail", act, now).await?;
+    // Whoever holds the link decides; nobody has said who they are.
+    history::act_noted(entry, secrets, (&By::nobody(None), "the owner, by mail"), act, now).await?;
     Ok(true)
 }

@@ -55,18 +55,22 @@ pub struct Event<'a> {
     pub after: Value,
 }
 
-impl Event<'_> {
-    fn by(&self) -> By {
-        let address = self.address.and_then(|address| address.parse().ok());
-        match &self.actor {
-            Actor::Session { user, email, session } => {
+impl Actor {
+    /// The same for the audit log, from an address.
+    #[must_use]
+    pub fn by(&self, address: Option<&str>) -> By {
+        let address = address.and_then(|address| address.parse().ok());
+        match self {
+            Self::Session { user, email, session } => {
                 By { actor: audit::Actor::User(user.0), name: email.clone(), via: Via::Session(session.0), address }
             }
-            Actor::Visitor(_) => By::nobody(address),
-            Actor::CommandLine => By { via: Via::Command, ..By::system() },
+            Self::Visitor(_) => By::nobody(address),
+            Self::CommandLine => By { via: Via::Command, ..By::system() },
         }
     }
+}
 
+impl Event<'_> {
     /// A visitor's word for who they are stands beside what was done, where a pseudonym takes its place.
     fn after(&self) -> Value {
         let Actor::Visitor(name) = &self.actor else { return self.after.clone() };
@@ -87,7 +91,7 @@ impl Event<'_> {
 /// # Errors
 /// What the database said.
 pub async fn record(conn: &mut Connection, secrets: &SecretBox, at: Timestamp, event: &Event<'_>) -> Result<(), StorageError> {
-    let by = event.by();
+    let by = event.actor.by(event.address);
     let resource = Some(event.subject.clone());
     let entry = audit::Entry { by: &by, action: event.action, resource, before: event.before.clone(), after: event.after(), at };
     audit::record(conn, secrets, &entry).await?;

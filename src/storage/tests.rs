@@ -202,8 +202,8 @@ async fn what_waits_to_be_published_and_what_flaps_reads_back() {
     assert_eq!(n, 1);
     drop(conn);
     // A verdict on another time is none.
-    assert!(!publications::decide(&fixture.db, incident, NOW, Verdict::Publish, NOW).await.unwrap());
-    assert!(publications::decide(&fixture.db, incident, NOW.plus(Span::mins(5)), Verdict::Veto, NOW).await.unwrap());
+    assert!(!publications::decide(&fixture.db, &fixture.secrets, (incident, NOW), Verdict::Publish, NOW).await.unwrap());
+    assert!(publications::decide(&fixture.db, &fixture.secrets, (incident, NOW.plus(Span::mins(5))), Verdict::Veto, NOW).await.unwrap());
     assert!(fixture.load().await.incidents[&incident].vetoed);
     for (at, claim) in [(1, SignalState::Resolved), (2, SignalState::Firing)] {
         let memory = fixture.decide(|state| says(state, "cpu", claim, NOW.plus(Span::secs(at)))).await;

@@ -56,7 +56,7 @@ pub(super) struct Caller {
 impl Caller {
     /// The name that stands in the history.
     pub(super) fn name(&self) -> &str {
-        &self.trail.by().name
+        &self.token.name
     }
 }
 
@@ -190,7 +190,7 @@ impl Endpoint for Gate {
 }
 
 /// A new operation that commits around [`Admin`] is found by the first test that uses it.
-fn check_recorded(rule: &Rule, trail: &Trail, response: &Response) {
+pub(super) fn check_recorded(rule: &Rule, trail: &Trail, response: &Response) {
     let forgotten = response.status().is_success()
         && trail::is_recorded(rule)
         && !trail.is_recorded()

@@ -175,8 +175,7 @@ impl IncidentsApi {
         let id = IncidentId(id.0);
         let mut entry = self.0.begin().await?;
         load(&mut entry.tx, id).await?;
-        history::act_in(entry, caller.name(), Act::Veto { incident: id }, self.0.now()).await?;
-        self.0.wake_all().await;
+        self.0.act(entry, caller, Act::Veto { incident: id }).await?;
         Ok(Shown(self.find(id).await?))
     }
 

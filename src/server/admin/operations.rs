@@ -10,18 +10,30 @@ use poem::{
 };
 use poem_openapi::OpenApiService;
 use serde_json::Value;
-use storage::tokens::{Scope, Token};
+use storage::{
+    audit::By,
+    tokens::{Scope, Token},
+};
 use tracing::error;
 
-use super::{Admin, apis, gate::Caller, problem::Problem, rules};
+use super::{
+    Admin, apis,
+    gate::{self, Caller},
+    problem::Problem,
+    rules::{self, Rule},
+    trail::Trail,
+};
 
 /// The operations of the admin API, without its front door: whoever calls them has made sure who asks.
 #[derive(Clone)]
 pub struct Operations(Arc<BoxEndpoint<'static>>);
 
 /// Who acts, for the history.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Actor<'a> {
+    /// For the audit log.
+    pub(crate) by: By,
+    /// For the history.
     pub(crate) name: &'a str,
     pub(crate) role: Role,
 }
@@ -67,9 +79,11 @@ impl Operations {
             Some(body) => request.content_type("application/json").body(body.to_string()),
             None => request.finish(),
         };
-        check(actor, &method, request.uri().path())?;
-        request.set_data(caller(actor));
+        let rule = check(&actor, &method, request.uri().path())?;
+        let trail = Trail::new(actor.by.clone(), rule, request.uri().path());
+        request.set_data(Caller { token: token(&actor), trail: trail.clone() });
         let response = self.0.call(request).await.unwrap_or_else(|error| Problem::respond(&error).into_response());
+        gate::check_recorded(rule, &trail, &response);
         let (status, etag) = (response.status(), response.headers().get(header::ETAG).cloned());
         let text = response.into_body().into_string().await.map_err(|error| internal(&error))?;
         let mut answer: Value =
@@ -90,11 +104,11 @@ fn internal(error: &dyn std::fmt::Display) -> Refused {
 }
 
 /// What the role may do, as a token of the same power.
-fn caller(actor: Actor<'_>) -> Caller {
+fn token(actor: &Actor<'_>) -> Token {
     let all = Permission::all().filter(|permission| actor.role.may(*permission));
     let scopes = all.filter_map(|permission| permission.to_string().parse::<Scope>().ok());
     let scopes = if actor.role == Role::Owner { vec![Scope::ALL] } else { scopes.collect() };
-    Caller(Token {
+    Token {
         id: TokenId(0),
         name: actor.name.to_owned(),
         hint: String::new(),
@@ -103,17 +117,20 @@ fn caller(actor: Actor<'_>) -> Caller {
         expires_at: None,
         last_used_at: None,
         revoked_at: None,
-    })
+        rotated_at: None,
+        previous_until: None,
+        networks: None,
+    }
 }
 
-fn check(actor: Actor<'_>, method: &Method, path: &str) -> Result<(), Refused> {
-    let scope = match rules::find(method, path) {
-        rules::Match::Rule(rule) => rule.scope,
+fn check(actor: &Actor<'_>, method: &Method, path: &str) -> Result<&'static Rule, Refused> {
+    let rule = match rules::find(method, path) {
+        rules::Match::Rule(rule) => rule,
         _ => return Err(Refused::new(StatusCode::NOT_FOUND, "there is nothing at this path")),
     };
     let allowed =
-        scope.is_none_or(|scope| Permission::all().any(|permission| permission.to_string() == scope && actor.role.may(permission)));
-    if allowed { Ok(()) } else { Err(Refused::new(StatusCode::FORBIDDEN, "your role does not permit this")) }
+        rule.scope.is_none_or(|scope| Permission::all().any(|permission| permission.to_string() == scope && actor.role.may(permission)));
+    if allowed { Ok(rule) } else { Err(Refused::new(StatusCode::FORBIDDEN, "your role does not permit this")) }
 }
 
 impl Refused {

@@ -9,11 +9,7 @@ use serde_json::Value;
 
 use crate::admin::{Actor, Operations, Refused};
 
-use super::{
-    Console,
-    failure::Failure,
-    session::{Origin, Person},
-};
+use super::{Console, failure::Failure, session::Person};
 
 /// The operations, for this person.
 pub(super) struct Acts {
@@ -33,7 +29,7 @@ impl<'a> FromRequest<'a> for Acts {
 
 impl Acts {
     fn actor(&self) -> Actor<'_> {
-        Actor { name: &self.person.name, role: self.person.role }
+        Actor { by: self.person.by(), name: &self.person.name, role: self.person.role }
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Value, Refused> {
@@ -69,11 +65,4 @@ pub(super) fn sentence(detail: &str) -> String {
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let end = if detail.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", chars.as_str())
-}
-
-impl Console {
-    /// Records an act on something that security depends on.
-    pub(super) async fn note(&self, action: &'static str, person: &Person, origin: &Origin, subject: String) -> Result<(), Failure> {
-        Ok(self.record(action, person.actor(), origin, subject).await?)
-    }
 }

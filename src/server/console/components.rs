@@ -10,8 +10,9 @@ use poem::{
     http::StatusCode,
     web::{Data, Path},
 };
+use serde_json::{Value, json};
 use storage::{
-    Connection, Entry, StorageError, attention, combine,
+    Connection, Entry, StorageError, attention, audit, combine,
     components::{self, ComponentEdit},
     dependencies, groups, history, ledger, rows,
 };
@@ -81,10 +82,31 @@ async fn list(person: Person, frame: Frame, Data(console): Data<&Console>) -> Re
     page(console, &person, &frame, "", &Errors::default()).await
 }
 
+/// What was done, for the audit log.
+struct Done<'a> {
+    action: &'a str,
+    resource: String,
+    before: Value,
+    after: Value,
+}
+
+fn group_fields(name: &str) -> Value {
+    json!({ "name": name })
+}
+
+fn fields(edit: &ComponentEdit) -> Value {
+    let ComponentEdit { name, description, group, position, hidden } = edit;
+    json!({ "name": name, "description": description, "group": group.map(|id| id.0), "position": position, "hidden": hidden })
+}
+
 impl Console {
     /// Works out what follows from new components or groups, and makes it lasting.
-    async fn reconfigure(&self, entry: Entry, person: &Person) -> Result<(), StorageError> {
-        history::reconfigured(entry, &person.name, self.now()).await?;
+    async fn reconfigure(&self, mut entry: Entry, person: &Person, done: Done<'_>) -> Result<(), StorageError> {
+        let (state, _) = history::reconfigured_uncommitted(&mut entry, &person.name, self.now()).await?;
+        let Done { action, resource, before, after } = done;
+        let row = audit::Entry { by: &person.by(), action, resource: Some(resource), before, after, at: self.now() };
+        audit::record(&mut entry.tx, &self.secrets, &row).await?;
+        entry.commit(&state).await?;
         self.wake_all().await;
         Ok(())
     }
@@ -122,8 +144,10 @@ async fn add_group(person: Person, frame: Frame, sent: Sent, Data(console): Data
     }
     let position = all.iter().map(|group| group.position).max().map_or(0, |last| last.saturating_add(1));
     let key = free_key(&name, all.iter().map(|group| group.key.as_str()), "group");
-    groups::insert(&mut entry.tx, &Group { id: GroupId(0), key, name, parent: None, position }).await?;
-    console.reconfigure(entry, &person).await?;
+    let after = group_fields(&name);
+    let id = groups::insert(&mut entry.tx, &Group { id: GroupId(0), key, name, parent: None, position }).await?;
+    let done = Done { action: "group.create", resource: format!("group:{id}"), before: Value::Null, after };
+    console.reconfigure(entry, &person, done).await?;
     Ok(see_other(PATH))
 }
 
@@ -148,8 +172,10 @@ async fn rename_group(
         drop(entry);
         return page(console, &person, &frame, &name, &errors).await;
     }
+    let (before, after) = (group_fields(&group.name), group_fields(&name));
+    let done = Done { action: "group.update", resource: format!("group:{}", group.id), before, after };
     groups::update(&mut entry.tx, &Group { name, ..group }).await?;
-    console.reconfigure(entry, &person).await?;
+    console.reconfigure(entry, &person, done).await?;
     Ok(see_other(PATH))
 }
 
@@ -158,7 +184,9 @@ async fn delete_group(person: Person, Path(id): Path<i64>, Data(console): Data<&
     let mut entry = ledger::begin(&console.db, None).await?;
     let group = find_group(&mut entry.tx, id).await?;
     groups::delete(&mut entry.tx, group.id).await?;
-    console.reconfigure(entry, &person).await?;
+    let before = group_fields(&group.name);
+    let done = Done { action: "group.delete", resource: format!("group:{}", group.id), before, after: Value::Null };
+    console.reconfigure(entry, &person, done).await?;
     Ok(see_other(PATH))
 }
 
@@ -286,8 +314,9 @@ async fn create(person: Person, frame: Frame, sent: Sent, Data(console): Data<&C
         return Err(Failure::Conflict(format!("There are {MAX_COMPONENTS} components already; no more are possible.")));
     }
     let key = free_key(&edit.name, keys.values().map(String::as_str), "component");
-    components::insert(&mut entry.tx, &key, &edit, console.now()).await?;
-    console.reconfigure(entry, &person).await?;
+    let id = components::insert(&mut entry.tx, &key, &edit, console.now()).await?;
+    let done = Done { action: "component.create", resource: format!("component:{id}"), before: Value::Null, after: fields(&edit) };
+    console.reconfigure(entry, &person, done).await?;
     Ok(see_other(PATH))
 }
 
@@ -314,7 +343,9 @@ async fn update(person: Person, frame: Frame, Path(id): Path<i64>, sent: Sent, D
     match typed.check(&rows::groups(&mut entry.tx).await?, component.position) {
         Ok(edit) => {
             components::update(&mut entry.tx, component.id, &edit).await?;
-            console.reconfigure(entry, &person).await?;
+            let before = fields(&component.clone().into());
+            let done = Done { action: "component.update", resource: format!("component:{id}"), before, after: fields(&edit) };
+            console.reconfigure(entry, &person, done).await?;
             Ok(see_other(PATH))
         }
         Err(errors) => {
@@ -332,6 +363,8 @@ async fn step(console: &Console, person: &Person, id: i64, forward: bool) -> Res
     let at = order.iter().position(|each| each.id.0 == id).ok_or(GONE)?;
     let other = if forward { at + 1 } else { at.saturating_sub(1) };
     if other < order.len() && other != at {
+        let place = |at: usize| json!({ "place": at });
+        let done = Done { action: "component.update", resource: format!("component:{id}"), before: place(at), after: place(other) };
         order.swap(at, other);
         for (i, component) in order.into_iter().enumerate() {
             let position = i32::try_from(i).unwrap_or(i32::MAX);
@@ -339,7 +372,7 @@ async fn step(console: &Console, person: &Person, id: i64, forward: bool) -> Res
                 components::update(&mut entry.tx, component.id, &ComponentEdit { position, ..component.into() }).await?;
             }
         }
-        console.reconfigure(entry, person).await?;
+        console.reconfigure(entry, person, done).await?;
     }
     Ok(see_other(&format!("{PATH}#c-{id}")))
 }
@@ -395,6 +428,8 @@ async fn delete(person: Person, Path(id): Path<i64>, Data(console): Data<&Consol
     let mut entry = ledger::begin(&console.db, None).await?;
     let component = find(&mut entry.tx, id).await?;
     components::delete(&mut entry.tx, component.id).await?;
-    console.reconfigure(entry, &person).await?;
+    let before = fields(&component.into());
+    let done = Done { action: "component.delete", resource: format!("component:{id}"), before, after: Value::Null };
+    console.reconfigure(entry, &person, done).await?;
     Ok(see_other(PATH))
 }

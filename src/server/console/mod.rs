@@ -46,7 +46,7 @@ use poem::Route;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use storage::{
-    Connection, Db, SecretBox, StorageError, Topic, Wake, entry_links, history,
+    Connection, Db, SecretBox, StorageError, Topic, Wake, entry_links, history, ledger,
     security::{self, Actor, Event},
 };
 use url::Url;
@@ -95,7 +95,8 @@ impl Console {
 
     /// Does what somebody wants done, with all that follows from it.
     async fn act(&self, person: &Person, act: Act) -> Result<Vec<Recorded>, StorageError> {
-        let recorded = history::act(&self.db, &person.name, act, self.now()).await?;
+        let recorded =
+            history::act_noted(ledger::begin(&self.db, None).await?, &self.secrets, (&person.by(), &person.name), act, self.now()).await?;
         self.wake_all().await;
         Ok(recorded)
     }

@@ -184,7 +184,7 @@ async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Resul
         }
     }
     for integration in all.into_iter().filter(|integration| integration.edit.enabled) {
-        let arrivals = insight::arrivals(conn, integration.id, HABIT_DELIVERIES).await?;
+        let arrivals = insight::arrivals(conn, integration.id, ::integrations::silence::PREFIX, HABIT_DELIVERIES).await?;
         if is_silent(&arrivals, now) == Some(true) {
             let heard = arrivals
                 .first()

@@ -8,6 +8,7 @@ use poem::{
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use storage::{
+    audit::By,
     security::Actor,
     sessions::{self, Session, Stage, Visit},
 };
@@ -36,6 +37,8 @@ pub(crate) struct Person {
     pub(crate) email: String,
     /// What the history calls them.
     pub(crate) name: String,
+    /// From where they ask.
+    pub(crate) address: String,
     pub(crate) role: Role,
     pub(crate) session: SessionId,
     /// Goes into every form as `csrf`, or into the header `x-csrf-token`.
@@ -57,6 +60,11 @@ impl Person {
     /// Who did it, for the record.
     pub(crate) fn actor(&self) -> Actor {
         Actor::Session { user: self.user_id, email: self.email.clone(), session: self.session }
+    }
+
+    /// The same for the audit log.
+    pub(crate) fn by(&self) -> By {
+        self.actor().by(Some(&self.address))
     }
 }
 
@@ -95,11 +103,15 @@ impl Origin {
 
 impl<'a> FromRequest<'a> for Origin {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let address = proxies::client(request).map(|address| address.to_string()).unwrap_or_default();
+        let address = client(request);
         let https = request.data::<Console>().is_none_or(Console::https);
         let device = cookie(request, if https { DEVICE_COOKIE } else { PLAIN_DEVICE_COOKIE });
         Ok(Self { address, user_agent: request.header(header::USER_AGENT).unwrap_or_default().to_owned(), device })
     }
+}
+
+fn client(request: &Request) -> String {
+    proxies::client(request).map(|address| address.to_string()).unwrap_or_default()
 }
 
 /// Who is found behind the cookie.
@@ -114,15 +126,16 @@ pub(super) async fn look_up(console: &Console, request: &Request) -> Result<Foun
     let Some(secret) = cookie(request, name(console.https())) else { return Ok(Found::Nobody) };
     let Some(session) = sessions::find(&console.db, &secret, console.now()).await? else { return Ok(Found::Nobody) };
     let stage = session.stage;
-    let person = person(console, session, &secret);
+    let person = person(console, session, &secret, client(request));
     Ok(if stage == Stage::Full { Found::Full(person) } else { Found::Half(person) })
 }
 
-fn person(console: &Console, session: Session, secret: &SecretString) -> Person {
+fn person(console: &Console, session: Session, secret: &SecretString, address: String) -> Person {
     Person {
         user_id: session.user.id,
         email: session.user.email,
         name: session.user.name,
+        address,
         role: session.user.role,
         session: session.id,
         csrf: csrf_token(secret),

@@ -16,7 +16,7 @@ use super::{
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
     seen::{Asked, Seen, Sent, Typed, address, names},
-    session::{Origin, Person},
+    session::Person,
 };
 use crate::admin::Refused;
 
@@ -112,14 +112,7 @@ async fn form(frame: Frame, acts: Acts, Data(console): Data<&Console>) -> Result
 }
 
 #[handler]
-async fn add(
-    person: Person,
-    frame: Frame,
-    origin: Origin,
-    acts: Acts,
-    sent: Sent,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
+async fn add(frame: Frame, acts: Acts, sent: Sent, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let typed = Typed::from(sent);
     let mut body = json!({ "channel": typed.text("channel"), "address": typed.text("address") });
     if let Some(secret) = typed.given("secret") {
@@ -134,7 +127,6 @@ async fn add(
     let page = |refused, added| New { frame: &frame, typed: &typed, components: components.list("items"), mail, refused, added };
     match done {
         Ok(added) => {
-            console.note("subscriber.added", &person, &origin, format!("subscriber:{}", added.number("id"))).await?;
             if !added.has("secret") || typed.given("secret").is_some() {
                 return Ok(see_other(PATH));
             }
@@ -167,14 +159,7 @@ async fn delete_page(frame: Frame, acts: Acts, Path(id): Path<i64>) -> Result<Re
 }
 
 #[handler]
-async fn delete(
-    person: Person,
-    origin: Origin,
-    acts: Acts,
-    Path(id): Path<i64>,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
+async fn delete(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
     acts.delete(&format!("/subscribers/{id}")).await?;
-    console.note("subscriber.deleted", &person, &origin, format!("subscriber:{id}")).await?;
     Ok(see_other(PATH))
 }

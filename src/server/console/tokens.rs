@@ -17,7 +17,7 @@ use super::{
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
     seen::{Asked, Seen, Sent, Typed, address, at, names},
-    session::{Origin, Person},
+    session::Person,
 };
 use crate::admin::Refused;
 
@@ -116,24 +116,14 @@ fn form(frame: Frame) -> Response {
 }
 
 #[handler]
-async fn create(
-    person: Person,
-    frame: Frame,
-    origin: Origin,
-    acts: Acts,
-    sent: Sent,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
+async fn create(frame: Frame, acts: Acts, sent: Sent, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let typed = Typed::from(sent);
     let mut body = json!({ "name": typed.text("name"), "scopes": typed.all("scopes") });
     if let Some(days) = typed.number("days").filter(|days| DAYS.contains(days)) {
         body["expires_at"] = Value::from(Timestamp(console.now().0 + days * DAY.0).to_string());
     }
     match acts.post("/tokens", Some(&body)).await {
-        Ok(made) => {
-            console.note("token.created", &person, &origin, format!("token:{}", made.number("id"))).await?;
-            Ok(show(StatusCode::OK, &New { frame: &frame, typed: &typed, refused: None, made: Some(&made) }))
-        }
+        Ok(made) => Ok(show(StatusCode::OK, &New { frame: &frame, typed: &typed, refused: None, made: Some(&made) })),
         Err(refused) if refused.status.is_client_error() => {
             Ok(show(refused.status, &New { frame: &frame, typed: &typed, refused: Some(&refused), made: None }))
         }
@@ -142,14 +132,7 @@ async fn create(
 }
 
 #[handler]
-async fn revoke(
-    person: Person,
-    origin: Origin,
-    acts: Acts,
-    Path(id): Path<i64>,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
+async fn revoke(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
     acts.delete(&format!("/tokens/{id}")).await?;
-    console.note("token.revoked", &person, &origin, format!("token:{id}")).await?;
     Ok(see_other(PATH))
 }

@@ -4,6 +4,7 @@
 //! hold neither secrets nor names: what callers forget to leave out is taken out here, and a name stands beside the log, where [`erase`] takes
 //! it away without breaking the chain.
 
+mod acts;
 mod chain;
 mod head;
 mod keep;
@@ -19,6 +20,7 @@ use domain::{Timestamp, TokenId};
 use rand::Rng;
 use serde_json::Value;
 
+pub(crate) use acts::Told;
 pub(crate) use keep::reseal;
 pub use keep::{erase, mark_sent, prune, unsent};
 pub use list::{Filter, Recorded, list};

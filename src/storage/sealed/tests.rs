@@ -37,7 +37,7 @@ impl Fixture {
     /// Fills every place.
     async fn fill(&self, secrets: &SecretBox) {
         let mut tx = self.db.begin().await.unwrap();
-        let edit = integrations::IntegrationEdit { name: "x".into(), settings: serde_json::json!({}), enabled: true };
+        let edit = integrations::IntegrationEdit { name: "x".into(), settings: serde_json::json!({}), enabled: true, silent_after: None };
         for key in ["a", "b"] {
             let id = integrations::insert(&mut tx, key, "alertmanager", &edit, NOW).await.unwrap();
             integrations::add_secret(&mut tx, secrets, id, &format!("secret-of-{key}").into(), NOW).await.unwrap();

@@ -3,11 +3,7 @@
 use askama::Template;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use integrations::{PROVIDERS, Provider, Settings};
-use poem::{
-    Response, handler,
-    http::StatusCode,
-    web::{Data, Path},
-};
+use poem::{Response, handler, http::StatusCode, web::Path};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -15,12 +11,11 @@ use super::{guide, setup_page, way, way_in_words};
 use crate::{
     admin::Refused,
     console::{
-        Console,
         acts::{Acts, sentence},
         failure::Failure,
         frame::{Frame, show},
         seen::{Asked, Seen, Sent, Typed},
-        session::{Origin, Person},
+        session::Person,
     },
 };
 
@@ -115,15 +110,7 @@ pub(super) fn form(frame: Frame, Path(slug): Path<String>) -> Result<Response, F
 }
 
 #[handler]
-pub(super) async fn create(
-    person: Person,
-    frame: Frame,
-    origin: Origin,
-    acts: Acts,
-    Path(slug): Path<String>,
-    sent: Sent,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
+pub(super) async fn create(person: Person, frame: Frame, acts: Acts, Path(slug): Path<String>, sent: Sent) -> Result<Response, Failure> {
     let (provider, typed) = (find(&slug)?, Typed::from(sent));
     let settings = match read_settings(typed.text("settings")) {
         Ok(settings) => settings,
@@ -148,7 +135,6 @@ pub(super) async fn create(
     match acts.post("/integrations", Some(&body)).await {
         Ok(made) => {
             let id = made.number("id");
-            console.note("integration.created", &person, &origin, format!("integration:{id}")).await?;
             let shown = secret.as_deref().filter(|_| typed.text("secret_from") == "made");
             setup_page::show_with(&person, &frame, &acts, id, shown, true).await
         }

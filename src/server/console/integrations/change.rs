@@ -1,11 +1,7 @@
 //! What changes an integration besides its routes: its name and settings, its secrets, whether it is on, and whether it is there.
 
 use askama::Template;
-use poem::{
-    Response, handler,
-    http::StatusCode,
-    web::{Data, Path},
-};
+use poem::{Response, handler, http::StatusCode, web::Path};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,12 +12,10 @@ use super::{
 use crate::{
     admin::Refused,
     console::{
-        Console,
         acts::{Acts, sentence},
         failure::Failure,
         frame::{Frame, see_other, show},
         seen::{Seen, Sent, Typed, names, pretty},
-        session::{Origin, Person},
     },
 };
 
@@ -98,15 +92,7 @@ pub(super) async fn secrets_page(frame: Frame, acts: Acts, Path(id): Path<i64>) 
 }
 
 #[handler]
-pub(super) async fn add_secret(
-    person: Person,
-    frame: Frame,
-    origin: Origin,
-    acts: Acts,
-    Path(id): Path<i64>,
-    sent: Sent,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
+pub(super) async fn add_secret(frame: Frame, acts: Acts, Path(id): Path<i64>, sent: Sent) -> Result<Response, Failure> {
     let (integration, typed) = (find(&acts, id).await?, Typed::from(sent));
     let pasted = typed.given("secret").map(str::to_owned);
     let made = match &pasted {
@@ -119,7 +105,6 @@ pub(super) async fn add_secret(
     };
     match added {
         Ok(_) => {
-            console.note("integration.secret_added", &person, &origin, format!("integration:{id}")).await?;
             let integration = find(&acts, id).await?;
             Ok(show(StatusCode::OK, &SecretsPage { frame: &frame, integration, error: None, secret: made.as_deref() }))
         }
@@ -132,15 +117,8 @@ pub(super) async fn add_secret(
 }
 
 #[handler]
-pub(super) async fn remove_secret(
-    person: Person,
-    origin: Origin,
-    acts: Acts,
-    Path((id, secret)): Path<(i64, i64)>,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
+pub(super) async fn remove_secret(acts: Acts, Path((id, secret)): Path<(i64, i64)>) -> Result<Response, Failure> {
     acts.delete(&format!("/integrations/{id}/secrets/{secret}")).await?;
-    console.note("integration.secret_removed", &person, &origin, format!("integration:{id}")).await?;
     Ok(see_other(&format!("{}/secrets", path_of(id))))
 }
 
@@ -166,14 +144,7 @@ pub(super) async fn delete_page(frame: Frame, acts: Acts, Path(id): Path<i64>) -
 }
 
 #[handler]
-pub(super) async fn delete(
-    person: Person,
-    origin: Origin,
-    acts: Acts,
-    Path(id): Path<i64>,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
+pub(super) async fn delete(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
     acts.delete(&format!("/integrations/{id}")).await?;
-    console.note("integration.deleted", &person, &origin, format!("integration:{id}")).await?;
     Ok(see_other(PATH))
 }

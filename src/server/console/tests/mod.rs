@@ -106,6 +106,8 @@ impl Fixture {
             wake: Wake::new(db.clone()),
             base_url: base_url.clone(),
             clock: || Clock::default().now(),
+            shared_limits: None,
+            token_requests_per_second: 100,
         };
         let console = Console {
             operations: Operations::new(&admin),
