@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Planner, incidents::Ending, wording};
+use super::{Planner, entries::Entry, incidents::Ending};
 use crate::{
     Change, ComponentId, Incident, IncidentId, IncidentStatus, MaintenanceId, MaintenanceStatus, NoticeKind, Override, Status, Timestamp,
     Why,
@@ -242,22 +242,15 @@ impl Planner<'_> {
         ids.extend(self.components_in(incident.id));
         ids.sort();
         ids.dedup();
-        let changes = self.changes(&incident, &ids);
-        let body = body.unwrap_or_else(|| {
-            let only_statuses = kind == NoticeKind::IncidentUpdated && before.is_some_and(|before| before.status == incident.status);
-            if only_statuses && !changes.is_empty() {
-                return self.describe(&changes);
-            }
-            let names = self.names(&incident.components.keys().copied().collect::<Vec<_>>());
-            wording::by_status(incident.status, (!incident.components.is_empty()).then_some(names.as_str()))
-        });
-        self.write(incident, body, changes, kind, by, why);
+        let says_changes = kind == NoticeKind::IncidentUpdated && before.is_some_and(|before| before.status == incident.status);
+        let (about, by, why_of_entry) = (ids.clone(), by.to_owned(), why.clone());
+        self.entries.push(Entry { incident: incident.id, kind, by, body, says_changes, about, why: why_of_entry });
+        self.emit(Change::Incident { incident, update: None }, why);
         self.attach_companions(&ids, None, why);
         let changes = self.set_statuses(&ids, why);
+        // The new entry has told of what it speaks of; what depends on that has its own incidents.
         let ended = self.resolve_idle(self.at_stake(&ids, None), Ending::Resolved, why);
-        // The new entry tells of what it speaks of; what depends on that has its own incidents.
-        ids.extend(ended);
-        self.follow_incidents(&changes, &ids, None, why);
+        self.follow_incidents(&changes, &ended, None, why);
     }
 
     fn delete_incident(&mut self, by: &str, id: IncidentId) -> Result<(), ActError> {

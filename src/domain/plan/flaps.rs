@@ -9,7 +9,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EVALUATOR, Planner,
+    Planner,
+    entries::Entry,
     holds::{Standing, standing},
     wording,
 };
@@ -119,7 +120,8 @@ impl Planner<'_> {
         let ids: Vec<_> = before.components.keys().copied().collect();
         let body = wording::flapping(&self.names(&ids), ids.len(), flapping.calm);
         let incident = Incident { updated_at: self.now, ..before };
-        self.write(incident, body, Vec::new(), NoticeKind::IncidentUpdated, EVALUATOR, why);
+        self.entries.push(Entry::new(id, NoticeKind::IncidentUpdated, body, Vec::new(), why));
+        self.emit(Change::Incident { incident, update: None }, why);
     }
 
     /// A change while the route flaps: its end is put off. What a person has muted counts again once something fires anew.

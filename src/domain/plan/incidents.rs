@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     EVALUATOR, Planner,
+    entries::{Entry, Joined},
     holds::{Standing, standing},
     places::Places,
     wording,
@@ -40,12 +41,11 @@ impl Affected {
 
 impl Planner<'_> {
     /// Gives a cause that counts an incident: an open one about the same, one that has just ended, or a new one.
-    /// Returns of which components an entry of its timeline has told readers.
-    pub(super) fn attach(&mut self, key: &CauseKey, why: &Why) -> Vec<ComponentId> {
-        self.attach_one(key, why).unwrap_or_default()
+    pub(super) fn attach(&mut self, key: &CauseKey, why: &Why) {
+        let _ = self.attach_one(key, why);
     }
 
-    fn attach_one(&mut self, key: &CauseKey, why: &Why) -> Option<Vec<ComponentId>> {
+    fn attach_one(&mut self, key: &CauseKey, why: &Why) -> Option<()> {
         // That we cannot see is no incident of what we cannot see: the component's status says it.
         let is_news = |cause: &Cause| cause.status.is_fault() || (cause.status == Status::Unknown && !cause.is_unreadable());
         let cause = self.state.causes.get(key).filter(|cause| cause.counts() && !cause.is_muted() && is_news(cause))?.clone();
@@ -68,12 +68,10 @@ impl Planner<'_> {
         if cause.is_flapping() {
             return None; // It opens nothing by itself.
         }
-        let id = match self.find_recent(&cause, &places, &affected) {
-            Some(id) => self.reopen(&cause, id, &affected, places.held_until, &why)?,
-            None => self.open(&cause, &affected, &places, &why)?,
-        };
-        let published = self.state.incidents.get(&id).is_some_and(|incident| incident.published);
-        published.then(|| affected.ids())
+        match self.find_recent(&cause, &places, &affected) {
+            Some(id) => self.reopen(&cause, id, &affected, places.held_until, &why),
+            None => self.open(&cause, &affected, &places, &why),
+        }
     }
 
     pub(super) fn is_excused(&self, id: ComponentId) -> bool {
@@ -81,7 +79,7 @@ impl Planner<'_> {
         self.state.under_maintenance(id) || self.state.components.get(&id).is_none_or(word)
     }
 
-    fn open(&mut self, cause: &Cause, affected: &Affected, places: &Places<'_>, why: &Why) -> Option<IncidentId> {
+    fn open(&mut self, cause: &Cause, affected: &Affected, places: &Places<'_>, why: &Why) -> Option<()> {
         let (title, body) = self.first_words(cause, affected)?;
         let causes = self.causes_for_readers(&affected.ids());
         let (status, body) = wording::with_causes(body, &self.names(&causes), !causes.is_empty());
@@ -104,10 +102,11 @@ impl Planner<'_> {
         };
         self.bind(cause, Some(incident.id), why);
         if standing(&incident) == Standing::Held {
-            return Some(self.hold(incident, body, why));
+            self.hold(incident, body, why);
+        } else {
+            self.announce(incident, NoticeKind::IncidentOpened, body, affected.ids(), why);
         }
-        let changes = self.changes(&incident, &affected.ids());
-        Some(self.write(incident, body, changes, NoticeKind::IncidentOpened, EVALUATOR, why))
+        Some(())
     }
 
     /// An incident's title and first text: the route's templates, or sentences that give away nothing internal.
@@ -117,14 +116,7 @@ impl Planner<'_> {
         Some(wording::opened(route, affected.worst(), signal.map(AsRef::as_ref), &self.names(&affected.ids())))
     }
 
-    fn reopen(
-        &mut self,
-        cause: &Cause,
-        id: IncidentId,
-        affected: &Affected,
-        held_until: Option<Timestamp>,
-        why: &Why,
-    ) -> Option<IncidentId> {
+    fn reopen(&mut self, cause: &Cause, id: IncidentId, affected: &Affected, held_until: Option<Timestamp>, why: &Why) -> Option<()> {
         let before = self.state.incidents.get(&id)?.clone();
         let is_held = standing(&before) == Standing::Held;
         let causes = self.causes_for_readers(&affected.ids());
@@ -139,10 +131,17 @@ impl Planner<'_> {
         };
         self.bind(cause, Some(id), why);
         if is_held {
-            return Some(self.hold(incident, body, why));
+            self.hold(incident, body, why);
+        } else {
+            self.announce(incident, NoticeKind::IncidentReopened, body, affected.ids(), why);
         }
-        let changes = self.changes(&incident, &affected.ids());
-        Some(self.write(incident, body, changes, NoticeKind::IncidentReopened, EVALUATOR, why))
+        Some(())
+    }
+
+    /// Stores an incident, and says so in an entry once it is known what changes with it.
+    fn announce(&mut self, incident: Incident, kind: NoticeKind, body: String, about: Vec<ComponentId>, why: &Why) {
+        self.entries.push(Entry::new(incident.id, kind, body, about, why));
+        self.emit(Change::Incident { incident, update: None }, why);
     }
 
     /// Adds a cause to an open incident. What readers see change is told when it has changed; a draft is told here.
@@ -159,34 +158,22 @@ impl Planner<'_> {
             return;
         }
         let incident = Incident { updated_at: self.now, ..after };
-        if standing(&incident) == Standing::Held {
-            self.emit(Change::Incident { incident, update: None }, why);
-        } else if incident.published {
-            let joined = self.shown_before(&before, &incident, affected);
-            if joined.is_empty() {
-                self.emit(Change::Incident { incident, update: None }, why);
-            } else {
-                self.report(incident, joined, why);
+        let (ids, standing) = (affected.ids(), standing(&incident));
+        match standing {
+            Standing::Held => {}
+            Standing::Published => {
+                let is_new = |id: &ComponentId| {
+                    !self.state.dependencies.of(*id).is_empty() && !before.components.contains_key(id) && self.shows(*id)
+                };
+                let components = ids.into_iter().filter(is_new).collect();
+                self.joined.push(Joined { incident: id, components, why: why.clone() });
             }
-        } else {
-            let changes = self.changes(&incident, &affected.ids());
-            self.report(incident, changes, why);
+            Standing::Vetoed | Standing::Draft => {
+                let changes = self.would_change(&incident, &ids);
+                return self.report(incident, changes, why);
+            }
         }
-    }
-
-    /// What an incident is about now although readers have seen it for a while without being told: it was silent because of what it depends
-    /// on, or followed from that.
-    fn shown_before(&self, before: &Incident, incident: &Incident, affected: &Affected) -> Vec<StatusChange> {
-        let is_new =
-            |id: &ComponentId| !self.state.dependencies.of(*id).is_empty() && !before.components.contains_key(id) && self.shows(*id);
-        let ids: Vec<ComponentId> = affected.ids().into_iter().filter(is_new).collect();
-        let to_be_told: Vec<ComponentId> = self.published_changes(incident, &ids).iter().map(|change| change.component).collect();
-        let shown = |id: ComponentId| {
-            let to = self.state.components.get(&id)?.status;
-            let is_told = to_be_told.contains(&id) || !to.is_fault();
-            (!is_told).then_some(StatusChange { component: id, from: Status::Operational, to })
-        };
-        ids.into_iter().filter_map(shown).collect()
+        self.emit(Change::Incident { incident, update: None }, why);
     }
 
     pub(super) fn bind(&mut self, cause: &Cause, incident: Option<IncidentId>, why: &Why) {
@@ -194,7 +181,7 @@ impl Planner<'_> {
     }
 
     /// Stores an incident with an entry that says what changed for its components, unless readers could see nothing of that.
-    fn report(&mut self, incident: Incident, changes: Vec<StatusChange>, why: &Why) {
+    pub(super) fn report(&mut self, incident: Incident, changes: Vec<StatusChange>, why: &Why) {
         if self.shows_something(&incident) && !changes.iter().any(|change| self.shows(change.component)) {
             return self.emit(Change::Incident { incident, update: None }, why);
         }
@@ -213,11 +200,8 @@ impl Planner<'_> {
         sentences.collect::<Vec<_>>().join(" ")
     }
 
-    /// What an entry of `incident` says has changed for `components`: what readers will see, or in a draft what they would.
-    pub(super) fn changes(&self, incident: &Incident, components: &[ComponentId]) -> Vec<StatusChange> {
-        if incident.published {
-            return self.published_changes(incident, components);
-        }
+    /// What would change for readers if they saw this draft.
+    pub(super) fn would_change(&self, incident: &Incident, components: &[ComponentId]) -> Vec<StatusChange> {
         let change = |id: &ComponentId| {
             let (from, to) = (self.state.components.get(id)?.status, *incident.components.get(id)?);
             Some(StatusChange { component: *id, from, to }).filter(|change| change.from != change.to)
@@ -283,19 +267,24 @@ impl Planner<'_> {
     }
 
     fn teller(&self, component: ComponentId, home: Option<Home<'_>>) -> Option<IncidentId> {
-        let tells = |incident: &&Incident| {
-            let is_silent = !incident.components.contains_key(&component) && self.is_silenced(component);
-            incident.published
-                && !incident.status.is_over()
-                && !is_silent
-                && (!self.shows(component) || incident.is_visible(|id| self.shows(id)))
-        };
+        let tells = |incident: &&Incident| self.tells_of(incident, component);
         let home = home.filter(|(_, of)| of.contains(&component));
         let at_home = home.and_then(|(id, _)| self.state.incidents.get(&id)).filter(tells);
-        let is_about =
-            |incident: &&Incident| incident.components.contains_key(&component) || self.components_in(incident.id).contains(&component);
-        let found = at_home.or_else(|| self.state.incidents.values().rev().filter(tells).find(is_about));
-        found.map(|incident| incident.id)
+        let mut others = self.state.incidents.values().rev().filter(tells);
+        at_home.or_else(|| others.find(|incident| self.is_about(incident, component))).map(|incident| incident.id)
+    }
+
+    /// Whether an incident says so when a component changes that it is about.
+    pub(super) fn tells_of(&self, incident: &Incident, component: ComponentId) -> bool {
+        let is_silent = !incident.components.contains_key(&component) && self.is_silenced(component);
+        incident.published
+            && !incident.status.is_over()
+            && !is_silent
+            && (!self.shows(component) || incident.is_visible(|id| self.shows(id)))
+    }
+
+    pub(super) fn is_about(&self, incident: &Incident, component: ComponentId) -> bool {
+        incident.components.contains_key(&component) || self.components_in(incident.id).contains(&component)
     }
 
     /// The components of what counts in an incident, muted or not.

@@ -4,6 +4,7 @@
 
 mod acts;
 mod backtest;
+mod entries;
 mod flaps;
 mod holds;
 mod incidents;
@@ -84,13 +85,17 @@ struct Planner<'s> {
     state: &'s mut State,
     now: Timestamp,
     out: Vec<Recorded>,
+    /// What is written once the statuses are known.
+    entries: Vec<entries::Entry>,
+    /// See [`entries::Joined`].
+    joined: Vec<entries::Joined>,
 }
 
 impl<'s> Planner<'s> {
     /// The evaluator's clock never goes back: what comes late is decided at the newest time there has been.
     fn new(state: &'s mut State, now: Timestamp) -> Self {
         state.clock = state.clock.max(now);
-        Self { now: state.clock, state, out: Vec::new() }
+        Self { now: state.clock, state, out: Vec::new(), entries: Vec::new(), joined: Vec::new() }
     }
 
     fn emit(&mut self, change: Change, why: &Why) {

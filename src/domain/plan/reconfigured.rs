@@ -12,8 +12,9 @@ impl Planner<'_> {
         self.release_held(why);
         let keys: Vec<CauseKey> = self.state.causes.values().filter(|cause| cause.counts()).map(Cause::key).collect();
         let components: Vec<ComponentId> = self.state.components.keys().copied().collect();
-        let mut told = self.attach_all(keys, why);
+        self.attach_all(keys, why);
         let changes = self.set_statuses(&components, why);
+        let mut told = Vec::new();
         let idle: Vec<IncidentId> = self.state.incidents.keys().copied().filter(|id| self.is_idle(*id)).collect();
         for id in idle {
             told.extend(self.resolve_incident(id, Ending::Silent, why));

@@ -105,8 +105,8 @@ impl Planner<'_> {
     }
 
     /// Gives incidents to `cause`, and to everything that may decide with it now where it is not the worst of `components`' sources that
-    /// decides. Returns of which components entries of timelines have told readers.
-    pub(super) fn attach_companions(&mut self, components: &[ComponentId], cause: Option<&Cause>, why: &Why) -> Vec<ComponentId> {
+    /// decides.
+    pub(super) fn attach_companions(&mut self, components: &[ComponentId], cause: Option<&Cause>, why: &Why) {
         let own = cause.map(Cause::key);
         let combined: BTreeSet<ComponentId> = self.combined(components).collect();
         if combined.is_empty() {

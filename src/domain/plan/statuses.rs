@@ -34,11 +34,11 @@ impl Planner<'_> {
     /// Works out what follows from a cause that counts: incidents first (they decide what is published), then statuses.
     pub(super) fn reconcile(&mut self, cause: &Cause, why: &Why) {
         let components = self.components_of(cause);
-        let mut told = self.attach_companions(&components, Some(cause), why);
+        self.attach_companions(&components, Some(cause), why);
         self.swing(cause, why);
         let changes = self.set_statuses(&components, why);
         // What an alert says may also have become milder, and then what its sources say together is less.
-        told.extend(self.resolve_idle(self.at_stake(&components, None), Ending::Resolved, why));
+        let told = self.resolve_idle(self.at_stake(&components, None), Ending::Resolved, why);
         let home = self.state.causes.get(&cause.key()).and_then(|cause| cause.incident);
         self.follow_incidents(&changes, &told, home.map(|id| (id, components.as_slice())), why);
     }
@@ -54,6 +54,8 @@ impl Planner<'_> {
             self.calmed(cause.route, why);
         }
         self.swing(&cause, why);
+        // Without it, the other sources together may say what they did not say with it.
+        self.attach_companions(&components, None, why);
         let changes = self.set_statuses(&components, why);
         let told = self.resolve_idle(self.at_stake(&components, cause.incident), ending, why);
         self.follow_incidents(&changes, &told, cause.incident.map(|id| (id, components.as_slice())), why);
@@ -70,17 +72,20 @@ impl Planner<'_> {
                 && self.state.routes.get(&cause.route).is_some_and(|route| route.components.iter().any(|id| components.contains(id)))
         };
         let keys: Vec<CauseKey> = self.state.causes.values().filter(concerned).map(Cause::key).collect();
-        let told = self.attach_all(keys, why);
+        self.attach_all(keys, why);
         let changes = self.set_statuses(components, why);
-        self.follow_incidents(&changes, &told, None, why);
+        self.follow_incidents(&changes, &[], None, why);
     }
 
-    /// Gives causes their incidents; returns of which components entries of timelines have told readers.
-    pub(super) fn attach_all(&mut self, keys: Vec<CauseKey>, why: &Why) -> Vec<ComponentId> {
-        keys.iter().flat_map(|key| self.attach(key, why)).collect()
+    /// Gives causes their incidents.
+    pub(super) fn attach_all(&mut self, keys: Vec<CauseKey>, why: &Why) {
+        for key in keys {
+            self.attach(&key, why);
+        }
     }
 
-    /// Brings the statuses of `components`, and of what depends on them, up to date; returns what readers see change.
+    /// Brings the statuses of `components`, and of what depends on them, up to date, and writes the entries that waited for it;
+    /// returns what readers see change that none of them has told.
     pub(super) fn set_statuses(&mut self, components: &[ComponentId], why: &Why) -> Vec<StatusChange> {
         let mut changed = Vec::new();
         let concerned = self.state.dependencies.downstream(components, &ON_STATUS);
@@ -103,19 +108,7 @@ impl Planner<'_> {
                 self.notify(NoticeKind::ComponentStatusChanged, NoticeAbout::Component { change: *change }, [change.component], why);
             }
         }
-        changed
-    }
-
-    /// What will change for readers of `components` once `incident` is stored.
-    pub(super) fn published_changes(&self, incident: &Incident, components: &[ComponentId]) -> Vec<StatusChange> {
-        let change = |(id, statuses): (ComponentId, Statuses)| {
-            let from = self.state.components.get(&id)?.status;
-            Some(StatusChange { component: id, from, to: statuses.published }).filter(|change| change.from != change.to)
-        };
-        // What depends on them may act on others of them in turn.
-        let concerned = self.state.dependencies.downstream(components, &ON_STATUS);
-        let statuses = self.statuses(&concerned, Some(incident));
-        statuses.into_iter().filter(|(id, _)| components.contains(id)).filter_map(change).collect()
+        self.write_entries(changed)
     }
 
     /// The statuses of `components`, as if `instead` were stored in the place of the incident with its id. One pass over everything,

@@ -55,9 +55,9 @@ fn an_incident_that_people_opened_drives_its_components() {
     assert_eq!(
         world.told(),
         [
-            "incident.opened Login is slow: We are looking into it. [API partial_outage] [Web degraded_performance]",
             "component.status_changed API partial_outage",
             "component.status_changed Web degraded_performance",
+            "incident.opened Login is slow: We are looking into it. [API partial_outage] [Web degraded_performance]",
         ]
     );
     let id = world.incident().id;
@@ -102,8 +102,8 @@ fn an_unpublished_incident_of_a_person_moves_nothing() {
     assert_eq!(
         world.told(),
         [
+            "component.status_changed API major_outage",
             "incident.opened Login is slow: We are investigating a problem with API. [API major_outage]",
-            "component.status_changed API major_outage"
         ]
     );
 }

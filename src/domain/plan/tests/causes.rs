@@ -142,8 +142,8 @@ fn a_draft_moves_nothing_for_readers_until_a_person_publishes_it() {
     assert_eq!(
         world.told(),
         [
+            "component.status_changed API major_outage",
             "incident.opened Problem with API: We are investigating a problem with API. [API major_outage]",
-            "component.status_changed API major_outage"
         ]
     );
     world.resolves("cpu");

@@ -44,8 +44,8 @@ fn an_incident_publishes_itself_when_nobody_has_vetoed_it() {
     assert_eq!(
         world.told(),
         [
+            "component.status_changed API major_outage",
             "incident.opened Problem with API: We are investigating a problem with API. [API major_outage]",
-            "component.status_changed API major_outage"
         ]
     );
     let incident = world.incident();

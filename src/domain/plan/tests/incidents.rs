@@ -8,7 +8,7 @@ const OPENED: &str = "incident.opened Problem with API: We are investigating a p
 fn an_incident_opens_with_the_first_cause_and_resolves_with_the_last() {
     let mut world = World::new([auto(&[API])]);
     world.fires("cpu", Critical);
-    assert_eq!(world.told(), [OPENED, "component.status_changed API major_outage"]);
+    assert_eq!(world.told(), ["component.status_changed API major_outage", OPENED]);
     world.fires("disk", Critical);
     world.after("5m");
     world.resolves("cpu");
@@ -45,9 +45,9 @@ fn one_incident_speaks_of_all_components_of_its_route() {
     assert_eq!(
         world.told(),
         [
-            "incident.opened Problem with API and Web: We are investigating a problem with API and Web. [API partial_outage] [Web partial_outage]",
             "component.status_changed API partial_outage",
             "component.status_changed Web partial_outage",
+            "incident.opened Problem with API and Web: We are investigating a problem with API and Web. [API partial_outage] [Web partial_outage]",
         ]
     );
     world.resolves("network");

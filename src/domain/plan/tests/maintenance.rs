@@ -50,8 +50,8 @@ fn what_still_fires_after_a_maintenance_opens_an_incident() {
         world.told(),
         [
             "maintenance.completed Upgrade",
+            "component.status_changed API major_outage",
             "incident.opened cpu on API: We are investigating a problem with API. [API major_outage]",
-            "component.status_changed API major_outage"
         ]
     );
 }

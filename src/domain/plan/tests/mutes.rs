@@ -24,7 +24,7 @@ fn what_a_person_resolves_while_it_fires_is_over_for_readers_and_goes_on_for_the
     assert_eq!(seen(&world), (Operational, PartialOutage));
     assert_eq!(
         world.told(),
-        ["incident.resolved Problem with API: The problem with API is over. [API operational]", "component.status_changed API operational"]
+        ["component.status_changed API operational", "incident.resolved Problem with API: The problem with API is over. [API operational]"]
     );
     for severity in [Error, Warning, Error] {
         world.after("1h");
@@ -77,8 +77,8 @@ fn what_is_muted_counts_again_when_it_gets_worse_than_the_person_saw_it() {
     assert_eq!(
         world.told(),
         [
+            "component.status_changed API major_outage",
             "incident.reopened Problem with API: The problem with API is back. [API major_outage]",
-            "component.status_changed API major_outage"
         ]
     );
     let mut late = resolved_by_hand(auto(&[API]));

@@ -62,9 +62,9 @@ fn a_notice_carries_the_components_it_names_as_they_are_afterwards() {
     world.fires("cpu", Critical);
     let notices: Vec<Box<Notice>> =
         world.decided().into_iter().filter_map(|change| if let Change::Notice(notice) = change { Some(notice) } else { None }).collect();
-    let [opened, changed] = notices.as_slice() else { panic!("{notices:#?}") };
+    let [changed, opened] = notices.as_slice() else { panic!("{notices:#?}") };
     assert_eq!((opened.kind, changed.kind), (NoticeKind::IncidentOpened, NoticeKind::ComponentStatusChanged));
-    assert!(opened.components.contains_key(&API) && opened.id < changed.id);
+    assert!(opened.components.contains_key(&API) && changed.id < opened.id);
     assert_eq!(changed.components[&API].status, MajorOutage);
 }
 

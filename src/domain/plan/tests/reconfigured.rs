@@ -107,8 +107,8 @@ fn a_route_allowed_to_publish_does_so_with_what_waits() {
         assert_eq!(
             world.told(),
             [
+                "component.status_changed API major_outage",
                 "incident.opened Problem with API: We are investigating a problem with API. [API major_outage]",
-                "component.status_changed API major_outage"
             ]
         );
         let open: Vec<bool> = world.state.incidents.values().filter(|one| !one.status.is_over()).map(|one| one.published).collect();

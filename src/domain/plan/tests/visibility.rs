@@ -22,8 +22,8 @@ fn an_incident_about_hidden_and_visible_components_speaks_of_the_visible_ones() 
     assert_eq!(
         world.told(),
         [
+            "component.status_changed API major_outage",
             "incident.opened Problem with API: We are investigating a problem with API. [API major_outage]",
-            "component.status_changed API major_outage"
         ]
     );
     world.resolves("network");
