@@ -38,6 +38,7 @@ pub(super) struct Joined {
 impl Planner<'_> {
     /// Writes what waits, now that these statuses have changed; returns those changes of which no entry has told.
     pub(super) fn write_entries(&mut self, mut changes: Vec<StatusChange>) -> Vec<StatusChange> {
+        let moved: Vec<ComponentId> = changes.iter().map(|change| change.component).collect();
         for entry in std::mem::take(&mut self.entries) {
             let Some(incident) = self.state.incidents.get(&entry.incident).cloned() else { continue };
             let told = if incident.published {
@@ -51,7 +52,7 @@ impl Planner<'_> {
             self.write(incident, body, told, entry.kind, &entry.by, &entry.why);
         }
         for joined in std::mem::take(&mut self.joined) {
-            self.write_joined(joined, &changes);
+            self.write_joined(joined, &moved);
         }
         changes
     }
@@ -66,12 +67,12 @@ impl Planner<'_> {
 
     /// What an incident is about now although readers have seen it for a while without being told: it was silent because of what it depends
     /// on, or followed from that, and no other incident has told of it.
-    fn write_joined(&mut self, Joined { incident: id, components, why }: Joined, changes: &[StatusChange]) {
+    fn write_joined(&mut self, Joined { incident: id, components, why }: Joined, moved: &[ComponentId]) {
         let Some(incident) = self.state.incidents.get(&id).filter(|incident| !incident.status.is_over()).cloned() else { return };
         let unsaid = |id: ComponentId| {
             let to = self.state.components.get(&id)?.status;
             let elsewhere = |other: &Incident| other.id != incident.id && self.tells_of(other, id) && self.is_about(other, id);
-            let is_told = changes.iter().any(|change| change.component == id) || self.state.incidents.values().any(elsewhere);
+            let is_told = moved.contains(&id) || self.state.incidents.values().any(elsewhere);
             (to.is_fault() && !is_told).then_some(StatusChange { component: id, from: Status::Operational, to })
         };
         let unsaid: Vec<StatusChange> = components.into_iter().filter_map(unsaid).collect();

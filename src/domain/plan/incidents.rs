@@ -177,6 +177,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn bind(&mut self, cause: &Cause, incident: Option<IncidentId>, why: &Why) {
+        self.left.extend(cause.incident.filter(|left| Some(*left) != incident));
         self.emit(Change::CauseSet { cause: Cause { incident, muted_up_to: None, ..cause.clone() }, moved: false }, why);
     }
 

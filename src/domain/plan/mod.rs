@@ -32,9 +32,11 @@ pub use mutes::still_firing;
 pub use trial::{Trial, try_route};
 pub use wording::opening_words;
 
+use std::collections::BTreeSet;
+
 use crate::{
-    Change, Component, ComponentId, DeliveryId, IntegrationId, Notice, NoticeAbout, NoticeId, NoticeKind, Recorded, Signal, Span, State,
-    Timestamp, Why,
+    Change, Component, ComponentId, DeliveryId, IncidentId, IntegrationId, Notice, NoticeAbout, NoticeId, NoticeKind, Recorded, Signal,
+    Span, State, Timestamp, Why,
 };
 
 /// The longest cool-off a route may have, and so how long a resolved incident is remembered for reopening.
@@ -89,13 +91,15 @@ struct Planner<'s> {
     entries: Vec<entries::Entry>,
     /// See [`entries::Joined`].
     joined: Vec<entries::Joined>,
+    /// Incidents that a cause has left for another.
+    left: BTreeSet<IncidentId>,
 }
 
 impl<'s> Planner<'s> {
     /// The evaluator's clock never goes back: what comes late is decided at the newest time there has been.
     fn new(state: &'s mut State, now: Timestamp) -> Self {
         state.clock = state.clock.max(now);
-        Self { now: state.clock, state, out: Vec::new(), entries: Vec::new(), joined: Vec::new() }
+        Self { now: state.clock, state, out: Vec::new(), entries: Vec::new(), joined: Vec::new(), left: BTreeSet::new() }
     }
 
     fn emit(&mut self, change: Change, why: &Why) {

@@ -83,7 +83,7 @@ impl Planner<'_> {
     /// How bad each component of a cause's route is in an incident of it: as bad as the cause says, and no worse than its sources
     /// together. Those of which an incident has nothing to say are left out.
     pub(super) fn reached(&self, cause: &Cause, route: &Route) -> Vec<(ComponentId, Status)> {
-        let rounds = self.rounds(&route.components, None);
+        let rounds = self.rounds(&route.components, self.as_if_published(cause).as_ref());
         let status = |id: &ComponentId| match rounds.get(id) {
             None => cause.status,
             Some(rounds) => cause.status.min(if route.publish == Publish::Auto { rounds.published } else { rounds.drafted }),
@@ -92,13 +92,20 @@ impl Planner<'_> {
         reached.filter(|(_, status)| status.is_fault() || *status == Status::Unknown).collect()
     }
 
+    /// The incident of a cause as it is when it is published: what is held for a while, or by a person, goes on for as long as readers would
+    /// be told of it.
+    fn as_if_published(&self, cause: &Cause) -> Option<Incident> {
+        let incident = self.state.incidents.get(&cause.incident?).filter(|incident| !incident.published)?;
+        Some(Incident { published: true, ..incident.clone() })
+    }
+
     /// Whether a cause keeps its incident open: one that counts does, unless it is muted or its sources together no longer say so.
     pub(super) fn holds(&self, cause: &Cause) -> bool {
         if cause.is_muted() || !cause.counts() {
             return false;
         }
         let Some(route) = self.state.routes.get(&cause.route) else { return true };
-        let rounds = self.rounds(&route.components, None);
+        let rounds = self.rounds(&route.components, self.as_if_published(cause).as_ref());
         let says_so =
             |rounds: &Rounds| if route.publish == Publish::Auto { rounds.published } else { rounds.drafted } != Status::Operational;
         rounds.len() < route.components.len() || rounds.values().any(says_so)
@@ -135,10 +142,11 @@ impl Planner<'_> {
         self.state.causes.values().filter(concerned)
     }
 
-    /// Ends those of `incidents` that nothing holds any more; returns of which components their last entries have told readers.
+    /// Ends those of `incidents`, and of those that a cause has left, that nothing holds any more; returns of which components their last entries have told readers.
     pub(super) fn resolve_idle(&mut self, incidents: BTreeSet<IncidentId>, ending: Ending, why: &Why) -> Vec<ComponentId> {
         let mut told = Vec::new();
-        for id in incidents {
+        let left = std::mem::take(&mut self.left);
+        for id in incidents.into_iter().chain(left) {
             if self.is_idle(id) {
                 told.extend(self.resolve_incident(id, ending, why));
             }

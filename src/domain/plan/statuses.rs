@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Planner, incidents::Ending, upstreams::ON_STATUS};
+use super::{FLAPPING_FINGERPRINT, Planner, incidents::Ending, upstreams::ON_STATUS};
 use crate::{
     Cause, CauseKey, Change, ComponentId, Incident, MaintenanceStatus, NoticeAbout, NoticeKind, Publish, Route, RouteId, Status,
     StatusChange, Why,
@@ -74,11 +74,13 @@ impl Planner<'_> {
         let keys: Vec<CauseKey> = self.state.causes.values().filter(concerned).map(Cause::key).collect();
         self.attach_all(keys, why);
         let changes = self.set_statuses(components, why);
-        self.follow_incidents(&changes, &[], None, why);
+        let told = self.resolve_idle(BTreeSet::new(), Ending::Silent, why);
+        self.follow_incidents(&changes, &told, None, why);
     }
 
-    /// Gives causes their incidents.
-    pub(super) fn attach_all(&mut self, keys: Vec<CauseKey>, why: &Why) {
+    /// Gives causes their incidents; last what only joins those of others.
+    pub(super) fn attach_all(&mut self, mut keys: Vec<CauseKey>, why: &Why) {
+        keys.sort_by_key(|(_, fingerprint, _)| fingerprint == FLAPPING_FINGERPRINT);
         for key in keys {
             self.attach(&key, why);
         }
@@ -202,6 +204,8 @@ impl Planner<'_> {
         };
         match publish {
             _ if cause.is_muted() => false,
+            // It opens nothing by itself, so that without an incident nobody would tell of it.
+            Publish::Auto if cause.is_flapping() => incident().is_some_and(|incident| incident.published),
             // Held with its incident.
             Publish::Auto => incident().is_none_or(|incident| incident.published),
             Publish::Shadow => false,
