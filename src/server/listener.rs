@@ -114,7 +114,10 @@ where
             }
         }
     }
-    drop(listener);
+    for (stream, remote, permit) in waiting(listener, &permits) {
+        let (server, watcher) = (server.clone(), graceful.watcher());
+        tokio::spawn(async move { server.connection(stream, remote, watcher, permit).await });
+    }
     if permits.available_permits() < limits.connections {
         tokio::time::sleep(limits.farewell).await;
     }
@@ -128,6 +131,19 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> io::Result<
     let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, remote) = listener.accept().await?;
     Ok((stream, remote, permit))
+}
+
+/// Connections that the system has accepted for us and the runtime has not heard of: closing the address would reset them, with what their
+/// clients have sent.
+fn waiting(listener: TcpListener, permits: &Arc<Semaphore>) -> Vec<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    let next = || {
+        let permit = permits.clone().try_acquire_owned().ok()?;
+        let (stream, remote) = listener.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, remote, permit))
+    };
+    std::iter::from_fn(next).collect()
 }
 
 struct Server<E> {
