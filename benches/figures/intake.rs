@@ -1,7 +1,7 @@
 //! Webhooks taken in a second: signed, verified, durable, acknowledged, over 64 connections, while the evaluator works on them.
 //!
-//! References: `pgbench` with 64 clients, each committing one row at a time, on the same cluster; and SQLite with `synchronous=FULL`, one row
-//! per transaction, in a file beside Fanal's.
+//! References: `pgbench` with 64 clients, each committing one row at a time, on the same cluster: a bare row, and one that like a delivery is
+//! known again by its sender's id; and SQLite with `synchronous=FULL`, one row per transaction, in a file beside Fanal's.
 
 use std::{collections::HashSet, process::Stdio, sync::Arc};
 
@@ -32,18 +32,44 @@ const N_CHECKS: usize = 1000;
 const PGBENCH_SECONDS: u32 = 4;
 const N_SQLITE_ROWS: usize = 15_000;
 
+/// A table, and a statement that adds a row.
+struct Rows {
+    table: &'static str,
+    insert: &'static str,
+    n_bytes: usize,
+}
+
+/// The least that PostgreSQL can make durable.
+const BARE: Rows = Rows {
+    table: "create table fact (id bigserial primary key, body bytea not null)",
+    insert: "insert into fact (body) values ('{bytes}');",
+    n_bytes: 300,
+};
+/// What a delivery is: as long as ours, with its headers, and refused if it is there.
+const KNOWN: Rows = Rows {
+    table: "create table fact (id bigserial primary key, source bigint not null, external_id text not null, received_at bigint not null,
+            headers text not null, body bytea not null, unique (source, external_id))",
+    insert: "\\set n random(1, 1000000000000000)
+insert into fact (source, external_id, received_at, headers, body) values (1, 'msg_' || :n, 1772366400000, '{bytes}', '{bytes}')
+on conflict do nothing;",
+    n_bytes: 350,
+};
+
 pub(crate) async fn measure(servers: &Servers) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for stack in Stack::ALL {
         let fanal = Fanal::start(stack, servers, &webhooks::configuration(N_COMPONENTS, None)).await?;
-        let (mut ours, mut theirs) = (Spread::default(), Spread::default());
+        let (mut ours, mut theirs, mut known) = (Spread::default(), Spread::default(), Spread::default());
         for repetition in 0..REPETITIONS {
             ours.push(take_in(&fanal, repetition).await?);
             fanal.settle().await?;
-            theirs.push(match stack {
-                Stack::Sqlite => sqlite().await?,
-                Stack::Postgres => pgbench(servers).await?,
-            });
+            match stack {
+                Stack::Sqlite => theirs.push(sqlite().await?),
+                Stack::Postgres => {
+                    theirs.push(pgbench(servers, &BARE).await?);
+                    known.push(pgbench(servers, &KNOWN).await?);
+                }
+            }
         }
         check_stored(&fanal, servers).await?;
         let (name, goal) = match stack {
@@ -52,6 +78,9 @@ pub(crate) async fn measure(servers: &Servers) -> Result<Vec<Row>> {
         };
         let what = format!("signed webhooks made durable and acknowledged, {N_CONNECTIONS} connections, {stack}");
         rows.push(Row::ratio(&what, "/s", &ours, (name, &theirs), (goal, false)));
+        if matches!(stack, Stack::Postgres) {
+            rows.push(Row::ratio(&what, "/s", &ours, ("pgbench, the same row with its unique key", &known), (goal, false)));
+        }
     }
     Ok(rows)
 }
@@ -104,13 +133,13 @@ async fn check_stored(fanal: &Fanal, servers: &Servers) -> Result<()> {
 }
 
 /// Commits per second.
-async fn pgbench(servers: &Servers) -> Result<f64> {
+async fn pgbench(servers: &Servers, rows: &Rows) -> Result<f64> {
     let database = servers.postgres.database().await?;
     let name = database.rsplit('/').next().context("a URL with a database")?;
-    servers.postgres.query(name, "create table fact (id bigserial primary key, body bytea not null)").await?;
+    servers.postgres.query(name, rows.table).await?;
     let folder = Folder::new("pgbench")?;
     let script = folder.path().join("insert.sql");
-    std::fs::write(&script, format!("insert into fact (body) values ('{}');\n", "x".repeat(300)))?;
+    std::fs::write(&script, rows.insert.replace("{bytes}", &"x".repeat(rows.n_bytes)) + "\n")?;
     let clients = N_CONNECTIONS.to_string();
     let mut pgbench = Command::new("pgbench");
     pgbench.args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--client", &clients, "--time", &PGBENCH_SECONDS.to_string()]);
