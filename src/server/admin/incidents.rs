@@ -228,12 +228,15 @@ impl IncidentsApi {
     }
 }
 
-/// The incident that was written, and the entry its timeline got.
+/// The incident that was written, and the entry its timeline got: that comes once it is known what changes with it.
 fn written(recorded: &[Recorded]) -> Option<(IncidentId, Option<&IncidentUpdate>)> {
-    recorded.iter().find_map(|recorded| match &recorded.change {
+    let mut changes = recorded.iter().filter_map(|recorded| match &recorded.change {
         Change::Incident { incident, update } => Some((incident.id, update.as_ref())),
         _ => None,
-    })
+    });
+    let first = changes.next()?;
+    let id = first.0;
+    Some(std::iter::once(first).chain(changes).find(|(of, update)| *of == id && update.is_some()).unwrap_or((id, None)))
 }
 
 async fn load(conn: &mut Connection, id: IncidentId) -> Result<IncidentView, Problem> {
