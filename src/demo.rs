@@ -95,7 +95,8 @@ async fn fill(db: &Db, secrets: &SecretBox) -> anyhow::Result<()> {
     let ids: BTreeMap<String, _> = state.components.values().map(|component| (component.key.clone(), component.id)).collect();
     let mut recorded = Vec::new();
     for (key, days_ago, minutes, status, title) in PAST {
-        let (from, until) = (Timestamp(now.0 - days_ago * DAY_MS), Timestamp(now.0 - days_ago * DAY_MS + minutes * 60_000));
+        let from = morning(&state, now, *days_ago);
+        let until = from.plus(Span::mins(*minutes));
         if let Some(title) = title {
             recorded.extend(past_incident(&mut state, title, (ids[*key], *status), (from, until))?);
             continue;
@@ -120,6 +121,12 @@ async fn fill(db: &Db, secrets: &SecretBox) -> anyhow::Result<()> {
     changes::apply(&mut entry, &mut state, &recorded).await?;
     entry.commit(&state).await?;
     Ok(())
+}
+
+/// Ten o'clock, so many days ago: no trouble of the demo crosses a midnight, whenever it is started.
+fn morning(state: &domain::State, now: Timestamp, days_ago: i64) -> Timestamp {
+    let day = now.plus(Span(-days_ago * DAY_MS)).day_in(&state.zone);
+    Timestamp::start_of_day(day, &state.zone).plus(Span::mins(600))
 }
 
 fn past_incident(
@@ -157,7 +164,8 @@ const PAST: &[Past] = &[
 ];
 
 fn incident(state: &mut domain::State, ids: &BTreeMap<String, domain::ComponentId>, now: Timestamp) -> anyhow::Result<Vec<Recorded>> {
-    let at = |minutes: i64| Timestamp(now.0 - 4 * DAY_MS + minutes * 60_000);
+    let begun = morning(state, now, 4);
+    let at = |minutes: i64| begun.plus(Span::mins(minutes));
     let open = IncidentEdit {
         title: Some("Card payments fail".to_owned()),
         body: Some("Some card payments are refused. We are looking into it.".to_owned()),

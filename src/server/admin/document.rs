@@ -23,6 +23,7 @@ impl Document {
         document["components"]["responses"] = conventions::responses();
         conventions::add_problem(&mut document["components"]["schemas"]);
         close_requests(&mut document);
+        allow_null(&mut document);
         for rule in RULES {
             if let Some(operation) = document.pointer_mut(&pointer(rule.path, rule.method)) {
                 conventions::complete(operation, rule);
@@ -103,6 +104,23 @@ fn close_requests(document: &mut Value) {
             references(schema, &mut open);
             schema["additionalProperties"] = json!(false);
         }
+    }
+}
+
+/// An enumeration that may be null lists null among its values, or it may not be (OpenAPI 3.0.3).
+fn allow_null(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let nullable = fields.get("nullable") == Some(&Value::Bool(true));
+            if let Some(Value::Array(values)) = fields.get_mut("enum").filter(|_| nullable)
+                && !values.contains(&Value::Null)
+            {
+                values.push(Value::Null);
+            }
+            fields.values_mut().for_each(allow_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_null),
+        _ => {}
     }
 }
 

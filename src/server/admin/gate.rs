@@ -156,12 +156,15 @@ impl Gate {
     fn check_query(&self, rule: &Rule, request: &Request) -> Result<(), Problem> {
         let known = self.query_names.get(&(rule.method.to_owned(), rule.path.to_owned()));
         let mut seen = BTreeSet::new();
-        for (name, _) in url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
+        for (name, value) in url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
             if !known.is_some_and(|known| known.contains(&*name)) {
                 let known =
                     known.map(|known| known.iter().map(String::as_str).collect::<Vec<_>>().join(", ")).filter(|known| !known.is_empty());
                 let hint = known.map_or_else(|| "there are none here".to_owned(), |known| format!("known are {known}"));
                 return Err(Problem::malformed(quoted(&name), format!("is not a parameter of this operation; {hint}")));
+            }
+            if value.contains('\0') {
+                return Err(Problem::malformed(quoted(&name), "contains a NUL character, which no text here may"));
             }
             if !seen.insert(name.clone()) {
                 return Err(Problem::malformed(quoted(&name), "is given twice"));
