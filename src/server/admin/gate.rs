@@ -28,7 +28,9 @@ use crate::{
 };
 
 use super::{
-    Admin, once,
+    Admin,
+    conventions::MAX_FILTER_CHARS,
+    once,
     problem::Problem,
     reply,
     rules::{self, Match, Rule},
@@ -165,6 +167,9 @@ impl Gate {
             }
             if value.contains('\0') {
                 return Err(Problem::malformed(quoted(&name), "contains a NUL character, which no text here may"));
+            }
+            if value.chars().count() > MAX_FILTER_CHARS {
+                return Err(Problem::malformed(quoted(&name), format!("is longer than {MAX_FILTER_CHARS} characters")));
             }
             if !seen.insert(name.clone()) {
                 return Err(Problem::malformed(quoted(&name), "is given twice"));
