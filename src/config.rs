@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
+use server::console::{self, oidc::Oidc};
 use storage::{Db, SecretBox};
 use url::Url;
 
@@ -69,6 +70,30 @@ pub(crate) struct Config {
     /// Roles that need a second factor to sign in to the console, separated by commas, such as `owner,admin`.
     #[arg(long = "require-factor", env = "FANAL_REQUIRE_FACTOR", value_delimiter = ',', global = true)]
     pub(crate) factor_roles: Vec<domain::Role>,
+    /// Identity provider (OIDC) to sign in to the console with, exactly as it writes itself: `https://id.example.com`.
+    #[arg(long, env = "FANAL_OIDC_ISSUER", global = true)]
+    pub(crate) oidc_issuer: Option<String>,
+    /// What the identity provider knows us by.
+    #[arg(long, env = "FANAL_OIDC_CLIENT_ID", global = true)]
+    pub(crate) oidc_client_id: Option<String>,
+    /// What we prove that with.
+    #[arg(long, env = "FANAL_OIDC_CLIENT_SECRET", hide_env_values = true, global = true)]
+    pub(crate) oidc_client_secret: Option<SecretString>,
+    /// File that holds the client's secret.
+    #[arg(long, env = "FANAL_OIDC_CLIENT_SECRET_FILE", global = true)]
+    pub(crate) oidc_client_secret_file: Option<PathBuf>,
+    /// Which group of the identity provider gives which role, such as `sre=operator,platform=admin`. Empty: roles are given in Fanal alone.
+    #[arg(long, env = "FANAL_OIDC_ROLES", default_value = "", hide_default_value = true, global = true)]
+    pub(crate) oidc_roles: console::oidc::RoleMap,
+    /// The claim that names somebody's groups; one within another with dots, such as `realm_access.roles`.
+    #[arg(long, env = "FANAL_OIDC_GROUPS_CLAIM", default_value = "groups", global = true)]
+    pub(crate) oidc_groups_claim: String,
+    /// What the identity provider is called on the button.
+    #[arg(long, env = "FANAL_OIDC_NAME", default_value = "single sign-on", global = true)]
+    pub(crate) oidc_name: String,
+    /// Let only owners sign in without the identity provider.
+    #[arg(long, env = "FANAL_OIDC_ONLY", default_value_t = false, value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", global = true)]
+    pub(crate) oidc_only: bool,
     /// Days a delivery is kept.
     #[arg(long, env = "FANAL_DELIVERY_RETENTION_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650), global = true)]
     pub(crate) delivery_retention_days: u16,
@@ -164,6 +189,65 @@ impl Config {
             (None, None) => self.own_key()?,
         };
         Ok(SecretBox::new(&key)?)
+    }
+
+    /// The identity provider, if there is one.
+    pub(crate) fn oidc(&self) -> anyhow::Result<Option<Oidc>> {
+        let Some(issuer) = self.oidc_issuer.clone() else {
+            if self.oidc_only {
+                bail!("FANAL_OIDC_ONLY needs FANAL_OIDC_ISSUER: nobody but owners could sign in");
+            }
+            return Ok(None);
+        };
+        let client_id = self.oidc_client_id.clone().context("FANAL_OIDC_CLIENT_ID is needed with FANAL_OIDC_ISSUER")?;
+        let client_secret = match (&self.oidc_client_secret, &self.oidc_client_secret_file) {
+            (Some(secret), _) => Some(secret.clone()),
+            (None, Some(file)) => {
+                let text = std::fs::read_to_string(file).with_context(|| format!("FANAL_OIDC_CLIENT_SECRET_FILE {}", file.display()))?;
+                Some(SecretString::from(text.trim().to_owned()))
+            }
+            (None, None) => None,
+        };
+        let settings = console::oidc::Settings {
+            issuer,
+            client_id,
+            client_secret,
+            roles: self.oidc_roles.clone(),
+            groups_claim: self.oidc_groups_claim.clone(),
+            name: self.oidc_name.clone(),
+            only: self.oidc_only,
+        };
+        Oidc::new(settings, &self.base_url()?, self.allow_private_targets).map(Some).map_err(anyhow::Error::msg)
+    }
+
+    /// What is shown of the settings: no secrets.
+    pub(crate) fn shown(&self, database: &str, queue: &str) -> anyhow::Result<server::admin::Settings> {
+        let proxies = self.trusted_proxies.to_string();
+        let oidc = self.oidc_issuer.clone().map(|issuer| server::admin::OidcSettings {
+            name: self.oidc_name.clone(),
+            issuer,
+            client_id: self.oidc_client_id.clone().unwrap_or_default(),
+            groups_claim: self.oidc_groups_claim.clone(),
+            roles: self.oidc_roles.lines(),
+            only: self.oidc_only,
+        });
+        Ok(server::admin::Settings {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            base_url: self.base_url()?.into(),
+            database: database.to_owned(),
+            queue: queue.to_owned(),
+            listen: self.listen.to_string(),
+            mail: self.smtp_url.is_some(),
+            mail_from: self.mail_from.clone(),
+            allow_private_targets: self.allow_private_targets,
+            trusted_proxies: proxies.split(',').filter(|proxy| !proxy.is_empty()).map(str::to_owned).collect(),
+            require_factor: self.factor_roles.iter().map(ToString::to_string).collect(),
+            delivery_retention_days: self.delivery_retention_days,
+            audit_retention_days: self.audit_retention_days,
+            audit_is_streamed: self.audit_sink.is_some(),
+            token_requests_per_second: self.token_requests_per_second,
+            oidc,
+        })
     }
 
     fn own_key(&self) -> anyhow::Result<SecretString> {

@@ -26,7 +26,7 @@ use jobs::{
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use secrecy::ExposeSecret;
 use server::{
-    Hub, Subscriptions,
+    Hub, Letters, Subscriptions,
     admin::{Admin, Operations},
     console::{self, Console, Machinery},
     feed,
@@ -72,6 +72,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     let recorder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?.install_recorder()?;
     let base_url = config.base_url()?;
     let secrets = config.secrets()?;
+    let oidc = config.oidc()?.map(Arc::new);
     let db = config.open().await?;
     let clock = Clock::default();
     let wake = Wake::new(db.clone());
@@ -142,6 +143,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             Setup { archive: Some(db.clone()), security_contacts: config.security_contacts.clone() },
             shutdown.clone(),
         );
+        let letters = Letters { channels: channels.clone(), page: page.clone(), base_url: base_url.clone() };
         let admin = Admin {
             db: db.clone(),
             secrets: secrets.clone(),
@@ -150,6 +152,8 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             clock: || Clock::default().now(),
             token_requests_per_second: config.token_requests_per_second,
             shared_limits: SharedLimits::open(&queue_url).context("FANAL_QUEUE_URL")?,
+            letters: letters.clone(),
+            settings: Arc::new(config.shown(db.kind(), queue.kind())?),
         };
         let console = Console {
             db: db.clone(),
@@ -158,7 +162,8 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             base_url: base_url.clone(),
             clock: clock.clone(),
             page: page.clone(),
-            channels: channels.clone(),
+            letters,
+            oidc,
             factor_roles: config.factor_roles.clone().into(),
             operations: Operations::new(&admin),
             machinery: Machinery { queue: queue.kind() },
@@ -201,7 +206,8 @@ async fn note_start(config: &Config, db: &Db, secrets: &SecretBox, serve: bool) 
         "base_url": config.base_url()?.as_str(), "allow_private_targets": config.allow_private_targets,
         "trusted_proxies": config.trusted_proxies.to_string(), "mail": config.smtp_url.is_some(),
         "delivery_retention_days": config.delivery_retention_days, "audit_retention_days": config.audit_retention_days,
-        "audit_is_streamed": config.audit_sink.is_some(),
+        "audit_is_streamed": config.audit_sink.is_some(), "oidc_issuer": config.oidc_issuer, "oidc_roles": config.oidc_roles.lines(),
+        "oidc_only": config.oidc_only,
     });
     let by = audit::By { actor: audit::Actor::System, ..actor::at_the_command_line() };
     audit::note(db, secrets, &actor::act(&by, "process.start", None, settings)).await?;

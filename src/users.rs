@@ -106,7 +106,7 @@ async fn create(
     let id = users::create(&mut tx, &NewUser { email, name, role, password }, now)
         .await
         .with_context(|| format!("nobody was added as {email}"))?;
-    record(config, &mut tx, "user.created", id.0, Value::Null, json!({ "email": email, "role": role })).await?;
+    record(config, &mut tx, "user.create", id.0, Value::Null, json!({ "email": email, "role": role })).await?;
     if hash.is_none() {
         let user = find(&mut tx, email).await?;
         password_link(config, &mut tx, &user, now).await?;
@@ -148,8 +148,8 @@ async fn set_disabled(config: &Config, db: &Db, email: &str, since: Option<Times
         Changed::NoSuchUser => bail!("there is nobody of the address {email}"),
         Changed::LastOwner => bail!("{email} is the only owner who can sign in; make another one first"),
     }
-    let action = if since.is_some() { "user.disabled" } else { "user.enabled" };
-    record(config, &mut tx, action, user.id.0, Value::Null, Value::Null).await?;
+    let (before, after) = (user.disabled_at.is_some(), since.is_some());
+    record(config, &mut tx, "user.update", user.id.0, json!({ "disabled": before }), json!({ "disabled": after })).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -159,15 +159,7 @@ async fn reset_factors(config: &Config, db: &Db, email: &str) -> anyhow::Result<
     let user = find(&mut tx, email).await?;
     storage::factors::remove_all(&mut tx, user.id).await?;
     storage::sessions::end_all(&mut tx, user.id, None).await?;
-    record(
-        config,
-        &mut tx,
-        "user.factors_reset",
-        user.id.0,
-        json!({ "second_factor": user.has_factor }),
-        json!({ "second_factor": false }),
-    )
-    .await?;
+    record(config, &mut tx, "user.factor.delete", user.id.0, json!({ "factors": user.has_factor }), json!({ "factors": false })).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -179,7 +171,7 @@ async fn find(conn: &mut Connection, email: &str) -> anyhow::Result<User> {
 
 async fn password_link(config: &Config, conn: &mut Connection, user: &User, now: Timestamp) -> anyhow::Result<()> {
     let link = console::entry_link(conn, &Purpose::Password { user: user.id }, &config.base_url()?, now).await?;
-    record(config, conn, "user.link_made", user.id.0, Value::Null, Value::Null).await?;
+    record(config, conn, "user.link", user.id.0, Value::Null, Value::Null).await?;
     print(&link);
     Ok(())
 }

@@ -8,6 +8,7 @@ mod documents;
 pub mod feed;
 mod hooks;
 mod hub;
+mod letters;
 mod limits;
 pub mod listener;
 pub mod ops;
@@ -25,6 +26,7 @@ use url::Url;
 
 pub use hooks::MAX_BODY_BYTES;
 pub use hub::Hub;
+pub use letters::Letters;
 pub use proxies::TrustedProxies;
 pub use subscriptions::Subscriptions;
 

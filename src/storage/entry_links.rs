@@ -1,4 +1,4 @@
-//! Links that let somebody in once: to set up, to accept an invitation, to choose a new password. Only a hash of each is kept.
+//! Links that work once: to set up, to accept an invitation, to choose a new password, to confirm a new mail address. Only a hash of each is kept.
 
 use domain::{Role, Span, Timestamp, UserId};
 use secrecy::{ExposeSecret, SecretString};
@@ -29,6 +29,13 @@ pub enum Purpose {
         /// Of whom.
         user: UserId,
     },
+    /// To show that a new mail address is read by whoever wants it.
+    Email {
+        /// Of whom.
+        user: UserId,
+        /// The new address.
+        email: String,
+    },
 }
 
 impl Purpose {
@@ -37,6 +44,7 @@ impl Purpose {
             Self::SetUp => "set_up",
             Self::Invitation { .. } => "invitation",
             Self::Password { .. } => "password",
+            Self::Email { .. } => "email",
         }
     }
 
@@ -47,6 +55,7 @@ impl Purpose {
             Self::SetUp => Span::mins(15),
             Self::Invitation { .. } => Span::mins(3 * 24 * 60),
             Self::Password { .. } => Span::mins(30),
+            Self::Email { .. } => Span::mins(24 * 60),
         }
     }
 }
@@ -86,6 +95,7 @@ impl TryFrom<Row> for EntryLink {
                 Purpose::Invitation { email, role: named(&role, "entry_link", "role")?, invited_by: row.invited_by.unwrap_or_default() }
             }
             ("password", Some(user), None, None) => Purpose::Password { user: UserId(user) },
+            ("email", Some(user), Some(email), None) => Purpose::Email { user: UserId(user), email },
             (other, ..) => return Err(StorageError::corrupt("entry_link", "purpose", other)),
         };
         Ok(Self { id: row.entry_link_id, purpose, created_at: Timestamp(row.created_at), expires_at: Timestamp(row.expires_at) })
@@ -108,6 +118,7 @@ pub async fn create(conn: &mut Connection, purpose: &Purpose, now: Timestamp) ->
         Purpose::SetUp => (None, None, None, None),
         Purpose::Invitation { email, role, invited_by } => (None, Some(email.as_str()), Some(role.as_str()), Some(invited_by.as_str())),
         Purpose::Password { user } => (Some(user.0), None, None, None),
+        Purpose::Email { user, email } => (Some(user.0), Some(email.as_str()), None, None),
     };
     execute!(
         conn,
@@ -177,6 +188,21 @@ pub async fn invitations(conn: &mut Connection, now: Timestamp) -> Result<Vec<En
     .fetch_all(&mut *c)
     .await)?;
     rows.into_iter().map(EntryLink::try_from).collect()
+}
+
+/// The invitation to a mail address, if there is one that is good now.
+///
+/// # Errors
+/// What the database said.
+pub async fn invitation_of(conn: &mut Connection, email: &str, now: Timestamp) -> Result<Option<EntryLink>, StorageError> {
+    let row: Option<Row> = sql!(conn, c => sqlx::query_as(concat!(
+        "select ", columns!(), " from entry_link where purpose = 'invitation' and email = $1 and expires_at > $2 order by entry_link_id desc limit 1",
+    ))
+    .bind(email)
+    .bind(now.0)
+    .fetch_optional(&mut *c)
+    .await)?;
+    row.map(EntryLink::try_from).transpose()
 }
 
 /// Takes an invitation back; tells whether there was one.

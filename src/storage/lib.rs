@@ -22,6 +22,7 @@ pub mod heartbeats;
 pub mod history;
 pub mod hub;
 pub mod idempotency;
+pub mod identities;
 mod inbox;
 pub mod insight;
 pub mod integrations;

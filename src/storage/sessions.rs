@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     Connection, Db, StorageError,
     db::{execute, sql},
-    rows::named,
+    rows::{json, named, to_json},
     secrets::{hash_token, random_token},
     users::{User, UserRow, user_columns},
 };
@@ -52,6 +52,51 @@ impl std::str::FromStr for Stage {
     }
 }
 
+/// By what somebody got in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Means {
+    /// By their password, with the second factor where they have one.
+    #[default]
+    Password,
+    /// By a passkey.
+    Passkey,
+    /// By an identity provider.
+    Provider {
+        /// How it made sure who it was, in its own words (`amr`).
+        methods: Vec<String>,
+    },
+}
+
+impl Means {
+    /// As it is stored and shown.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Passkey => "passkey",
+            Self::Provider { .. } => "provider",
+        }
+    }
+
+    /// How the provider made sure who it was.
+    #[must_use]
+    pub fn methods(&self) -> Option<&[String]> {
+        match self {
+            Self::Provider { methods } => Some(methods),
+            Self::Password | Self::Passkey => None,
+        }
+    }
+
+    fn read(means: &str, methods: Option<&str>) -> Result<Self, StorageError> {
+        match means {
+            "password" => Ok(Self::Password),
+            "passkey" => Ok(Self::Passkey),
+            "provider" => Ok(Self::Provider { methods: json(methods.unwrap_or("[]"), "session", "methods")? }),
+            other => Err(StorageError::corrupt("session", "means", other)),
+        }
+    }
+}
+
 /// A stay, and whose it is.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -71,6 +116,8 @@ pub struct Session {
     pub address: String,
     /// What their browser says it is.
     pub user_agent: String,
+    /// By what it began.
+    pub means: Means,
 }
 
 /// Where somebody comes from.
@@ -91,6 +138,8 @@ struct Row {
     proved_at: i64,
     address: String,
     user_agent: String,
+    means: String,
+    methods: Option<String>,
     #[sqlx(flatten)]
     user: UserRow,
 }
@@ -108,6 +157,7 @@ impl TryFrom<Row> for Session {
             proved_at: Timestamp(row.proved_at),
             address: row.address,
             user_agent: row.user_agent,
+            means: Means::read(&row.means, row.methods.as_deref())?,
         })
     }
 }
@@ -115,7 +165,7 @@ impl TryFrom<Row> for Session {
 macro_rules! valid_sessions {
     () => {
         concat!(
-            "select s.session_id, s.stage, s.created_at, s.seen_at, s.proved_at, s.address, s.user_agent, ",
+            "select s.session_id, s.stage, s.created_at, s.seen_at, s.proved_at, s.address, s.user_agent, s.means, s.methods, ",
             user_columns!(),
             " from session s join account a on a.account_id = s.account_id
              where a.disabled_at is null and s.created_at > $1 and (s.seen_at > $2 or a.role not in ($4, $5))
@@ -147,14 +197,15 @@ pub async fn begin(
     conn: &mut Connection,
     user: UserId,
     stage: Stage,
+    means: &Means,
     visit: Visit<'_>,
     now: Timestamp,
 ) -> Result<(SessionId, SecretString), StorageError> {
     let secret = SecretString::from(random_token());
     let user_agent: String = visit.user_agent.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT_CHARS).collect();
     let id: i64 = sql!(conn, c => sqlx::query_scalar(
-        "insert into session (account_id, hash, stage, created_at, seen_at, proved_at, address, user_agent)
-         values ($1, $2, $3, $4, $4, $4, $5, $6) returning session_id",
+        "insert into session (account_id, hash, stage, created_at, seen_at, proved_at, address, user_agent, means, methods)
+         values ($1, $2, $3, $4, $4, $4, $5, $6, $7, $8) returning session_id",
     )
     .bind(user.0)
     .bind(hash_token(secret.expose_secret()))
@@ -162,6 +213,8 @@ pub async fn begin(
     .bind(now.0)
     .bind(visit.address)
     .bind(user_agent.as_str())
+    .bind(means.as_str())
+    .bind(means.methods().map(|methods| to_json(&methods)))
     .fetch_one(&mut *c)
     .await)?;
     if stage == Stage::Full {
@@ -204,6 +257,29 @@ pub async fn list(conn: &mut Connection, user: UserId, now: Timestamp) -> Result
     rows.into_iter().map(Session::try_from).collect()
 }
 
+/// The stays of everybody, or of one, that are valid now: those below the id `before`, newest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn list_all(
+    conn: &mut Connection,
+    user: Option<UserId>,
+    before: i64,
+    limit: i64,
+    now: Timestamp,
+) -> Result<Vec<Session>, StorageError> {
+    let rows: Vec<Row> = sql!(conn, c => bind_valid!(sqlx::query_as(concat!(
+        valid_sessions!(),
+        "s.account_id = coalesce($6, s.account_id) and s.session_id < $7 and s.stage = 'full' order by s.session_id desc limit $8",
+    )), now)
+    .bind(user.map(|user| user.0))
+    .bind(before)
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    rows.into_iter().map(Session::try_from).collect()
+}
+
 /// Notes that somebody has just proved again who they are, and gives the stay a new secret: the old one is worth nothing from now on.
 ///
 /// # Errors
@@ -217,6 +293,26 @@ pub async fn prove(conn: &mut Connection, id: SessionId, now: Timestamp) -> Resu
             .bind(hash_token(secret.expose_secret()))
             .bind(now.0)
     )?;
+    Ok(secret)
+}
+
+/// Notes when somebody last proved who they are, where that was before their stay began.
+///
+/// # Errors
+/// What the database said.
+pub async fn set_proved(conn: &mut Connection, id: SessionId, at: Timestamp) -> Result<(), StorageError> {
+    execute!(conn, sqlx::query("update session set proved_at = $2 where session_id = $1").bind(id.0).bind(at.0))?;
+    Ok(())
+}
+
+/// Gives a stay a new secret, which proves nothing anew: the old one is worth nothing from now on.
+///
+/// # Errors
+/// What the database said.
+pub async fn renew(conn: &mut Connection, id: SessionId) -> Result<SecretString, StorageError> {
+    let secret = SecretString::from(random_token());
+    let hash = hash_token(secret.expose_secret());
+    execute!(conn, sqlx::query("update session set hash = $2 where session_id = $1").bind(id.0).bind(hash))?;
     Ok(secret)
 }
 

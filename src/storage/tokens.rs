@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::{Span, Timestamp, TokenId, UnknownName};
+use domain::{Action, Permission, Resource, Role, Span, Timestamp, TokenId, UnknownName};
 use ipnet::IpNet;
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
@@ -56,10 +56,13 @@ impl Scope {
         Self("notifications:write"),
         Self("page:read"),
         Self("page:write"),
+        Self("settings:read"),
         Self("subscribers:read"),
         Self("subscribers:write"),
         Self("tokens:read"),
         Self("tokens:write"),
+        Self("users:read"),
+        Self("users:write"),
     ];
 
     /// As it is written.
@@ -72,6 +75,14 @@ impl Scope {
     #[must_use]
     pub fn allows(self, wanted: &str) -> bool {
         self == Self::ALL || self.0 == wanted
+    }
+
+    /// What lets programs do as much as a permission lets people do; `None` where programs can do nothing of it.
+    #[must_use]
+    pub fn of(permission: Permission) -> Option<Self> {
+        // Programs set overrides as part of components.
+        let resource = if permission.resource == Resource::Overrides { Resource::Components } else { permission.resource };
+        Permission { resource, ..permission }.to_string().parse().ok()
     }
 }
 
@@ -125,6 +136,19 @@ impl Token {
     pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
         let Some(networks) = &self.networks else { return true };
         address.is_some_and(|address| networks.iter().any(|network| network.contains(&address.to_canonical())))
+    }
+
+    /// What it lacks to make somebody this, or to act on somebody who is: nobody gives more than they hold. Only `*` reaches to owners.
+    #[must_use]
+    pub fn lacks_for(&self, role: Role) -> Option<Scope> {
+        if self.scopes.contains(&Scope::ALL) {
+            return None;
+        }
+        if role.may(Permission { resource: Resource::Owners, action: Action::Write }) {
+            return Some(Scope::ALL);
+        }
+        let needed = Permission::all().filter(|permission| role.may(*permission)).filter_map(Scope::of);
+        needed.into_iter().find(|scope| !self.scopes.contains(scope))
     }
 }
 

@@ -25,6 +25,8 @@ pub struct User {
     pub password_sole: bool,
     /// Whether they have a second factor.
     pub has_factor: bool,
+    /// Whether an identity provider knows them.
+    pub has_identity: bool,
     /// When they came.
     pub created_at: Timestamp,
     /// When they were last signed in.
@@ -75,6 +77,7 @@ pub(crate) struct UserRow {
     has_password: bool,
     password_sole: bool,
     has_factor: bool,
+    has_identity: bool,
     account_created_at: i64,
     account_seen_at: Option<i64>,
     disabled_at: Option<i64>,
@@ -92,6 +95,7 @@ impl TryFrom<UserRow> for User {
             has_password: row.has_password,
             password_sole: row.password_sole,
             has_factor: row.has_factor,
+            has_identity: row.has_identity,
             created_at: Timestamp(row.account_created_at),
             seen_at: row.account_seen_at.map(Timestamp),
             disabled_at: row.disabled_at.map(Timestamp),
@@ -105,6 +109,7 @@ macro_rules! user_columns {
         "a.account_id, a.email, a.name, a.role, a.password is not null as has_password, a.password_sole,
          (exists (select 1 from totp f where f.account_id = a.account_id and f.confirmed_at is not null)
           or exists (select 1 from passkey k where k.account_id = a.account_id)) as has_factor,
+         exists (select 1 from identity i where i.account_id = a.account_id) as has_identity,
          a.created_at as account_created_at, a.seen_at as account_seen_at, a.disabled_at"
     };
 }
@@ -197,11 +202,31 @@ pub async fn password(conn: &mut Connection, id: UserId) -> Result<Option<String
 /// # Errors
 /// What the database said.
 pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<User>, StorageError> {
+    list_some(conn, &UserFilter::default(), after, limit).await
+}
+
+/// Which people are listed.
+#[derive(Clone, Debug, Default)]
+pub struct UserFilter {
+    /// Only those of this role.
+    pub role: Option<Role>,
+    /// Only the one of this mail address.
+    pub email: Option<String>,
+}
+
+/// As [`list`], of those that pass the filter.
+///
+/// # Errors
+/// What the database said.
+pub async fn list_some(conn: &mut Connection, filter: &UserFilter, after: i64, limit: i64) -> Result<Vec<User>, StorageError> {
     let rows: Vec<UserRow> = sql!(conn, c => sqlx::query_as(concat!(
-        "select ", user_columns!(), " from account a where a.account_id > $1 order by a.account_id limit $2",
+        "select ", user_columns!(), " from account a where a.account_id > $1 and a.role = coalesce($3, a.role)
+         and a.email = coalesce($4, a.email) order by a.account_id limit $2",
     ))
     .bind(after)
     .bind(limit)
+    .bind(filter.role.map(|role| role.as_str()))
+    .bind(filter.email.as_deref())
     .fetch_all(&mut *c)
     .await)?;
     rows.into_iter().map(User::try_from).collect()
@@ -214,6 +239,15 @@ pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<U
 pub async fn rename(conn: &mut Connection, id: UserId, name: &str) -> Result<(), StorageError> {
     execute!(conn, sqlx::query("update account set name = $2 where account_id = $1").bind(id.0).bind(name))?;
     Ok(())
+}
+
+/// Gives somebody another mail address.
+///
+/// # Errors
+/// [`StorageError::Taken`] if it is somebody's, or what the database said.
+pub async fn set_email(conn: &mut Connection, id: UserId, email: &str) -> Result<(), StorageError> {
+    let set = execute!(conn, sqlx::query("update account set email = $2 where account_id = $1").bind(id.0).bind(email));
+    set.map(|_| ()).map_err(|error| StorageError::taken(error, "email"))
 }
 
 /// Gives somebody another password. Whoever calls this also ends their sessions.

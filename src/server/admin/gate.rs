@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::TokenId;
+use domain::{TokenId, UserId};
 use jobs::shared_limits::Taken;
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
@@ -59,6 +59,14 @@ impl Caller {
     /// The name that stands in the history.
     pub(super) fn name(&self) -> &str {
         &self.token.name
+    }
+
+    /// The person who asks, if it is one and no token.
+    pub(super) fn user(&self) -> Option<UserId> {
+        match self.trail.by().actor {
+            Actor::User(id) => Some(UserId(id)),
+            _ => None,
+        }
     }
 }
 

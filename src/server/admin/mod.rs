@@ -20,6 +20,7 @@ mod incidents;
 mod insight;
 mod integration_views;
 mod integrations;
+mod invitations;
 mod maintenances;
 mod me;
 mod metrics;
@@ -31,9 +32,12 @@ mod policies;
 mod problem;
 mod providers;
 mod reply;
+mod roles;
 mod routes;
 mod rules;
 mod schema;
+mod sessions;
+mod settings;
 mod sources;
 mod subscribers;
 #[cfg(test)]
@@ -41,6 +45,9 @@ mod tests;
 mod tokens;
 mod trail;
 mod types;
+mod users;
+
+use std::sync::Arc;
 
 use domain::{Act, Change, Recorded, Timestamp};
 use jobs::shared_limits::SharedLimits;
@@ -49,16 +56,18 @@ use poem_openapi::OpenApiService;
 use storage::{Connection, Db, Entry, SecretBox, StorageError, Topic, Wake, history, ledger};
 use url::Url;
 
+use crate::Letters;
 use gate::{Caller, Gate};
 pub use operations::Operations;
 pub(crate) use operations::{Actor, Refused};
 use problem::Problem;
+pub use settings::{OidcSettings, Settings};
 
 /// Where the operations are, below the base URL.
 const BASE_PATH: &str = "/api/admin/v1";
 
 /// What the admin API works with. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Admin {
     /// The database.
     pub db: Db,
@@ -74,6 +83,10 @@ pub struct Admin {
     pub shared_limits: Option<SharedLimits>,
     /// How much one token may ask.
     pub token_requests_per_second: u16,
+    /// Writes to people of the team.
+    pub letters: Letters,
+    /// What the instance runs with, to be shown.
+    pub settings: Arc<Settings>,
 }
 
 /// The operations, in the order in which the document lists them.
@@ -93,7 +106,11 @@ type Apis = (
     tokens::TokensApi,
     me::MeApi,
     audit::AuditApi,
+    TeamApis,
 );
+
+/// Those about people: a tuple holds no more than sixteen.
+type TeamApis = (users::UsersApi, invitations::InvitationsApi, sessions::SessionsApi, roles::RolesApi, settings::SettingsApi);
 
 /// Everything below `/api/admin`: `/v1/…`, `/openapi.json` and `/docs`. Middleware in front may put an [`std::net::IpAddr`] into the
 /// request's data where it knows the client's address better than the connection does.
@@ -124,6 +141,13 @@ fn apis(admin: &Admin) -> Apis {
         tokens::TokensApi(admin.clone()),
         me::MeApi,
         audit::AuditApi(admin.clone()),
+        (
+            users::UsersApi(admin.clone()),
+            invitations::InvitationsApi(admin.clone()),
+            sessions::SessionsApi(admin.clone()),
+            roles::RolesApi,
+            settings::SettingsApi(admin.clone()),
+        ),
     )
 }
 

@@ -63,6 +63,11 @@ impl Trail {
         Self(Arc::new(Inner { by, action, is_patch: rule.method == "PATCH", part, said: said.into(), recorded: AtomicBool::new(false) }))
     }
 
+    /// Who asks.
+    pub(super) fn by(&self) -> &By {
+        &self.0.by
+    }
+
     fn said(&self) -> std::sync::MutexGuard<'_, Said> {
         self.0.said.lock().unwrap_or_else(PoisonError::into_inner)
     }

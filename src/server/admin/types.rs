@@ -110,6 +110,7 @@ named! {
     domain::IncidentStatus => Self::ALL;
     domain::MaintenanceStatus => Self::ALL;
     domain::Publish => Self::ALL;
+    domain::Role => Self::ALL;
     domain::Severity => Self::ALL;
     domain::Status => Self::ALL;
     domain::Weekday => Self::ALL;

@@ -79,12 +79,12 @@ async fn enter(
     };
     tries::forget(&mut tx, &tries::of_proof(person.user_id)).await?;
     let left = factors::recovery_codes_left(&mut tx, person.user_id).await?;
-    let entering = Entering { user: person.user_id, email: &person.email, half: Some(person.session) };
+    let entering = Entering::by_password(person.user_id, &person.email, Some(person.session));
     let entered = sign_in::enter(console, &mut tx, &entering, &origin).await?;
     tx.commit().await?;
     if kind == Kind::Recovery {
         let text = format!("One of your recovery codes was used to sign in, from the address {}. {left} are left.", origin.address);
-        console.tell(&person.email, "A recovery code was used", text);
+        console.letters.tell(&person.email, "A recovery code was used", text);
     }
     Ok(sign_in::welcome(console, &entered, &person.email, &origin, given.way.path()))
 }

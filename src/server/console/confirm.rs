@@ -38,12 +38,30 @@ struct Confirm<'a> {
     person: &'a Person,
     next: &'a str,
     passkey_host: Option<&'a str>,
+    /// The identity provider, for those whom it knows.
+    provider: Option<&'a str>,
+    /// Where its button leads.
+    provider_path: String,
     error: Option<&'a str>,
+}
+
+fn page(console: &Console, person: &Person, frame: &Frame, next: &str, status: StatusCode, error: Option<&str>) -> Response {
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    let shown = Confirm {
+        frame,
+        person,
+        next,
+        passkey_host: console.passkey_host().filter(|_| person.has_factor),
+        provider: console.provider_name().filter(|_| person.has_identity),
+        provider_path: format!("/console/confirm/oidc?{query}"),
+        error,
+    };
+    show(status, &shown)
 }
 
 #[handler]
 fn form(person: Person, frame: Frame, Query(way): Query<Way>, Data(console): Data<&Console>) -> Response {
-    show(StatusCode::OK, &Confirm { frame: &frame, person: &person, next: way.path(), passkey_host: console.passkey_host(), error: None })
+    page(console, &person, &frame, way.path(), StatusCode::OK, None)
 }
 
 #[derive(Deserialize)]
@@ -64,12 +82,7 @@ async fn confirm(
     Form(proof): Form<Proof>,
     Data(console): Data<&Console>,
 ) -> Result<Response, Failure> {
-    let page = |status, error: &str| {
-        show(
-            status,
-            &Confirm { frame: &frame, person: &person, next: proof.way.path(), passkey_host: console.passkey_host(), error: Some(error) },
-        )
-    };
+    let page = |status, error: &str| page(console, &person, &frame, proof.way.path(), status, Some(error));
     if let Some(wait) = take_try(console, &person).await? {
         return Ok(too_soon(wait, |error| page(StatusCode::TOO_MANY_REQUESTS, error)));
     }

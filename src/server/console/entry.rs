@@ -181,7 +181,7 @@ async fn join(
         after: json!({ "email": email, "role": role, "invited_by": invited_by }),
     };
     security::record(&mut tx, &console.secrets, console.now(), &event).await?;
-    let entered = sign_in::enter(console, &mut tx, &Entering { user, email, half: None }, &origin).await?;
+    let entered = sign_in::enter(console, &mut tx, &Entering::by_password(user, email, None), &origin).await?;
     tx.commit().await?;
     Ok(sign_in::welcome(console, &entered, email, &origin, "/console/"))
 }
@@ -249,6 +249,10 @@ async fn choose_password(
     security::record(&mut tx, &console.secrets, console.now(), &event("user.password_reset", actor, &origin, format!("user:{}", user.id)))
         .await?;
     tx.commit().await?;
-    console.tell(&user.email, "Your password was changed", "A new password was set through a link that was sent to you.".to_owned());
+    console.letters.tell(
+        &user.email,
+        "Your password was changed",
+        "A new password was set through a link that was sent to you.".to_owned(),
+    );
     Ok(see_other("/console/log-in"))
 }

@@ -148,7 +148,7 @@ async fn enrol(
     .await?;
     let secret = renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
-    console.tell(&person.email, "A second factor was added", "An app that shows codes is asked for from now on.".to_owned());
+    console.letters.tell(&person.email, "A second factor was added", "An app that shows codes is asked for from now on.".to_owned());
     if !codes.is_empty() {
         return Ok(shown_once(console, frame, &codes, true, &secret));
     }
@@ -173,7 +173,7 @@ pub(super) fn shown_once(console: &Console, mut frame: Frame, codes: &[SecretStr
 
 /// Whoever has no second factor left needs a password that stands alone.
 pub(super) fn check_password_alone(user: &User) -> Result<(), Failure> {
-    if user.has_factor || user.password_sole {
+    if user.has_factor || user.password_sole || (user.has_identity && !user.has_password) {
         return Ok(());
     }
     Err(Failure::Conflict("Your password is too short to stand alone. Choose one of at least 15 characters first.".to_owned()))
@@ -194,7 +194,7 @@ async fn remove(person: Person, origin: Origin, Data(console): Data<&Console>) -
     .await?;
     let secret = renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
-    console.tell(&person.email, "A second factor was removed", "The app that shows codes is asked for no longer.".to_owned());
+    console.letters.tell(&person.email, "A second factor was removed", "The app that shows codes is asked for no longer.".to_owned());
     let mut response = see_other("/console/profile");
     session::set_cookie(console, &mut response, &secret);
     Ok(response)
@@ -216,6 +216,6 @@ async fn renew(person: Person, frame: Frame, origin: Origin, Data(console): Data
     .await?;
     let secret = renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
-    console.tell(&person.email, "New recovery codes were made", "The old ones are worth nothing any more.".to_owned());
+    console.letters.tell(&person.email, "New recovery codes were made", "The old ones are worth nothing any more.".to_owned());
     Ok(shown_once(console, frame, &codes, false, &secret))
 }

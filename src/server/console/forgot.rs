@@ -11,7 +11,8 @@ use serde::Deserialize;
 use storage::{
     entry_links::Purpose,
     security::{self, Actor},
-    tries, users,
+    tries,
+    users::{self, User},
 };
 
 use super::{
@@ -19,10 +20,10 @@ use super::{
     failure::Failure,
     frame::{Frame, show},
     gate::{Needs, Table},
-    letters::Words,
     login::too_soon,
     session::Origin,
 };
+use crate::letters::Words;
 
 /// Mails to one account before the next has to wait.
 const FREE_MAILS: i32 = 3;
@@ -43,7 +44,7 @@ struct Forgot<'a> {
 
 #[handler]
 fn form(frame: Frame, Data(console): Data<&Console>) -> Response {
-    let mail = console.channels.sends_mail();
+    let mail = console.letters.are_sent();
     show(StatusCode::OK, &Forgot { frame: &frame, mail, sent: false, email: "", error: None })
 }
 
@@ -55,7 +56,7 @@ struct Given {
 
 #[handler]
 async fn ask(frame: Frame, origin: Origin, Form(given): Form<Given>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let mail = console.channels.sends_mail();
+    let mail = console.letters.are_sent();
     let page = |status, sent, error: Option<&str>| show(status, &Forgot { frame: &frame, mail, sent, email: &given.email, error });
     if !mail {
         return Ok(page(StatusCode::OK, false, None));
@@ -85,7 +86,9 @@ async fn ask(frame: Frame, origin: Origin, Form(given): Form<Given>, Data(consol
 
 async fn send(console: &Console, email: &str, origin: &Origin) -> Result<(), Failure> {
     let mut tx = console.db.begin().await?;
-    let Some(user) = users::find_by_email(&mut tx, email).await?.filter(|user| user.disabled_at.is_none()) else { return Ok(()) };
+    // Whoever comes from a provider alone has an address that may never have been verified: its mailbox opens nothing.
+    let may = |user: &User| user.disabled_at.is_none() && console.lets_in_alone(user.role) && (user.has_password || !user.has_identity);
+    let Some(user) = users::find_by_email(&mut tx, email).await?.filter(may) else { return Ok(()) };
     let link = entry_link(&mut tx, &Purpose::Password { user: user.id }, &console.base_url, console.now()).await?;
     let actor = Actor::Visitor(email.to_owned());
     security::record(
@@ -102,6 +105,6 @@ async fn send(console: &Console, email: &str, origin: &Origin) -> Result<(), Fai
         link,
         foot: "If it was not you, ignore this mail: your password stays as it is.",
     };
-    console.write(email, words);
+    console.letters.write(email, words);
     Ok(())
 }

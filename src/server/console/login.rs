@@ -13,7 +13,7 @@ use storage::{
     Connection, devices,
     passwords::{self, Verdict},
     security::{self, Actor},
-    sessions::{self, Stage},
+    sessions::{self, Means, Stage},
     tries,
     users::{self, User},
 };
@@ -42,7 +42,34 @@ struct LogIn<'a> {
     email: &'a str,
     next: &'a str,
     passkey_host: Option<&'a str>,
+    /// The identity provider.
+    provider: Option<&'a str>,
+    /// Where its button leads.
+    provider_path: String,
+    /// Whether all but owners sign in with it alone.
+    only_provider: bool,
     error: Option<&'a str>,
+}
+
+/// The form by which people sign in.
+pub(super) fn page(console: &Console, frame: &Frame, email: &str, next: &str, status: StatusCode, error: Option<&str>) -> Response {
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    let shown = LogIn {
+        frame,
+        email,
+        next,
+        passkey_host: console.passkey_host(),
+        provider: console.provider_name(),
+        provider_path: format!("/console/log-in/oidc?{query}"),
+        only_provider: console.only_provider(),
+        error,
+    };
+    show(status, &shown)
+}
+
+/// A page of the console, whatever the text says.
+pub(super) fn local(next: &str) -> &str {
+    local_path(next).unwrap_or("/console/")
 }
 
 #[derive(Default, Deserialize)]
@@ -54,7 +81,7 @@ pub(super) struct Way {
 impl Way {
     /// Where to go then: only ever a page of the console.
     pub(super) fn path(&self) -> &str {
-        local_path(&self.next).unwrap_or("/console/")
+        local(&self.next)
     }
 }
 
@@ -63,7 +90,7 @@ fn form(frame: Frame, Query(way): Query<Way>, Data(console): Data<&Console>) -> 
     if frame.person.is_some() {
         return see_other(way.path());
     }
-    show(StatusCode::OK, &LogIn { frame: &frame, email: "", next: way.path(), passkey_host: console.passkey_host(), error: None })
+    page(console, &frame, "", way.path(), StatusCode::OK, None)
 }
 
 #[derive(Deserialize)]
@@ -79,17 +106,13 @@ struct Credentials {
 /// Says and takes the same for people who are not known, are shut out, or have no password.
 #[handler]
 async fn log_in(frame: Frame, origin: Origin, Form(given): Form<Credentials>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let page = |status, error: &str| {
-        show(
-            status,
-            &LogIn { frame: &frame, email: &given.email, next: given.way.path(), passkey_host: console.passkey_host(), error: Some(error) },
-        )
-    };
+    let page = |status, error: &str| page(console, &frame, &given.email, given.way.path(), status, Some(error));
     let account = Account::look_up(console, &given.email, &origin).await?;
     if let Some(wait) = account.take_try(console, &origin).await? {
         return Ok(too_soon(wait, |error| page(StatusCode::TOO_MANY_REQUESTS, error)));
     }
-    let Some(user) = account.check(console, &given.password).await? else {
+    let checked = account.check(console, &given.password).await?;
+    let Some(user) = checked.filter(|user| console.lets_in_alone(user.role)) else {
         console.record("session.refused", Actor::Visitor(account.email), &origin, "session".to_owned()).await?;
         return Ok(page(StatusCode::UNAUTHORIZED, "The mail address or the password is wrong."));
     };
@@ -104,14 +127,14 @@ async fn log_in(frame: Frame, origin: Origin, Form(given): Form<Credentials>, Da
     sessions::prune(&mut tx, now).await?;
     tries::prune(&mut tx, now).await?;
     if user.has_factor {
-        let (_, secret) = sessions::begin(&mut tx, user.id, Stage::Factor, origin.visit(), now).await?;
+        let (_, secret) = sessions::begin(&mut tx, user.id, Stage::Factor, &Means::Password, origin.visit(), now).await?;
         tx.commit().await?;
         let next = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", given.way.path()).finish();
         let mut response = see_other(&format!("/console/log-in/code?{next}"));
         session::set_cookie(console, &mut response, &secret);
         return Ok(response);
     }
-    let entering = Entering { user: user.id, email: &user.email, half: None };
+    let entering = Entering::by_password(user.id, &user.email, None);
     let entered = sign_in::enter(console, &mut tx, &entering, &origin).await?;
     tx.commit().await?;
     Ok(sign_in::welcome(console, &entered, &user.email, &origin, given.way.path()))

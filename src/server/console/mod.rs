@@ -8,6 +8,7 @@ mod code;
 mod components;
 mod confirm;
 mod deliveries;
+mod email;
 mod entry;
 mod factor;
 mod failure;
@@ -17,11 +18,11 @@ mod frame;
 mod gate;
 mod incidents;
 mod integrations;
-mod letters;
 mod login;
 mod maintenances;
 mod notifications;
 mod now;
+pub mod oidc;
 mod passkey;
 mod profile;
 mod seen;
@@ -41,7 +42,7 @@ mod words;
 use std::sync::Arc;
 
 use domain::{Act, Recorded, Role, Timestamp};
-use jobs::{Clock, channels::Channels};
+use jobs::Clock;
 use poem::Route;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -51,9 +52,10 @@ use storage::{
 };
 use url::Url;
 
-use crate::{admin::Operations, page::Page};
+use crate::{Letters, admin::Operations, page::Page};
 
 use gate::Table;
+use oidc::Oidc;
 use session::{Origin, Person};
 
 /// What the console works with. Cheap to clone; every handler gets it as `Data<&Console>`.
@@ -71,8 +73,10 @@ pub struct Console {
     pub clock: Clock,
     /// The page whose console this is.
     pub page: Arc<Page>,
-    /// How to reach people.
-    pub channels: Arc<Channels>,
+    /// Writes to people of the team.
+    pub letters: Letters,
+    /// The identity provider that people sign in with, if there is one.
+    pub oidc: Option<Arc<Oidc>>,
     /// The roles that need a second factor.
     pub factor_roles: Arc<[Role]>,
     /// What can be done through the admin API.
@@ -140,7 +144,9 @@ fn table(console: Console) -> Table {
         login::routes,
         code::routes,
         confirm::routes,
+        oidc::routes,
         profile::routes,
+        email::routes,
         factor::routes,
         passkey::routes,
         team::routes,
@@ -197,6 +203,7 @@ pub async fn entry_link(
         entry_links::Purpose::SetUp => "setup",
         entry_links::Purpose::Invitation { .. } => "join",
         entry_links::Purpose::Password { .. } => "password",
+        entry_links::Purpose::Email { .. } => "email",
     };
     Ok(format!("{}/console/{path}/{}", base_url.as_str().trim_end_matches('/'), secret.expose_secret()))
 }

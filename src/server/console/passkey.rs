@@ -13,7 +13,8 @@ use storage::{
     Connection, factors,
     passkeys::{self, MAX_PASSKEYS, Passkey},
     security::{self, Actor},
-    sessions, users,
+    sessions::{self, Means},
+    users,
 };
 
 use super::{
@@ -137,7 +138,7 @@ async fn add(
     let codes = if person.has_factor { Vec::new() } else { factors::new_recovery_codes(&mut tx, person.user_id).await? };
     let secret = factor::renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
-    console.tell(&person.email, "A passkey was added", format!("It is called {name}, and opens your account without a password."));
+    console.letters.tell(&person.email, "A passkey was added", format!("It is called {name}, and opens your account without a password."));
     if !codes.is_empty() {
         return Ok(factor::shown_once(console, frame, &codes, true, &secret));
     }
@@ -164,7 +165,7 @@ async fn remove(person: Person, origin: Origin, Path(id): Path<i64>, Data(consol
     .await?;
     let secret = factor::renew_session(console, &mut tx, &person).await?;
     tx.commit().await?;
-    console.tell(&person.email, "A passkey was removed", "It opens your account no longer.".to_owned());
+    console.letters.tell(&person.email, "A passkey was removed", "It opens your account no longer.".to_owned());
     let mut response = see_other("/console/profile/factor");
     session::set_cookie(console, &mut response, &secret);
     Ok(response)
@@ -210,12 +211,13 @@ async fn log_in(
             return Err(failure);
         }
     };
-    let user = users::find(&mut tx, passkey.user).await?.filter(|user| user.disabled_at.is_none());
+    let user = users::find(&mut tx, passkey.user).await?.filter(|user| user.disabled_at.is_none() && console.lets_in_alone(user.role));
     let user = user.ok_or_else(|| Failure::Forbidden("This passkey is not known here, or no longer.".to_owned()))?;
     for before in half.iter().map(|half| &half.0).chain(&frame.person) {
         sessions::end(&mut tx, before.user_id, before.session).await?;
     }
-    let entered = sign_in::enter(console, &mut tx, &Entering { user: user.id, email: &user.email, half: None }, &origin).await?;
+    let entering = Entering { means: Means::Passkey, ..Entering::by_password(user.id, &user.email, None) };
+    let entered = sign_in::enter(console, &mut tx, &entering, &origin).await?;
     tx.commit().await?;
     Ok(sign_in::welcome(console, &entered, &user.email, &origin, proof.way.path()))
 }

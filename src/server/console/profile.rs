@@ -45,6 +45,8 @@ struct Profile<'a> {
     person: &'a Person,
     sessions: Vec<Stay>,
     codes_left: i64,
+    /// What the identity provider is called.
+    provider: &'a str,
     min_chars: usize,
     errors: &'a Errors,
 }
@@ -86,10 +88,11 @@ async fn page(console: &Console, person: &Person, frame: &Frame, errors: &Errors
     let sessions = sessions.into_iter().map(|session| Stay::new(session, person.session)).collect();
     let codes_left = factors::recovery_codes_left(&mut conn, person.user_id).await?;
     let min_chars = if person.has_factor { MIN_PASSWORD_CHARS } else { MIN_SOLE_PASSWORD_CHARS };
+    let provider = console.provider_name().unwrap_or("an identity provider");
     let Errors { name, current, password } = errors;
     let wrong = name.is_some() || current.is_some() || password.is_some();
     let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok(show(status, &Profile { frame, person, sessions, codes_left, min_chars, errors }))
+    Ok(show(status, &Profile { frame, person, sessions, codes_left, provider, min_chars, errors }))
 }
 
 #[handler]
@@ -159,7 +162,7 @@ async fn change_password(
     .await?;
     let secret = sessions::prove(&mut tx, person.session, console.now()).await?;
     tx.commit().await?;
-    console.tell(&person.email, "Your password was changed", "All other sessions have ended.".to_owned());
+    console.letters.tell(&person.email, "Your password was changed", "All other sessions have ended.".to_owned());
     let mut response = see_other(PATH);
     session::set_cookie(console, &mut response, &secret);
     session::set_device_cookie(console, &mut response, &device);

@@ -10,13 +10,13 @@ use sha2::{Digest, Sha256};
 use storage::{
     audit::By,
     security::Actor,
-    sessions::{self, Session, Stage, Visit},
+    sessions::{self, Means, Session, Stage, Visit},
 };
 use subtle::ConstantTimeEq;
 
 use crate::proxies;
 
-use super::{Console, failure::Failure};
+use super::{Console, failure::Failure, oidc::PATIENCE};
 
 /// The session's cookie where we are reached over TLS: a browser takes one of this name only from this very host, over TLS, for all paths.
 const COOKIE: &str = "__Host-fanal";
@@ -25,10 +25,15 @@ const PLAIN_COOKIE: &str = "fanal-session";
 /// Where a browser keeps that somebody has signed in with it.
 const DEVICE_COOKIE: &str = "__Host-fanal-device";
 const PLAIN_DEVICE_COOKIE: &str = "fanal-device";
+/// Where a browser keeps a sign-in that it has begun with a provider.
+const FLOW_COOKIE: &str = "__Host-fanal-oidc";
+const PLAIN_FLOW_COOKIE: &str = "fanal-oidc";
 /// As long as browsers keep anything.
 const DEVICE_SECS: u32 = 400 * 86_400;
 /// The longest cookie looked up.
 const MAX_COOKIE_CHARS: usize = 100;
+/// The longest that holds a sign-in.
+const MAX_FLOW_CHARS: usize = 2000;
 
 /// Somebody who is signed in. Handlers take it as an argument.
 #[derive(Clone, Debug)]
@@ -47,6 +52,9 @@ pub(crate) struct Person {
     pub(crate) proved_at: Timestamp,
     /// Whether they have a second factor.
     pub(crate) has_factor: bool,
+    pub(crate) has_password: bool,
+    /// Whether an identity provider knows them.
+    pub(crate) has_identity: bool,
     /// Whether their role needs one that they do not have: nothing else may be done then.
     pub(crate) lacks_factor: bool,
 }
@@ -141,7 +149,12 @@ fn person(console: &Console, session: Session, secret: &SecretString, address: S
         csrf: csrf_token(secret),
         proved_at: session.proved_at,
         has_factor: session.user.has_factor,
-        lacks_factor: !session.user.has_factor && console.factor_roles.contains(&session.user.role),
+        has_password: session.user.has_password,
+        has_identity: session.user.has_identity,
+        // How many factors a provider asks for is its own business.
+        lacks_factor: !session.user.has_factor
+            && console.factor_roles.contains(&session.user.role)
+            && !matches!(session.means, Means::Provider { .. }),
     }
 }
 
@@ -168,11 +181,15 @@ const fn name(https: bool) -> &'static str {
 
 /// The value of a cookie; `None` if it is there twice, since then somebody has slipped one in.
 fn cookie(request: &Request, name: &str) -> Option<SecretString> {
+    long_cookie(request, name, MAX_COOKIE_CHARS)
+}
+
+fn long_cookie(request: &Request, name: &str, max_chars: usize) -> Option<SecretString> {
     let headers = request.headers().get_all(header::COOKIE);
     let pairs = headers.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
     let mut values = pairs.filter_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='));
     let value = values.next()?;
-    (values.next().is_none() && !value.is_empty() && value.len() <= MAX_COOKIE_CHARS).then(|| SecretString::from(value))
+    (values.next().is_none() && !value.is_empty() && value.len() <= max_chars).then(|| SecretString::from(value))
 }
 
 /// Gives the browser the session's secret, until it is closed.
@@ -184,6 +201,26 @@ pub(super) fn set_cookie(console: &Console, response: &mut Response, secret: &Se
 pub(super) fn set_device_cookie(console: &Console, response: &mut Response, secret: &SecretString) {
     let name = if console.https() { DEVICE_COOKIE } else { PLAIN_DEVICE_COOKIE };
     append(response, &format!("{name}={}; {}; Max-Age={DEVICE_SECS}", secret.expose_secret(), attributes(console)));
+}
+
+/// Gives the browser a sign-in that waits for the provider's answer.
+pub(super) fn set_flow_cookie(console: &Console, response: &mut Response, flow: &SecretString) {
+    let seconds = PATIENCE.0 / 1000;
+    append(response, &format!("{}={}; {}; Max-Age={seconds}", flow_name(console), flow.expose_secret(), attributes(console)));
+}
+
+/// The sign-in that this browser has begun.
+pub(super) fn flow_cookie(console: &Console, request: &Request) -> Option<SecretString> {
+    long_cookie(request, flow_name(console), MAX_FLOW_CHARS)
+}
+
+/// It is over.
+pub(super) fn clear_flow_cookie(console: &Console, response: &mut Response) {
+    append(response, &format!("{}=; {}; Max-Age=0", flow_name(console), attributes(console)));
+}
+
+fn flow_name(console: &Console) -> &'static str {
+    if console.https() { FLOW_COOKIE } else { PLAIN_FLOW_COOKIE }
 }
 
 /// Takes the session's secret from the browser.

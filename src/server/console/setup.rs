@@ -78,7 +78,7 @@ async fn set_up(
         after: json!({ "email": email, "role": Role::Owner }),
     };
     security::record(&mut tx, &console.secrets, console.now(), &event).await?;
-    let entered = sign_in::enter(console, &mut tx, &Entering { user, email: &email, half: None }, &origin).await?;
+    let entered = sign_in::enter(console, &mut tx, &Entering::by_password(user, &email, None), &origin).await?;
     tx.commit().await?;
     Ok(sign_in::welcome(console, &entered, &email, &origin, "/console/"))
 }

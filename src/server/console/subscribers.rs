@@ -104,7 +104,7 @@ async fn components(acts: &Acts) -> Result<Value, Failure> {
 
 #[handler]
 async fn form(frame: Frame, acts: Acts, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let (components, mail) = (components(&acts).await?, console.channels.sends_mail());
+    let (components, mail) = (components(&acts).await?, console.letters.are_sent());
     let mut typed = Typed::default();
     typed.add("channel", if mail { Channel::Email.as_str() } else { Channel::Webhook.as_str() });
     let page = New { frame: &frame, typed: &typed, components: components.list("items"), mail, refused: None, added: None };
@@ -123,7 +123,7 @@ async fn add(frame: Frame, acts: Acts, sent: Sent, Data(console): Data<&Console>
         body["components"] = json!(chosen);
     }
     let done = acts.post("/subscribers", Some(&body)).await;
-    let (components, mail) = (components(&acts).await?, console.channels.sends_mail());
+    let (components, mail) = (components(&acts).await?, console.letters.are_sent());
     let page = |refused, added| New { frame: &frame, typed: &typed, components: components.list("items"), mail, refused, added };
     match done {
         Ok(added) => {

@@ -53,7 +53,7 @@ async fn system(frame: Frame, Data(console): Data<&Console>) -> Result<Response,
         pending: fates::n_pending(&mut conn, MAX_COUNTED).await?,
         owed: notifications::n_open(&mut conn).await?,
         dead: notifications::n_dead(&mut conn, domain::Timestamp(0)).await?,
-        mail: console.channels.sends_mail(),
+        mail: console.letters.are_sent(),
     };
     Ok(show(StatusCode::OK, &page))
 }

@@ -1,7 +1,7 @@
-//! `/console/team`: who is here, as what, and who is invited.
+//! `/console/team`: who is here, as what, and who is invited. What is done goes through the operations of the admin API.
 
 use askama::Template;
-use domain::{Permission, Resource, Role, UserId, mail_address};
+use domain::{Permission, Resource, Role};
 use poem::{
     Response, handler,
     http::StatusCode,
@@ -10,22 +10,20 @@ use poem::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::{
-    Connection, devices,
     entry_links::{self, EntryLink, Purpose},
-    factors,
-    security::{self, Event},
-    sessions,
-    users::{self, Changed, User},
+    users::{self, User},
 };
 
 use super::{
-    Console, entry_link,
+    Console,
+    acts::Acts,
     failure::Failure,
     frame::{Frame, see_other, show, time},
     gate::{Needs, Table},
-    letters::Words,
-    session::{Origin, Person},
+    seen::Seen,
+    session::Person,
 };
+use crate::admin::Refused;
 
 const PATH: &str = "/console/team";
 /// The most people listed; nobody has a team of more.
@@ -110,7 +108,7 @@ async fn page(console: &Console, person: &Person, frame: &Frame, aside: Aside<'_
         invitations,
         roles: Role::ALL.iter().copied().filter(|role| person.role.may_give(*role)).collect(),
         may_write: person.may(Permission::write(Resource::Users)),
-        mail: console.channels.sends_mail(),
+        mail: console.letters.are_sent(),
         email,
         error,
         link,
@@ -134,89 +132,35 @@ struct Invited {
 async fn invite(
     person: Person,
     frame: Frame,
-    origin: Origin,
+    acts: Acts,
     Form(invited): Form<Invited>,
     Data(console): Data<&Console>,
 ) -> Result<Response, Failure> {
-    let refuse = |error| page(console, &person, &frame, Aside { email: &invited.email, error: Some(error), link: None });
-    check_role(&person, invited.role)?;
-    let Some(email) = mail_address(&invited.email) else { return refuse("This is not a mail address like name@example.com.").await };
-    let mut tx = console.db.begin().await?;
-    if users::find_by_email(&mut tx, &email).await?.is_some() {
-        drop(tx);
-        return refuse("Somebody of this address is here already.").await;
-    }
-    let purpose = Purpose::Invitation { email: email.clone(), role: invited.role, invited_by: person.email.clone() };
-    let link = entry_link(&mut tx, &purpose, &console.base_url, console.now()).await?;
-    record(
-        &mut tx,
-        console,
-        &person,
-        &origin,
-        "invitation.made",
-        format!("invitation:{email}"),
-        (Value::Null, json!({ "role": invited.role })),
-    )
-    .await?;
-    tx.commit().await?;
-    if !console.channels.sends_mail() {
-        return page(console, &person, &frame, Aside { link: Some((&email, &link)), ..Aside::default() }).await;
-    }
-    let words = Words {
-        subject: "You are invited",
-        text: format!("{} invites you as {}. The link works once, for three days:", person.name, invited.role),
-        link,
-        foot: "If you do not know what this is about, ignore this mail.",
+    let email = invited.email.as_str();
+    let error = match acts.post("/invitations", Some(&json!({ "email": email, "role": invited.role }))).await {
+        Ok(made) if made.has("link") => {
+            let link = Some((made.text("email"), made.text("link")));
+            return page(console, &person, &frame, Aside { link, ..Aside::default() }).await;
+        }
+        Ok(_) => return Ok(see_other(PATH)),
+        Err(refused) if refused.status == StatusCode::CONFLICT => "Somebody of this address is here already.",
+        Err(refused) if refused.field("email").is_some() => "This is not a mail address like name@example.com.",
+        Err(refused) => return Err(refused.into()),
     };
-    console.write(&email, words);
-    Ok(see_other(PATH))
+    page(console, &person, &frame, Aside { email, error: Some(error), link: None }).await
 }
 
-fn check_role(person: &Person, role: Role) -> Result<(), Failure> {
-    if person.role.may_give(role) { Ok(()) } else { Err(Failure::Forbidden(format!("Only an owner decides who is {role}."))) }
+/// Back to the team, or why it was not done.
+fn done(outcome: Result<Value, Refused>) -> Result<Response, Failure> {
+    match outcome {
+        Ok(_) => Ok(see_other(PATH)),
+        Err(refused) => Err(refused.into()),
+    }
 }
 
 #[handler]
-async fn withdraw(person: Person, origin: Origin, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let mut tx = console.db.begin().await?;
-    if !entry_links::delete_invitation(&mut tx, id).await? {
-        return Err(Failure::NotFound("There is no such invitation; it may have been accepted, or has run out."));
-    }
-    record(&mut tx, console, &person, &origin, "invitation.withdrawn", format!("invitation:{id}"), (Value::Null, Value::Null)).await?;
-    tx.commit().await?;
-    Ok(see_other(PATH))
-}
-
-/// Begins to change somebody, who is neither the person who asks nor above them.
-async fn begin(console: &Console, person: &Person, id: i64) -> Result<(Connection, User), Failure> {
-    let mut tx = console.db.begin().await?;
-    let user = users::find(&mut tx, UserId(id)).await?.ok_or(Failure::NotFound("There is nobody here of this number."))?;
-    if user.id == person.user_id {
-        return Err(Failure::Conflict("You cannot do this to yourself. Ask another owner.".to_owned()));
-    }
-    check_role(person, user.role)?;
-    Ok((tx, user))
-}
-
-async fn record(
-    tx: &mut Connection,
-    console: &Console,
-    person: &Person,
-    origin: &Origin,
-    action: &'static str,
-    subject: String,
-    (before, after): (Value, Value),
-) -> Result<(), Failure> {
-    let event = Event { action, actor: person.actor(), address: Some(&origin.address), subject, before, after };
-    Ok(security::record(tx, &console.secrets, console.now(), &event).await?)
-}
-
-fn check(changed: Changed) -> Result<(), Failure> {
-    match changed {
-        Changed::Yes => Ok(()),
-        Changed::NoSuchUser => Err(Failure::NotFound("There is nobody here of this number.")),
-        Changed::LastOwner => Err(Failure::Conflict("They are the only owner who can sign in. Make another one first.".to_owned())),
-    }
+async fn withdraw(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    done(acts.delete(&format!("/invitations/{id}")).await)
 }
 
 #[derive(Deserialize)]
@@ -225,61 +169,28 @@ struct NewRole {
 }
 
 #[handler]
-async fn change_role(
-    person: Person,
-    origin: Origin,
-    Path(id): Path<i64>,
-    Form(new): Form<NewRole>,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
-    let (mut tx, user) = begin(console, &person, id).await?;
-    check_role(&person, new.role)?;
-    check(users::set_role(&mut tx, user.id, new.role).await?)?;
-    let change = (json!({ "role": user.role }), json!({ "role": new.role }));
-    record(&mut tx, console, &person, &origin, "user.role_changed", format!("user:{id}"), change).await?;
-    tx.commit().await?;
-    console.tell(&user.email, "Your role was changed", format!("You are {} now, on the word of {}.", new.role, person.name));
-    Ok(see_other(PATH))
+async fn change_role(acts: Acts, Path(id): Path<i64>, Form(new): Form<NewRole>) -> Result<Response, Failure> {
+    done(acts.patch(&format!("/users/{id}"), &json!({ "role": new.role }), None).await)
 }
 
 #[handler]
-async fn disable(person: Person, origin: Origin, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let (mut tx, user) = begin(console, &person, id).await?;
-    check(users::set_disabled(&mut tx, user.id, Some(console.now())).await?)?;
-    record(&mut tx, console, &person, &origin, "user.disabled", format!("user:{id}"), (Value::Null, Value::Null)).await?;
-    tx.commit().await?;
-    Ok(see_other(PATH))
+async fn disable(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    done(acts.patch(&format!("/users/{id}"), &json!({ "disabled": true }), None).await)
 }
 
 #[handler]
-async fn enable(person: Person, origin: Origin, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let (mut tx, user) = begin(console, &person, id).await?;
-    check(users::set_disabled(&mut tx, user.id, None).await?)?;
-    record(&mut tx, console, &person, &origin, "user.enabled", format!("user:{id}"), (Value::Null, Value::Null)).await?;
-    tx.commit().await?;
-    Ok(see_other(PATH))
+async fn enable(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    done(acts.patch(&format!("/users/{id}"), &json!({ "disabled": false }), None).await)
 }
 
 #[handler]
-async fn end_sessions(person: Person, origin: Origin, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let (mut tx, user) = begin(console, &person, id).await?;
-    sessions::end_all(&mut tx, user.id, None).await?;
-    devices::forget_all(&mut tx, user.id).await?;
-    record(&mut tx, console, &person, &origin, "user.sessions_ended", format!("user:{id}"), (Value::Null, Value::Null)).await?;
-    tx.commit().await?;
-    Ok(see_other(PATH))
+async fn end_sessions(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    done(acts.delete(&format!("/users/{id}/sessions")).await)
 }
 
 #[handler]
-async fn reset_factors(person: Person, origin: Origin, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let (mut tx, user) = begin(console, &person, id).await?;
-    factors::remove_all(&mut tx, user.id).await?;
-    sessions::end_all(&mut tx, user.id, None).await?;
-    let change = (json!({ "second_factor": user.has_factor }), json!({ "second_factor": false }));
-    record(&mut tx, console, &person, &origin, "user.factors_reset", format!("user:{id}"), change).await?;
-    tx.commit().await?;
-    console.tell(&user.email, "Your second factor was removed", format!("{} took it away, since you had lost it.", person.name));
-    Ok(see_other(PATH))
+async fn reset_factors(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    done(acts.delete(&format!("/users/{id}/factors")).await)
 }
 
 /// A link by which somebody who is locked out chooses a new password; shown once, to be handed over.
@@ -287,25 +198,17 @@ async fn reset_factors(person: Person, origin: Origin, Path(id): Path<i64>, Data
 async fn password_link(
     person: Person,
     frame: Frame,
-    origin: Origin,
+    acts: Acts,
     Path(id): Path<i64>,
     Data(console): Data<&Console>,
 ) -> Result<Response, Failure> {
-    let (mut tx, user) = begin(console, &person, id).await?;
-    if user.disabled_at.is_some() {
-        return Err(Failure::Conflict("They are shut out. Let them in again first.".to_owned()));
-    }
-    let link = entry_link(&mut tx, &Purpose::Password { user: user.id }, &console.base_url, console.now()).await?;
-    record(&mut tx, console, &person, &origin, "user.link_made", format!("user:{id}"), (Value::Null, Value::Null)).await?;
-    tx.commit().await?;
-    page(console, &person, &frame, Aside { link: Some((&user.email, &link)), ..Aside::default() }).await
+    let made = acts.post(&format!("/users/{id}/link"), None).await?;
+    let user = acts.get(&format!("/users/{id}")).await?;
+    let link = Some((user.text("email"), made.text("link")));
+    page(console, &person, &frame, Aside { link, ..Aside::default() }).await
 }
 
 #[handler]
-async fn delete(person: Person, origin: Origin, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let (mut tx, user) = begin(console, &person, id).await?;
-    check(users::delete(&mut tx, user.id).await?)?;
-    record(&mut tx, console, &person, &origin, "user.deleted", format!("user:{id}"), (json!({ "role": user.role }), Value::Null)).await?;
-    tx.commit().await?;
-    Ok(see_other(PATH))
+async fn delete(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    done(acts.delete(&format!("/users/{id}")).await)
 }

@@ -6,11 +6,20 @@ mod contract;
 mod events;
 mod insight;
 mod setup;
+mod users;
 mod vulnerabilities;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use domain::Timestamp;
+use jobs::{
+    Clock,
+    channels::Channels,
+    egress::{Egress, EgressPolicy},
+};
 use poem::{
     Route,
     http::{Method, StatusCode, header},
@@ -22,9 +31,14 @@ use storage::{
     Db, SecretBox, Wake,
     tokens::{self, Scope},
 };
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Admin, routes};
+use crate::{
+    Letters, feed,
+    page::{Page, Setup},
+};
 
 const NOW: Timestamp = Timestamp(1_780_000_000_000);
 
@@ -79,10 +93,20 @@ impl Fixture {
         let folder = std::env::temp_dir().join(format!("fanal-admin-{}-{}", std::process::id(), N.fetch_add(1, Ordering::Relaxed)));
         let db = Db::open(&format!("sqlite://{}", folder.join("fanal.db").display())).await.unwrap();
         db.migrate().await.unwrap();
+        let base_url = Url::parse("https://status.example.com").unwrap();
+        let snapshot = feed::first(&db, &Clock::default(), &base_url).await.unwrap();
+        let egress = Egress::new(EgressPolicy { allow_private: false, require_tls: false }).unwrap();
+        let letters = Letters {
+            channels: Arc::new(Channels::new(egress, None, &base_url)),
+            page: Page::new(snapshot, Setup::default(), CancellationToken::new()),
+            base_url: base_url.clone(),
+        };
         let admin = Admin {
+            letters,
+            settings: Arc::default(),
             wake: Wake::new(db.clone()),
             secrets: SecretBox::new(&SecretBox::generate_key()).unwrap(),
-            base_url: Url::parse("https://status.example.com").unwrap(),
+            base_url,
             clock: || NOW,
             shared_limits: None,
             token_requests_per_second: 20,

@@ -38,8 +38,12 @@ use storage::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Console, Machinery, add_to};
+use super::{
+    Console, Machinery, add_to,
+    oidc::{self, Oidc},
+};
 use crate::{
+    Letters,
     admin::{Admin, Operations},
     feed,
     page::{Page, Setup},
@@ -92,6 +96,10 @@ impl Fixture {
 
     /// A console where these roles need a second factor.
     async fn with_factor_for(factor_roles: &[Role]) -> Self {
+        Self::with(factor_roles, None).await
+    }
+
+    async fn with(factor_roles: &[Role], oidc: Option<oidc::Settings>) -> Self {
         static N: AtomicU32 = AtomicU32::new(0);
         let folder = std::env::temp_dir().join(format!("fanal-console-{}-{}", std::process::id(), N.fetch_add(1, Ordering::Relaxed)));
         let db = Db::open(&format!("sqlite://{}", folder.join("fanal.db").display())).await.unwrap();
@@ -100,7 +108,13 @@ impl Fixture {
         let clock = Clock::default();
         let snapshot = feed::first(&db, &clock, &base_url).await.unwrap();
         let secrets = SecretBox::new(&SecretBox::generate_key()).unwrap();
+        let page = Page::new(snapshot, Setup::default(), CancellationToken::new());
+        let egress = Egress::new(EgressPolicy { allow_private: false, require_tls: false }).unwrap();
+        let channels = Arc::new(Channels::new(egress, None, &base_url));
+        let letters = Letters { channels, page: page.clone(), base_url: base_url.clone() };
         let admin = Admin {
+            letters: letters.clone(),
+            settings: Arc::default(),
             db: db.clone(),
             secrets: secrets.clone(),
             wake: Wake::new(db.clone()),
@@ -114,12 +128,9 @@ impl Fixture {
             machinery: Machinery { queue: "database" },
             wake: Wake::new(db.clone()),
             secrets,
-            page: Page::new(snapshot, Setup::default(), CancellationToken::new()),
-            channels: Arc::new(Channels::new(
-                Egress::new(EgressPolicy { allow_private: false, require_tls: false }).unwrap(),
-                None,
-                &base_url,
-            )),
+            page,
+            letters,
+            oidc: oidc.map(|settings| Arc::new(Oidc::new(settings, &base_url, true).unwrap())),
             factor_roles: factor_roles.into(),
             base_url,
             clock,

@@ -176,7 +176,7 @@ async fn of_somebody_who_is_removed_a_pseudonym_stays_in_the_audit_log() {
     owner.post(&format!("/console/team/{viewer}/delete"), &[]).await.leads_to("/console/team");
     assert_eq!(theirs().await.name, None);
     let rows = log().await;
-    assert_eq!((rows[0].action.as_str(), rows[0].resource.as_deref()), ("user.deleted", Some(pseudonym.as_str())));
+    assert_eq!((rows[0].action.as_str(), rows[0].resource.as_deref()), ("user.delete", Some(pseudonym.as_str())));
     assert!(!format!("{rows:?}").contains(before.name.as_deref().unwrap()));
     assert!(storage::audit::verify(&fixture.console.db, &fixture.console.secrets, None).await.unwrap().is_ok());
 }

@@ -1,27 +1,44 @@
 //! Mail to people about their own account. It is sent in the background: how long it takes would tell who is known.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use jobs::channels::{Letter, email::SendError};
+use jobs::channels::{Channels, Letter, email::SendError};
 use tracing::warn;
+use url::Url;
 
-use super::Console;
+use crate::page::Page;
 
 /// How long to wait before each try.
 const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(10), Duration::from_secs(120)];
 
 /// What is written.
-pub(super) struct Words {
-    pub(super) subject: &'static str,
-    pub(super) text: String,
-    pub(super) link: String,
-    pub(super) foot: &'static str,
+pub(crate) struct Words {
+    pub(crate) subject: &'static str,
+    pub(crate) text: String,
+    pub(crate) link: String,
+    pub(crate) foot: &'static str,
 }
 
-impl Console {
+/// Writes to people of the team. Cheap to clone.
+#[derive(Clone)]
+pub struct Letters {
+    /// How to reach them.
+    pub channels: Arc<Channels>,
+    /// The page they work on, whose name stands above each letter.
+    pub page: Arc<Page>,
+    /// Where this instance is found from outside.
+    pub base_url: Url,
+}
+
+impl Letters {
+    /// Whether mail can be sent.
+    pub(crate) fn are_sent(&self) -> bool {
+        self.channels.sends_mail()
+    }
+
     /// Writes to somebody, if mail can be sent.
-    pub(super) fn write(&self, email: &str, words: Words) {
-        if !self.channels.sends_mail() {
+    pub(crate) fn write(&self, email: &str, words: Words) {
+        if !self.are_sent() {
             return;
         }
         let (channels, page_name, email) = (self.channels.clone(), self.page.name(), email.to_owned());
@@ -40,14 +57,14 @@ impl Console {
     }
 
     /// Tells somebody what happened to their account.
-    pub(super) fn tell(&self, email: &str, subject: &'static str, text: String) {
+    pub(crate) fn tell(&self, email: &str, subject: &'static str, text: String) {
         let link = self.link("profile");
         let foot = "If it was not you, choose a new password now, end all other sessions, and tell an owner of this page.";
         self.write(email, Words { subject, text, link, foot });
     }
 
-    /// The address of one of our pages.
-    pub(super) fn link(&self, path: &str) -> String {
+    /// The address of a page of the console.
+    pub(crate) fn link(&self, path: &str) -> String {
         format!("{}/console/{path}", self.base_url.as_str().trim_end_matches('/'))
     }
 }
