@@ -25,6 +25,7 @@ use super::{
     failure::Failure,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
+    login,
     session::Origin,
     sign_in::{self, Entering},
 };
@@ -146,9 +147,20 @@ fn join_page(frame: &Frame, status: StatusCode, purpose: &Purpose, wish: &Wish, 
     Ok(show(status, &form))
 }
 
+/// Sends people to the provider, where it is the only way in.
+fn only_by_provider(console: &Console, frame: &Frame, purpose: &Purpose) -> Option<Response> {
+    let Purpose::Invitation { role, .. } = purpose else { return None };
+    let words = "You are invited. Log in with the provider, under the address that was invited.";
+    (!console.lets_in_alone(*role)).then(|| login::page(console, frame, "", "/console/", StatusCode::FORBIDDEN, Some(words)))
+}
+
 #[handler]
 async fn join_form(Path(token): Path<String>, frame: Frame, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    join_page(&frame, StatusCode::OK, &link(console, &token).await?, &Wish::default(), &Errors::default())
+    let purpose = link(console, &token).await?;
+    if let Some(page) = only_by_provider(console, &frame, &purpose) {
+        return Ok(page);
+    }
+    join_page(&frame, StatusCode::OK, &purpose, &Wish::default(), &Errors::default())
 }
 
 /// The mail address and the role are the invitation's, whatever else the form may say.
@@ -161,6 +173,9 @@ async fn join(
     Data(console): Data<&Console>,
 ) -> Result<Response, Failure> {
     let purpose = link(console, &token).await?;
+    if let Some(page) = only_by_provider(console, &frame, &purpose) {
+        return Ok(page);
+    }
     let Purpose::Invitation { email, role, invited_by } = &purpose else { return Err(GONE) };
     let errors = wish.check_name().and(wish.check_password(true, &[&wish.name, email, &frame.page_name]));
     if !errors.is_empty() {

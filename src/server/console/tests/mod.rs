@@ -3,6 +3,8 @@
 mod access;
 mod entry;
 mod factors;
+mod idp;
+mod oidc;
 mod people;
 mod running;
 mod tries;
@@ -40,7 +42,7 @@ use url::Url;
 
 use super::{
     Console, Machinery, add_to,
-    oidc::{self, Oidc},
+    oidc::{Oidc, Settings},
 };
 use crate::{
     Letters,
@@ -99,7 +101,8 @@ impl Fixture {
         Self::with(factor_roles, None).await
     }
 
-    async fn with(factor_roles: &[Role], oidc: Option<oidc::Settings>) -> Self {
+    /// The same, with an identity provider.
+    async fn with(factor_roles: &[Role], oidc: Option<Settings>) -> Self {
         static N: AtomicU32 = AtomicU32::new(0);
         let folder = std::env::temp_dir().join(format!("fanal-console-{}-{}", std::process::id(), N.fetch_add(1, Ordering::Relaxed)));
         let db = Db::open(&format!("sqlite://{}", folder.join("fanal.db").display())).await.unwrap();
@@ -130,7 +133,7 @@ impl Fixture {
             secrets,
             page,
             letters,
-            oidc: oidc.map(|settings| Arc::new(Oidc::new(settings, &base_url, true).unwrap())),
+            oidc: oidc.map(|settings| Arc::new(Oidc::new(settings, &base_url, false).unwrap())),
             factor_roles: factor_roles.into(),
             base_url,
             clock,
@@ -167,8 +170,12 @@ impl Fixture {
 
     /// A browser in which somebody of this role is signed in.
     async fn signed_in(&self, role: Role) -> Browser<'_> {
+        self.signed_in_as(&format!("{role}@example.com")).await
+    }
+
+    async fn signed_in_as(&self, email: &str) -> Browser<'_> {
         let browser = self.browser();
-        browser.log_in(&format!("{role}@example.com"), PASSWORD).await.leads_to("/console/");
+        browser.log_in(email, PASSWORD).await.leads_to("/console/");
         browser
     }
 }
