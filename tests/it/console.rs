@@ -16,23 +16,23 @@ use crate::{
     },
 };
 
-const PASSWORD: &str = "violin harbour sandpaper";
+pub(crate) const PASSWORD: &str = "violin harbour sandpaper";
 
 /// Keeps its session's cookie, and says where its requests come from.
-struct Browser {
+pub(crate) struct Browser {
     http: reqwest::Client,
     base: String,
     cookie: Option<String>,
 }
 
-struct Answer {
-    status: StatusCode,
-    location: String,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) location: String,
+    pub(crate) body: String,
 }
 
 impl Browser {
-    fn new(app: &App) -> Self {
+    pub(crate) fn new(app: &App) -> Self {
         Self { http: app.http.clone(), base: app.base.clone(), cookie: None }
     }
 
@@ -57,16 +57,16 @@ impl Browser {
         Ok(Answer { status: answer.status(), location, body: answer.text().await? })
     }
 
-    async fn get(&mut self, path: &str) -> Result<Answer> {
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Answer> {
         self.send(Method::GET, path, &[]).await
     }
 
-    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Result<Answer> {
+    pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Result<Answer> {
         self.send(Method::POST, path, form).await
     }
 }
 
-fn csrf(page: &str) -> Result<String> {
+pub(crate) fn csrf(page: &str) -> Result<String> {
     let (_, rest) = page.split_once("name=\"csrf\" value=\"").context("a token in the page")?;
     Ok(rest.split('"').next().unwrap_or_default().to_owned())
 }
@@ -271,7 +271,7 @@ fn without_nonce(page: &str) -> String {
 }
 
 /// Where the link of a mail leads.
-fn mailed_path(app: &App, mail: &Mail) -> Result<String> {
+pub(crate) fn mailed_path(app: &App, mail: &Mail) -> Result<String> {
     let text = String::from_utf8_lossy(&mail.raw).replace("=\r\n", "");
     let start = format!("{}/console/", app.base);
     let (_, rest) = text.split_once(&start).context("a link in the mail")?;

@@ -70,7 +70,7 @@ fn test() -> Result<()> {
     steps.step("unused dependencies", dependencies::check_unused)?;
     steps.step("clippy", || run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])))?;
     steps.step("docs", || run(cargo().args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings")))?;
-    steps.step("signers", signers::install)?;
+    steps.step("signers and an identity provider", signers::install)?;
     steps.step("tests", || run(cargo().args(["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", TEST_THREADS)))?;
     steps.step("penetration tests", || pentest::attack(&[]))?;
     steps.step("browser tests", browser::test)?;

@@ -1,4 +1,5 @@
-//! The libraries that senders give out for signing: `tests/signers`, which a test in `tests/it` runs.
+//! What tests in `tests/it` run of npm's: the libraries that senders give out for signing, `tests/signers`, and an identity provider,
+//! `tests/oidc`.
 
 use anyhow::Result;
 
@@ -7,7 +8,11 @@ use crate::{
     steps::{command, run},
 };
 
-/// Installs them, as their lock file says.
+const FOLDERS: [&str; 2] = ["tests/signers", "tests/oidc"];
+
+/// Installs them, as their lock files say.
 pub(crate) fn install() -> Result<()> {
-    run(command("npm").current_dir(root().join("tests/signers")).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
+    FOLDERS.iter().try_for_each(|folder| {
+        run(command("npm").current_dir(root().join(folder)).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
+    })
 }

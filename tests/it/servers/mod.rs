@@ -7,6 +7,7 @@ pub(crate) mod alertmanager;
 pub(crate) mod dkim;
 pub(crate) mod folder;
 pub(crate) mod nagios;
+pub(crate) mod oidc;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod prometheus;
