@@ -283,6 +283,12 @@ pub(crate) async fn doctor(config: &Config) -> anyhow::Result<()> {
     };
     say("FANAL_QUEUE_URL", queue);
     say("FANAL_SMTP_URL", if config.smtp_url.is_some() { Ok("set".to_owned()) } else { Ok("not set: mail is off".to_owned()) });
+    let provider = match config.oidc() {
+        Ok(Some(oidc)) => oidc.check().await,
+        Ok(None) => Ok("not set".to_owned()),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    say("FANAL_OIDC_ISSUER", provider);
     say("ICMP checks", Ok(jobs::egress::echo_allowed().map_or_else(|error| format!("not possible: {error}"), |()| "possible".to_owned())));
     if let (Ok(db), Ok(secrets)) = (&db, config.secrets()) {
         let found = async {

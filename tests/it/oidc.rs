@@ -126,6 +126,7 @@ async fn people_come_in_through_a_real_provider(stack: Stack) -> Result<()> {
     let unreachable = Visitor::new(&app, "ada").open("/console/log-in/oidc").await?;
     ensure!(unreachable.status == 503 && unreachable.body.contains("does not answer"), "{}", unreachable.body);
     let _provider = Provider::start(port, &format!("{}/console/log-in/oidc/callback", app.base), &accounts()).await?;
+    ensure!(app.command(&["doctor"])?.contains(&format!("http://127.0.0.1:{port} answers")));
     // It is asked again some seconds later.
     tokio::time::sleep(std::time::Duration::from_secs(6)).await;
 

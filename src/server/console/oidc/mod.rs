@@ -75,6 +75,15 @@ impl Oidc {
         let provider = Provider::new(&settings, redirect, allow_private)?;
         Ok(Self { settings, provider })
     }
+
+    /// Asks the provider for its discovery document and its keys; tells who it is.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub async fn check(&self) -> Result<String, String> {
+        self.provider.ask(false).await.map_err(|why| why.to_string())?;
+        Ok(format!("{} answers", self.provider.issuer()))
+    }
 }
 
 impl Console {

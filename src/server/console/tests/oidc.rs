@@ -116,57 +116,60 @@ async fn whoever_is_in_a_group_that_has_a_role_comes_in_with_it_and_it_follows_t
 async fn nobody_comes_in_with_a_token_that_does_not_count() {
     let (idp, fixture) = with_provider().await;
     let wrong = [
-        json!({ "nonce": "another" }),
-        json!({ "nonce": null }),
-        json!({ "aud": "another" }),
-        json!({ "aud": ["fanal", "another"] }),
-        json!({ "aud": [] }),
-        json!({ "azp": "another" }),
-        json!({ "iss": "http://127.0.0.1:1" }),
-        json!({ "iss": format!("{}/", idp.base) }),
-        json!({ "exp": now() - 1 }),
-        json!({ "exp": "9999999999" }),
-        json!({ "exp": null }),
-        json!({ "iat": now() - 120 }),
-        json!({ "iat": now() + 120 }),
-        json!({ "sub": "" }),
-        json!({ "sub": "a\u{0}b" }),
-        json!({ "sub": "x".repeat(256) }),
-        json!({ "sub": null }),
-        json!({ "at_hash": "of-another-token" }),
+        (json!({ "nonce": "another" }), "nonce mismatch"),
+        (json!({ "nonce": null }), "missing nonce"),
+        (json!({ "aud": "another" }), "Invalid audiences"),
+        (json!({ "aud": ["fanal", "another"] }), "not a trusted audience"),
+        (json!({ "aud": [] }), "Invalid audiences"),
+        (json!({ "azp": "another" }), "made for somebody else"),
+        (json!({ "iss": "http://127.0.0.1:1" }), "Invalid issuer"),
+        (json!({ "iss": format!("{}/", idp.base) }), "Invalid issuer"),
+        (json!({ "exp": now() - 1 }), "Expired"),
+        (json!({ "exp": "9999999999" }), "takes no code"),
+        (json!({ "exp": null }), "takes no code"),
+        (json!({ "iat": now() - 120 }), "not made for this sign-in"),
+        (json!({ "iat": now() + 120 }), "not made for this sign-in"),
+        (json!({ "sub": "" }), "names nobody"),
+        (json!({ "sub": "a\u{0}b" }), "names nobody"),
+        (json!({ "sub": "x".repeat(256) }), "names nobody"),
+        (json!({ "sub": null }), "takes no code"),
+        (json!({ "at_hash": "of-another-token" }), "access token"),
     ];
-    for change in &wrong {
+    for (change, why) in &wrong {
         let browser = fixture.browser();
         browser.sign_in(&idp, change.clone()).await.expect(403);
         assert_eq!(browser.cookie(), None, "{change}");
-        assert_eq!(fixture.log().await[0].0, "session.refused", "{change}");
+        let (action, after) = fixture.log().await.swap_remove(0);
+        assert!(action == "session.refused" && after["reason"].as_str().unwrap().contains(why), "{change}: {after}");
     }
     let browser = fixture.browser();
     let other = Key::new();
-    let tokens: [&dyn Fn(&Value) -> String; 9] = [
-        &|claims| format!("{}.", unsigned(&json!({ "alg": "none" }), claims)),
-        &|claims| format!("{}.", unsigned(&json!({ "alg": "None", "kid": "one" }), claims)),
-        &|claims| with_secret(CLIENT_SECRET.as_bytes(), claims),
-        &|claims| with_secret(idp.key.public(), claims),
-        &|claims| other.sign("one", claims),
-        &|claims| other.sign("another", claims),
-        &|claims| format!("{}.", unsigned(&json!({ "alg": "ES256", "kid": "one" }), claims)),
-        // The head brings its own key, or names what must be understood.
-        &|claims| {
+    let tokens: [(&str, &dyn Fn(&Value) -> String); 9] = [
+        ("No signature found", &|claims| format!("{}.", unsigned(&json!({ "alg": "none" }), claims))),
+        ("takes no code", &|claims| format!("{}.", unsigned(&json!({ "alg": "None", "kid": "one" }), claims))),
+        ("Disallowed signature algorithm", &|claims| with_secret(CLIENT_SECRET.as_bytes(), claims)),
+        ("Disallowed signature algorithm", &|claims| with_secret(idp.key.public(), claims)),
+        ("Signature verification failed", &|claims| other.sign("one", claims)),
+        ("does not name", &|claims| other.sign("another", claims)),
+        ("Signature verification failed", &|claims| format!("{}.", unsigned(&json!({ "alg": "ES256", "kid": "one" }), claims))),
+        // The head names what must be understood, and is not.
+        ("critical", &|claims| {
             let (head, rest) = (json!({ "alg": "ES256", "kid": "one", "crit": ["b64"], "b64": false }), idp.key.sign("one", claims));
             format!("{}.{}", unsigned(&head, claims), rest.rsplit('.').next().unwrap())
-        },
+        }),
         // Claims changed behind the signature.
-        &|claims| {
+        ("Signature verification failed", &|claims| {
             let (signed, greedy) = (idp.key.sign("one", claims), changed(claims.clone(), json!({ "groups": ["platform"] })));
             format!("{}.{}", unsigned(&json!({ "alg": "ES256", "typ": "JWT", "kid": "one" }), &greedy), signed.rsplit('.').next().unwrap())
-        },
+        }),
     ];
-    for (n, token) in tokens.iter().enumerate() {
+    for (why, token) in tokens {
         let question = browser.go(BEGIN).await;
         idp.grant_token("code", &question, Some(&token(&idp.claims(&question))));
         let answer = browser.back("code", question.get("state")).await.expect(403);
-        assert!(browser.cookie().is_none() && answer.body.contains("could not be believed"), "{n}");
+        assert!(browser.cookie().is_none() && answer.body.contains("could not be believed"), "{why}");
+        let (_, after) = fixture.log().await.swap_remove(0);
+        assert!(after["reason"].as_str().unwrap().contains(why), "{why}: {after}");
     }
     let question = browser.go(BEGIN).await;
     idp.grant_token("code", &question, None);
