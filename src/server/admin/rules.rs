@@ -93,6 +93,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/users/{id}/sessions", "users:read"),
     rule("DELETE", "/users/{id}/sessions", "users:write"),
     rule("DELETE", "/users/{id}/factors", "users:write"),
+    rule("DELETE", "/users/{id}/identities", "users:write"),
     rule("POST", "/users/{id}/link", "users:write"),
     rule("GET", "/invitations", "users:read"),
     rule("POST", "/invitations", "users:write"),

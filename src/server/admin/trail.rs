@@ -26,7 +26,7 @@ const UNRECORDED: [(&str, &str); 3] =
     [("POST", "/integrations/{id}/dry-run"), ("POST", "/integrations/{id}/back-test"), ("POST", "/metrics/{id}/samples")];
 
 /// Names of things, one of many.
-const SINGULAR: [(&str, &str); 2] = [("deliveries", "delivery"), ("secrets", "secret")];
+const SINGULAR: [(&str, &str); 3] = [("deliveries", "delivery"), ("identities", "identity"), ("secrets", "secret")];
 
 /// What one request leaves. Cheap to clone.
 #[derive(Clone, Debug)]

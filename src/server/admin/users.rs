@@ -11,14 +11,14 @@ use serde_json::json;
 use storage::{
     Connection, devices,
     entry_links::Purpose,
-    factors, sessions,
+    factors, identities, sessions,
     users::{self, Changed, User, UserFilter},
 };
 
 use super::{
     Admin,
     body::Body,
-    conventions::MAX_FILTER_CHARS,
+    conventions::check_filter,
     fields::Fields,
     gate::Caller,
     problem::Problem,
@@ -99,9 +99,7 @@ impl UsersApi {
         email: Query<Option<String>>,
     ) -> Result<Json<List<UserView>>, Problem> {
         let paging = Paging::new(limit.0, cursor.0.as_deref())?;
-        if email.0.as_ref().is_some_and(|text| text.chars().count() > MAX_FILTER_CHARS || text.contains('\0')) {
-            return Err(Problem::malformed("email", format!("must have at most {MAX_FILTER_CHARS} characters and no NUL")));
-        }
+        check_filter("email", email.0.as_ref())?;
         let email = email.0.map(|text| mail_address(&text).unwrap_or(text));
         let filter = UserFilter { role: role.0.map(|role| role.0), email };
         let rows = users::list_some(&mut self.0.db.read().await?, &filter, paging.after(), paging.n_wanted()).await?;
@@ -208,6 +206,23 @@ impl UsersApi {
         self.0.commit(tx, caller).await?;
         let text = format!("{} took it away, since you had lost it.", caller.name());
         self.0.letters.tell(&user.email, "Your second factor was removed", text);
+        Ok(Gone)
+    }
+
+    /// Unlinks somebody from their identity provider, and ends their sessions. Whoever it knows under their verified mail address is linked
+    /// anew when they sign in.
+    #[oai(path = "/users/:id/identities", method = "delete")]
+    async fn unlink(&self, Data(caller): Data<&Caller>, id: Path<i64>, if_match: IfMatch) -> Result<Gone, Problem> {
+        let mut tx = self.0.db.begin().await?;
+        let user = changeable(&mut tx, caller, UserId(id.0)).await?;
+        if_match.check(&view(user.clone()))?;
+        let n = identities::unlink_all(&mut tx, user.id).await?;
+        sessions::end_all(&mut tx, user.id, None).await?;
+        caller.trail.was(json!({ "identities": n }));
+        caller.trail.wanted(&json!(0));
+        self.0.commit(tx, caller).await?;
+        let text = format!("{} unlinked your account from it.", caller.name());
+        self.0.letters.tell(&user.email, "Your identity provider was unlinked", text);
         Ok(Gone)
     }
 

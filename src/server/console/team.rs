@@ -40,6 +40,7 @@ pub(super) fn routes(table: Table) -> Table {
         .post("/console/team/:id/enable", act, enable)
         .post("/console/team/:id/end-sessions", act, end_sessions)
         .post("/console/team/:id/reset-factors", act, reset_factors)
+        .post("/console/team/:id/unlink", act, unlink)
         .post("/console/team/:id/link", act, password_link)
         .post("/console/team/:id/delete", act, delete)
 }
@@ -191,6 +192,11 @@ async fn end_sessions(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failu
 #[handler]
 async fn reset_factors(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
     done(acts.delete(&format!("/users/{id}/factors")).await)
+}
+
+#[handler]
+async fn unlink(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    done(acts.delete(&format!("/users/{id}/identities")).await)
 }
 
 /// A link by which somebody who is locked out chooses a new password; shown once, to be handed over.

@@ -144,6 +144,7 @@ async fn a_token_makes_nobody_more_than_it_is_itself() {
             (Method::DELETE, format!("/users/{above}"), Value::Null),
             (Method::DELETE, format!("/users/{above}/sessions"), Value::Null),
             (Method::DELETE, format!("/users/{above}/factors"), Value::Null),
+            (Method::DELETE, format!("/users/{above}/identities"), Value::Null),
             (Method::POST, format!("/users/{above}/link"), Value::Null),
             (Method::DELETE, format!("/sessions/{session}"), Value::Null),
         ] {

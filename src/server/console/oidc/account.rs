@@ -53,7 +53,7 @@ impl Refusal {
                 "The provider has not verified your mail address, so that we cannot tell whether the account of this address is yours. Verify it there, then try again."
             }
             Self::OtherPerson => {
-                "The account of your mail address belongs to somebody else of the same provider. Ask an owner of this page to remove it or to give it another address."
+                "The account of your mail address belongs to somebody else of the same provider. Ask an owner of this page to unlink or to remove it."
             }
             Self::ShutOut => "You are shut out here. Ask an owner of this page to let you in again.",
         }

@@ -4,7 +4,9 @@
 //! `/console/log-in/oidc/callback` takes the answer, which counts only in the browser that asked.
 
 mod account;
+mod door;
 mod flow;
+mod protocol;
 mod proven;
 mod provider;
 mod settings;
@@ -173,13 +175,17 @@ impl From<Distrust> for Stop {
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
+        match failure {
+            // The same person, first in two tabs at once.
+            Failure::Storage(StorageError::Taken { .. }) => Self::Stray("You have just come in elsewhere. Begin again."),
+            failure => Self::Failure(failure),
+        }
     }
 }
 
 impl From<StorageError> for Stop {
     fn from(error: StorageError) -> Self {
-        Self::Failure(error.into())
+        Self::from(Failure::from(error))
     }
 }
 

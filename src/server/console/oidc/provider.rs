@@ -1,43 +1,30 @@
 //! The provider itself: found by its discovery document, asked through the guard, and believed only as far as its signatures go.
 
 use std::{
-    future::Future,
-    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use domain::{Span, Timestamp};
-use jobs::egress::{Egress, EgressError, EgressPolicy, Request};
 use openidconnect::{
-    AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AsyncHttpClient, AuthType, AuthenticationFlow, AuthorizationCode,
-    ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, IdTokenFields, IdTokenVerifier, IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
-    PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, SignatureVerificationError, StandardErrorResponse, StandardTokenResponse,
-    TokenResponse, UserInfoClaims,
-    core::{
-        CoreAuthDisplay, CoreAuthPrompt, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreErrorResponseType, CoreGenderClaim,
-        CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm,
-        CoreResponseMode, CoreResponseType, CoreRevocableToken, CoreRevocationErrorResponse, CoreSubjectIdentifierType,
-        CoreTokenIntrospectionResponse, CoreTokenType,
-    },
+    AccessTokenHash, AuthType, AuthenticationFlow, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken,
+    IdTokenVerifier, IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    SignatureVerificationError, SubjectIdentifier, TokenResponse, UserInfoClaims,
+    core::{CoreAuthPrompt, CoreClientAuthMethod, CoreGenderClaim, CoreJwsSigningAlgorithm, CoreResponseType},
 };
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tracing::warn;
 use url::Url;
 
 use super::{
+    door::Door,
     flow::Flow,
+    protocol::{Client, Metadata, Others, Tokens},
     proven::{MAX_SUBJECT_CHARS, Proven},
     settings::Settings,
 };
 
-/// How long an answer of the provider may take, and how long it may be.
-const TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_ANSWER_BYTES: usize = 256 << 10;
 /// How long what the provider says of itself is used without being asked for again.
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// How long a provider that could not be asked is not asked again.
@@ -60,62 +47,6 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
-/// Every claim that the standard does not name.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-struct Others {
-    #[serde(flatten)]
-    all: Map<String, Value>,
-}
-
-impl AdditionalClaims for Others {}
-
-/// What RFC 9207 adds to the discovery document.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-struct MoreMetadata {
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-}
-
-impl AdditionalProviderMetadata for MoreMetadata {}
-
-type Metadata = ProviderMetadata<
-    MoreMetadata,
-    CoreAuthDisplay,
-    CoreClientAuthMethod,
-    CoreClaimName,
-    CoreClaimType,
-    CoreGrantType,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJweKeyManagementAlgorithm,
-    CoreJsonWebKey,
-    CoreResponseMode,
-    CoreResponseType,
-    CoreSubjectIdentifierType,
->;
-
-type Fields = IdTokenFields<Others, EmptyExtraTokenFields, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
-type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
-
-type Client = openidconnect::Client<
-    Others,
-    CoreAuthDisplay,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJsonWebKey,
-    CoreAuthPrompt,
-    StandardErrorResponse<CoreErrorResponseType>,
-    Tokens,
-    CoreTokenIntrospectionResponse,
-    CoreRevocableToken,
-    CoreRevocationErrorResponse,
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointMaybeSet,
-    EndpointMaybeSet,
->;
-
 /// Why somebody is not believed to be who they say. The texts are for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Distrust {
@@ -131,58 +62,6 @@ pub(super) enum Distrust {
     UserInfo(String),
     #[error("the provider does not say that they have just proven themselves")]
     NotFresh,
-}
-
-/// Requests to the provider. Its own host was named by whoever runs this instance, and may lie inside; whatever else it names must be a place
-/// that anybody may send us to.
-struct Door {
-    host: Option<String>,
-    near: Egress,
-    far: Egress,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-enum Closed {
-    #[error(transparent)]
-    Egress(#[from] EgressError),
-    #[error("it names no URL")]
-    NoUrl,
-    #[error("the answer is longer than {MAX_ANSWER_BYTES} bytes")]
-    TooLong,
-}
-
-impl Door {
-    fn new(issuer: &Url, allow_private: bool) -> Result<Self, EgressError> {
-        let require_tls = issuer.scheme() == "https";
-        let to = |allow_private| Egress::new(EgressPolicy { allow_private, require_tls });
-        Ok(Self { host: issuer.host_str().map(str::to_owned), near: to(true)?, far: to(allow_private)? })
-    }
-
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Closed> {
-        let (parts, body) = request.into_parts();
-        let url = Url::parse(&parts.uri.to_string()).map_err(|_| Closed::NoUrl)?;
-        let egress = if url.host_str() == self.host.as_deref() { &self.near } else { &self.far };
-        let (method, headers) = (parts.method, parts.headers);
-        let request = Request { method, url, headers, body, timeout: TIMEOUT, max_response_bytes: MAX_ANSWER_BYTES };
-        let answer = egress.send(request).await?;
-        if answer.body.len() >= MAX_ANSWER_BYTES {
-            return Err(Closed::TooLong);
-        }
-        let mut response = HttpResponse::new(answer.body);
-        *response.status_mut() = answer.status.try_into().unwrap_or_default();
-        *response.headers_mut() = answer.headers;
-        Ok(response)
-    }
-}
-
-impl<'c> AsyncHttpClient<'c> for Door {
-    type Error = Closed;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Closed>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.send(request))
-    }
 }
 
 /// What is known of the provider.
@@ -406,7 +285,7 @@ impl Provider {
         if !tokens.access_token().secret().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(failed("the access token cannot be sent".to_owned()));
         }
-        let subject = openidconnect::SubjectIdentifier::new(proven.subject.clone());
+        let subject = SubjectIdentifier::new(proven.subject.clone());
         let request = client.user_info(tokens.access_token().clone(), Some(subject)).map_err(|error| failed(error.to_string()))?;
         let info: UserInfoClaims<Others, CoreGenderClaim> =
             request.request_async(&self.door).await.map_err(|error| failed(in_full(&error)))?;

@@ -284,9 +284,13 @@ async fn an_account_is_linked_by_a_verified_address_and_to_one_person() {
     // The address is given to somebody else there.
     let refused = fixture.browser().sign_in(&idp, json!({ "sub": "s-2" })).await.expect(403);
     assert!(refused.body.contains("belongs to somebody else"), "{}", refused.body);
-    // Shut out is shut out, for both ways in.
+    // Until an owner unlinks the account.
     fixture.user(Role::Owner).await;
     let owner = fixture.signed_in(Role::Owner).await;
+    owner.post(&format!("/console/team/{operator}/unlink"), &[]).await.leads_to("/console/team");
+    assert!(!fixture.by_email("eve@example.com").await.unwrap().has_identity);
+    fixture.browser().sign_in(&idp, json!({})).await.leads_to("/console/");
+    // Shut out is shut out, for both ways in.
     owner.post(&format!("/console/team/{operator}/disable"), &[]).await.leads_to("/console/team");
     fixture.browser().sign_in(&idp, json!({})).await.expect(403);
     fixture.user_at("bob@example.com", Role::Viewer).await;

@@ -61,7 +61,7 @@ async fn an_admin_makes_no_owner_and_does_nothing_to_one() {
     let admin = fixture.signed_in(Role::Admin).await;
     admin.post("/console/team/invitations", &[("email", "x@example.com"), ("role", "owner")]).await.expect(403);
     admin.post(&format!("/console/team/{viewer}/role"), &[("role", "owner")]).await.expect(403);
-    for act in ["disable", "delete", "link", "reset-factors", "end-sessions", "enable"] {
+    for act in ["disable", "delete", "link", "unlink", "reset-factors", "end-sessions", "enable"] {
         admin.post(&format!("/console/team/{owner}/{act}"), &[]).await.expect(403);
     }
     admin.post(&format!("/console/team/{owner}/role"), &[("role", "viewer")]).await.expect(403);
