@@ -8,10 +8,12 @@ use crate::{
 };
 
 /// Lists with every filter they take, and public addresses with a number in them.
-const ADDRESSES: [&str; 5] = [
+const ADDRESSES: [&str; 7] = [
     "/api/admin/v1/audit?actor=token%3A1&action=token.create&resource=token%3A1&from=2026-01-01T00:00:00Z&limit=5&cursor=1-9",
     "/api/admin/v1/deliveries?integration=prod-alerts&state=processed&limit=5&cursor=1-9",
     "/api/admin/v1/notifications?state=delivered&limit=5&cursor=1-9",
+    "/api/admin/v1/users?role=owner&email=ada%40example.com&limit=5&cursor=1-9",
+    "/api/admin/v1/sessions?user=1&limit=5&cursor=1-9",
     "/api/v2/incidents.json?page=1",
     "/history?page=1",
 ];

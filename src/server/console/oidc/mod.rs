@@ -25,6 +25,7 @@ use storage::{
     passkeys::answer_challenge,
     security::{self, Actor, Event},
     sessions::{self, Means},
+    tries,
 };
 use tracing::{info, warn};
 use url::Url;
@@ -353,6 +354,13 @@ impl Visit<'_> {
         let after = json!({ "issuer": self.oidc.provider.issuer(), "reason": stop.reason() });
         let event = Event { action, actor, address: Some(&self.origin.address), subject, before: serde_json::Value::Null, after };
         let mut tx = console.db.begin().await?;
+        // Whoever is refused has proven who they are; anything else can be sent by anybody, without end.
+        if !matches!(stop, Stop::Refusal(_)) {
+            let subject = format!("provider {}", tries::of_address(&self.origin.address));
+            if tries::take(&mut tx, &subject, tries::FREE_PER_ADDRESS, console.now()).await?.is_err() {
+                return Ok(());
+            }
+        }
         security::record(&mut tx, &console.secrets, console.now(), &event).await?;
         Ok(tx.commit().await?)
     }

@@ -226,6 +226,19 @@ async fn an_answer_counts_only_where_it_was_asked_for_and_once() {
     assert_eq!(again.cookie(), None);
 }
 
+/// The log is for those who read it.
+#[tokio::test]
+async fn answers_to_nothing_fill_no_log() {
+    let (_idp, fixture) = with_provider().await;
+    let stranger = fixture.browser();
+    for _ in 0..60 {
+        stranger.back("code", "state").await.expect(400);
+    }
+    let rows = fixture.log().await;
+    assert!((30..=35).contains(&rows.len()), "{}", rows.len());
+    assert!(rows.iter().all(|(action, after)| action == "session.refused" && after["reason"] == "not_asked"), "{rows:?}");
+}
+
 /// RFC 9207: whoever has two providers mixed up learns it from the answer.
 #[tokio::test]
 async fn an_answer_of_another_provider_is_none() {
