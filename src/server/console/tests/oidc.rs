@@ -111,6 +111,9 @@ async fn whoever_is_in_a_group_that_has_a_role_comes_in_with_it_and_it_follows_t
     inside.get("/console/").await.leads_to("/console/log-in");
 }
 
+/// Makes an ID token of claims.
+type Forger<'a> = &'a dyn Fn(&Value) -> String;
+
 /// Of every claim that matters, and of the signature, each way to be wrong.
 #[tokio::test]
 async fn nobody_comes_in_with_a_token_that_does_not_count() {
@@ -144,7 +147,7 @@ async fn nobody_comes_in_with_a_token_that_does_not_count() {
     }
     let browser = fixture.browser();
     let other = Key::new();
-    let tokens: [(&str, &dyn Fn(&Value) -> String); 9] = [
+    let tokens: [(&str, Forger<'_>); 9] = [
         ("No signature found", &|claims| format!("{}.", unsigned(&json!({ "alg": "none" }), claims))),
         ("takes no code", &|claims| format!("{}.", unsigned(&json!({ "alg": "None", "kid": "one" }), claims))),
         ("Disallowed signature algorithm", &|claims| with_secret(CLIENT_SECRET.as_bytes(), claims)),
