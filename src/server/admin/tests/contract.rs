@@ -151,3 +151,18 @@ async fn the_document_is_whole_and_the_page_runs_nothing() {
     let html = page.expect(200).as_str().unwrap().to_owned();
     assert!(html.contains("/components/{id}/override") && !html.contains("<script") && !html.contains("style=") && !html.contains("://"));
 }
+
+/// What schemathesis found: PostgreSQL holds no NUL, and a list of names holds no null.
+#[tokio::test]
+async fn a_filter_takes_no_nul_and_null_is_a_name_where_it_may_stand_for_none() {
+    let fixture = Fixture::new().await;
+    let long = "x".repeat(201);
+    for (path, name) in [("/subscribers?address=", "address"), ("/users?email=", "email"), ("/audit?actor=", "actor")] {
+        for text in ["%00", &long] {
+            assert_eq!(fixture.get(&format!("{path}{text}")).await.refused(400), [name]);
+        }
+    }
+    let document = fixture.send(Method::GET, "/openapi.json", &[], None).await.expect(200);
+    let severity = &document["components"]["schemas"]["Route"]["properties"]["minimum_severity"];
+    assert!(severity["enum"].as_array().unwrap().contains(&Value::Null), "{severity}");
+}
