@@ -13,6 +13,7 @@ mod mutes;
 mod past;
 mod places;
 mod reconfigured;
+mod series;
 mod signals;
 mod sources;
 mod statuses;
@@ -29,6 +30,7 @@ pub use backtest::{BackTest, Findings, StatusSpan};
 pub use flaps::{FLAPPING_FINGERPRINT, Swing};
 pub use mutes::still_firing;
 pub use trial::{Trial, try_route};
+pub(crate) use wording::in_a_sentence;
 pub use wording::opening_words;
 
 use crate::{

@@ -3,6 +3,7 @@
 mod integrations;
 mod load;
 mod page;
+mod planning;
 mod secrets;
 mod sources;
 mod subscribers;
@@ -46,6 +47,8 @@ pub async fn apply(conn: &mut Connection, secrets: &SecretBox, desired: &Desired
     integrations::apply(conn, &secrets, &stored, desired, &Targets { components: &components, metrics: &metrics }, now).await?;
     sources::apply(conn, &stored, &desired.components, &components).await?;
     subscribers::apply(conn, &secrets, &stored, &desired.subscribers, &components, now).await?;
+    planning::series(conn, &stored, &desired.maintenance_series, &components).await?;
+    planning::templates(conn, &stored, &desired.incident_templates, &components).await?;
     remove(conn, &stored, desired).await
 }
 
