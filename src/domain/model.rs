@@ -43,8 +43,6 @@ id! {
     MaintenanceId;
     /// Planned windows that come back.
     SeriesId;
-    /// What an incident may begin with.
-    TemplateId;
     /// A series of numbers.
     MetricId;
     /// An address that wants to know.

@@ -129,6 +129,19 @@ impl Schedule {
     }
 }
 
+/// Reads a time by the clock on the wall, to the minute: `2026-12-01T02:00`.
+#[must_use]
+pub fn local_time(text: &str) -> Option<DateTime> {
+    let is_plain = text.len() == 16 && text.as_bytes().get(10) == Some(&b'T') && text.as_bytes().get(13) == Some(&b':');
+    text.parse().ok().filter(|_| is_plain)
+}
+
+/// Writes the same.
+#[must_use]
+pub fn local_time_text(at: DateTime) -> String {
+    at.strftime("%Y-%m-%dT%H:%M").to_string()
+}
+
 /// Planned windows that come back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Series {

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alert, AlertKey, Alerts, Change, Combine, Component, ComponentId, DeliveryId, Dependencies, Incident, IncidentId, IntegrationId,
-    MAX_COOL_OFF, Maintenance, MaintenanceId, MaintenanceStatus, Past, PastSpan, Route, RouteId, Series, SeriesId, Signal, Status, Swing, Timestamp,
-    UNREADABLE_FINGERPRINT, UnknownName, status::named,
+    MAX_COOL_OFF, Maintenance, MaintenanceId, MaintenanceStatus, Past, PastSpan, Route, RouteId, Series, SeriesId, Signal, Status, Swing,
+    Timestamp, UNREADABLE_FINGERPRINT, UnknownName, status::named,
 };
 
 /// Names an alert taken up by a route.

@@ -35,7 +35,6 @@ pub mod passkeys;
 pub mod passwords;
 pub mod past;
 pub mod polls;
-pub mod postmortems;
 mod presence;
 pub mod publications;
 pub mod queue;
@@ -49,7 +48,6 @@ pub mod silence;
 pub mod state;
 pub mod subscribers;
 pub mod subscriptions;
-pub mod templates;
 #[cfg(test)]
 mod tests;
 pub mod tokens;

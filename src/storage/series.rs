@@ -198,9 +198,6 @@ pub async fn set_apart_before(conn: &mut Connection, id: SeriesId, day: Date) ->
 }
 
 pub(crate) async fn set_lay_at(conn: &mut Connection, id: SeriesId, lay_at: Option<Timestamp>) -> Result<(), StorageError> {
-    execute!(
-        conn,
-        sqlx::query("update maintenance_series set lay_at = $2 where series_id = $1").bind(id.0).bind(lay_at.map(|at| at.0))
-    )?;
+    execute!(conn, sqlx::query("update maintenance_series set lay_at = $2 where series_id = $1").bind(id.0).bind(lay_at.map(|at| at.0)))?;
     Ok(())
 }

@@ -30,7 +30,6 @@ pub use backtest::{BackTest, Findings, StatusSpan};
 pub use flaps::{FLAPPING_FINGERPRINT, Swing};
 pub use mutes::still_firing;
 pub use trial::{Trial, try_route};
-pub(crate) use wording::in_a_sentence;
 pub use wording::opening_words;
 
 use crate::{

@@ -152,8 +152,7 @@ impl Planner<'_> {
             return self.emit(Change::MaintenanceRemoved { maintenance: maintenance.id }, why);
         }
         // It leaves the series, so that its day is free if the series comes back to it.
-        let called_off =
-            Maintenance { status: MaintenanceStatus::Cancelled, occurrence: None, updated_at: self.now, ..maintenance };
+        let called_off = Maintenance { status: MaintenanceStatus::Cancelled, occurrence: None, updated_at: self.now, ..maintenance };
         self.set_maintenance(called_off, Some(NoticeKind::MaintenanceCancelled), why);
     }
 

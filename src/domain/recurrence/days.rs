@@ -91,7 +91,8 @@ impl Recurrence {
 
     fn days_of_week(&self, first: Date, usual: Weekday) -> Vec<Date> {
         let week = (0..7_i32).filter_map(|n| first.checked_add(n.days()).ok());
-        let is_meant = |day: &Date| if self.days.is_empty() { day.weekday() == usual && self.allows_month(*day) } else { self.allows(*day) };
+        let is_meant =
+            |day: &Date| if self.days.is_empty() { day.weekday() == usual && self.allows_month(*day) } else { self.allows(*day) };
         week.filter(is_meant).collect()
     }
 

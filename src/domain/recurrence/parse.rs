@@ -132,9 +132,7 @@ fn frequency(value: &str) -> Result<Frequency, RecurrenceError> {
         "WEEKLY" => Ok(Frequency::Weekly),
         "MONTHLY" => Ok(Frequency::Monthly),
         "YEARLY" => Ok(Frequency::Yearly),
-        "SECONDLY" | "MINUTELY" | "HOURLY" => {
-            refuse(format!("FREQ={value} comes back several times a day; the shortest is FREQ=DAILY"))
-        }
+        "SECONDLY" | "MINUTELY" | "HOURLY" => refuse(format!("FREQ={value} comes back several times a day; the shortest is FREQ=DAILY")),
         _ => refuse(format!("FREQ={} is none of DAILY, WEEKLY, MONTHLY and YEARLY", quoted(value))),
     }
 }
@@ -175,10 +173,9 @@ fn days(value: &str) -> Result<Vec<NthWeekday>, RecurrenceError> {
         let (nth, day) = each.split_at(at);
         let nth = match nth {
             "" => None,
-            nth => Some(number::<i8>("BYDAY", nth, -5, 5)?).filter(|nth| *nth != 0).map_or_else(
-                || refuse("BYDAY counts from 1, or from -1 at the end: 0 is none"),
-                |nth| Ok(Some(nth)),
-            )?,
+            nth => Some(number::<i8>("BYDAY", nth, -5, 5)?)
+                .filter(|nth| *nth != 0)
+                .map_or_else(|| refuse("BYDAY counts from 1, or from -1 at the end: 0 is none"), |nth| Ok(Some(nth)))?,
         };
         let day = NthWeekday { nth, day: weekday(day)? };
         if !found.contains(&day) {

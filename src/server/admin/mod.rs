@@ -34,6 +34,7 @@ mod reply;
 mod routes;
 mod rules;
 mod schema;
+mod series;
 mod sources;
 mod subscribers;
 #[cfg(test)]
@@ -82,6 +83,7 @@ type Apis = (
     groups::GroupsApi,
     incidents::IncidentsApi,
     maintenances::MaintenancesApi,
+    series::SeriesApi,
     integrations::IntegrationsApi,
     insight::InsightApi,
     providers::ProvidersApi,
@@ -113,6 +115,7 @@ fn apis(admin: &Admin) -> Apis {
         groups::GroupsApi(admin.clone()),
         incidents::IncidentsApi(admin.clone()),
         maintenances::MaintenancesApi(admin.clone()),
+        series::SeriesApi(admin.clone()),
         integrations::IntegrationsApi(admin.clone()),
         insight::InsightApi::new(admin.clone()),
         providers::ProvidersApi,

@@ -25,6 +25,7 @@ mod now;
 mod passkey;
 mod profile;
 mod seen;
+mod series;
 mod session;
 mod setup;
 mod sign_in;
@@ -147,6 +148,7 @@ fn table(console: Console) -> Table {
         now::routes,
         incidents::routes,
         maintenances::routes,
+        series::routes,
         components::routes,
         why::routes,
         integrations::routes,

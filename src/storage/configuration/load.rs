@@ -7,7 +7,7 @@ use domain::{
     Secret, Span, SubscriberSpec,
 };
 
-use super::planning;
+use super::series;
 use crate::{
     Connection, StorageError, combine,
     db::sql,
@@ -39,9 +39,8 @@ pub(super) struct Stored {
     pub(super) metrics: Vec<Row>,
     pub(super) integrations: Vec<IntegrationRow>,
     pub(super) subscribers: Vec<i64>,
-    /// The ids of series and templates, by key.
+    /// The ids of series, by key.
     pub(super) series: HashMap<String, i64>,
-    pub(super) templates: HashMap<String, i64>,
 }
 
 impl Stored {
@@ -56,8 +55,7 @@ impl Stored {
         let integration_keys: Keys = integrations.iter().zip(&integration_specs).map(|(row, spec)| (row.id, spec.key.clone())).collect();
         load_sources(conn, &mut component_specs, &components, &component_keys, &integration_keys).await?;
         let (subscriber_specs, subscribers) = load_subscribers(conn, &component_keys).await?;
-        let (maintenance_series, series) = planning::load_series(conn, &component_keys).await?;
-        let (incident_templates, templates) = planning::load_templates(conn, &component_keys).await?;
+        let (maintenance_series, series) = series::load(conn, &component_keys).await?;
         let desired = Desired {
             page,
             groups: group_specs,
@@ -66,9 +64,8 @@ impl Stored {
             metrics: metric_specs,
             subscribers: subscriber_specs,
             maintenance_series,
-            incident_templates,
         };
-        Ok(Self { desired, groups, components, metrics, integrations, subscribers, series, templates })
+        Ok(Self { desired, groups, components, metrics, integrations, subscribers, series })
     }
 }
 

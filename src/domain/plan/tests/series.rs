@@ -196,7 +196,7 @@ fn a_series_that_begins_anew_leaves_what_is_before_alone() {
 #[test]
 fn a_series_that_ends_takes_along_what_has_not_begun() {
     let mut world = with(weekly());
-    world.after("40h");
+    world.after("39h");
     assert_eq!(world.status(API), UnderMaintenance);
     world.told();
     world.configure(|state| drop(state.series.remove(&DB_SERIES)));
