@@ -19,6 +19,7 @@ mod processes;
 mod road;
 mod secrets;
 mod senders;
+mod series;
 mod servers;
 mod signers;
 mod sources;
