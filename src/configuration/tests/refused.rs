@@ -302,7 +302,7 @@ fn everything_wrong_is_told_at_once_and_in_order() {
 fn what_is_not_one_plain_document_is_refused() {
     assert_eq!(problems(""), "1:1: the file is empty");
     assert_eq!(problems("# nothing\n"), "1:1: the file is empty");
-    assert_eq!(problems("- a\n"), "1:1: a list was found; keys and values are expected: page, groups, components, integrations, metrics, subscribers\n1:1: `page` is missing".lines().next().unwrap());
+    assert_eq!(problems("- a\n"), "1:1: a list was found; keys and values are expected: page, groups, components, integrations, metrics, maintenance_series, subscribers\n1:1: `page` is missing".lines().next().unwrap());
     refused("---\npage: { name: B }\n", "2:1: a second document begins here; one file holds one");
     refused("<<: { a: b }\n", "2:1: merge keys (`<<`) are not supported; write the keys out");
     refused("? [a]\n: b\n", "2:3: a key must be a plain text");
