@@ -12,6 +12,7 @@ use crate::{
     Resolve, check, component, integration,
     problem::{did_you_mean, quoted},
     reader::{At, Map, Unique, declared},
+    series,
 };
 
 /// What references may point at.
@@ -23,7 +24,7 @@ pub(crate) struct Declared<'a> {
 }
 
 pub(crate) fn read(root: &At<'_>, resolve: Resolve<'_>) -> Desired {
-    let map = root.map(&["page", "groups", "components", "integrations", "metrics", "subscribers"]);
+    let map = root.map(&["page", "groups", "components", "integrations", "metrics", "maintenance_series", "subscribers"]);
     let declared = Declared {
         components: declared(root.node, "components"),
         metrics: declared(root.node, "metrics"),
@@ -34,8 +35,10 @@ pub(crate) fn read(root: &At<'_>, resolve: Resolve<'_>) -> Desired {
     let components = components(&map, &mut groups, &declared);
     let mut keys = Unique::default();
     let read_integration = |at: &At<'_>| integration::read(at, &mut keys, &declared, resolve);
+    let page = map.need("page").map(|at| page(&at)).unwrap_or_default();
     Desired {
-        page: map.need("page").map(|at| page(&at)).unwrap_or_default(),
+        maintenance_series: series::read(&map, &declared, &page.time_zone),
+        page,
         components,
         groups: groups.specs,
         integrations: map.list("integrations", MAX_INTEGRATIONS).iter().map(read_integration).collect(),

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use domain::{
-    Channel, Combine, ComponentSpec, DEFAULT_CONDITION, DEFAULT_SETTLE, DEFAULT_VALUE, Dependency, Desired, Effect, GroupSpec,
-    IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Secret, Span, StatusMap, SubscriberSpec,
+    Channel, Combine, ComponentSpec, DEFAULT_ANNOUNCE, DEFAULT_CONDITION, DEFAULT_SETTLE, DEFAULT_VALUE, Dependency, Desired, Effect,
+    GroupSpec, IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Secret, SeriesSpec, Span, StatusMap, SubscriberSpec,
+    local_time_text,
 };
 use serde_json::Value;
 
@@ -25,6 +26,7 @@ pub fn export(desired: &Desired) -> String {
     root.add_list("components", desired.components.iter().map(component));
     root.add_list("metrics", desired.metrics.iter().map(metric));
     root.add_list("integrations", desired.integrations.iter().map(integration));
+    root.add_list("maintenance_series", desired.maintenance_series.iter().map(series));
     root.add_list("subscribers", desired.subscribers.iter().map(subscriber));
     let mut out = HEADER.to_owned();
     write_map(&mut out, &root.0, 0);
@@ -143,6 +145,20 @@ fn metric(metric: &MetricSpec) -> Yaml {
     block.add_text("key", &metric.key);
     block.add_text("name", &metric.name);
     block.add_unless_empty("unit", &metric.unit);
+    block.into_yaml()
+}
+
+fn series(series: &SeriesSpec) -> Yaml {
+    let mut block = Block::default();
+    block.add_text("key", &series.key);
+    block.add_text("title", &series.title);
+    block.add_unless_empty("body", &series.body);
+    block.add_text("starts_at", &local_time_text(series.schedule.starts_at));
+    block.add("duration", Yaml::Raw(series.schedule.duration.to_string()));
+    block.add_text("rule", &series.schedule.rule.to_string());
+    block.add_list("except", series.schedule.except.iter().map(|day| Yaml::Text(day.to_string())));
+    block.add_span("announce", series.announce, DEFAULT_ANNOUNCE);
+    block.add_list("components", series.components.iter().map(|key| Yaml::Text(key.clone())));
     block.into_yaml()
 }
 

@@ -11,6 +11,7 @@ mod plan;
 mod policy;
 mod problem;
 mod reader;
+mod series;
 mod settings;
 #[cfg(test)]
 mod tests;

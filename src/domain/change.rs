@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, Cause, ComponentId, DeliveryId, Incident, IncidentId, IncidentUpdate, IntegrationId, Maintenance, MetricId, Notice, Override,
-    PastSpan, RouteId, Sample, Signal, Status, Swing, Timestamp,
+    Alert, Cause, ComponentId, DeliveryId, Incident, IncidentId, IncidentUpdate, IntegrationId, Maintenance, MaintenanceId, MetricId,
+    Notice, Override, PastSpan, RouteId, Sample, SeriesId, Signal, Status, Swing, Timestamp,
 };
 
 /// One transition of the state.
@@ -126,6 +126,18 @@ pub enum Change {
     Maintenance {
         /// After the change.
         maintenance: Maintenance,
+    },
+    /// A maintenance that nobody was told of is not planned any more.
+    MaintenanceRemoved {
+        /// Which.
+        maintenance: MaintenanceId,
+    },
+    /// The windows of a series were made for a while.
+    SeriesLaid {
+        /// Which.
+        series: SeriesId,
+        /// When more are to be made.
+        lay_at: Option<Timestamp>,
     },
     /// Subscribers are to be told.
     Notice(Box<Notice>),

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, Combine, Dependency, PageSettings, Policy, Publish, SilentAfter, Span, StatusMap};
+use crate::{Channel, Combine, Dependency, PageSettings, Policy, Publish, Schedule, SilentAfter, Span, StatusMap};
 
 /// The longest key, in characters.
 pub const MAX_KEY_CHARS: usize = 64;
@@ -55,6 +55,8 @@ pub struct Desired {
     pub metrics: Vec<MetricSpec>,
     /// Subscribers that configuration made. Those who subscribed themselves are not here and never touched.
     pub subscribers: Vec<SubscriberSpec>,
+    /// Maintenances that come back.
+    pub maintenance_series: Vec<SeriesSpec>,
 }
 
 impl Desired {
@@ -199,6 +201,23 @@ pub struct SubscriberSpec {
     pub secret: Option<Secret>,
     /// The keys of the components it wants to hear of; `None` is all.
     pub components: Option<BTreeSet<String>>,
+}
+
+/// Maintenances that come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesSpec {
+    /// What refers to it.
+    pub key: String,
+    /// The title of its windows.
+    pub title: String,
+    /// Their text, Markdown; may be empty.
+    pub body: String,
+    /// When they are.
+    pub schedule: Schedule,
+    /// How long before each subscribers are told of it.
+    pub announce: Span,
+    /// The keys of the components that are under maintenance meanwhile.
+    pub components: BTreeSet<String>,
 }
 
 /// A secret: compared by its fingerprint, which is keyed, so that it says nothing about the value to those without the key.

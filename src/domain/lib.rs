@@ -19,7 +19,9 @@ mod password;
 mod past;
 mod plan;
 mod policy;
+mod recurrence;
 mod route;
+mod series;
 mod signal;
 mod silence;
 mod state;
@@ -49,7 +51,12 @@ pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, MIN_SOLE_PASSWORD_CHA
 pub use past::{MAX_PAST_SPANS, Past, PastSpan};
 pub use plan::*;
 pub use policy::{Flapping, MAX_FLAP_CHANGES, MAX_FLAP_SPAN, MAX_PUBLISH_AFTER, MIN_FLAP_CHANGES, Policy};
+pub use recurrence::{Days, Frequency, MAX_COUNT, MAX_INTERVAL, MAX_RULE_CHARS, NthWeekday, Recurrence, RecurrenceError, Until};
 pub use route::{Publish, Route, StatusMap};
+pub use series::{
+    DEFAULT_ANNOUNCE, MAX_ANNOUNCE, MAX_EXCEPTIONS, MAX_SERIES, MAX_WINDOW, MIN_WINDOW, Occurrence, SERIES_HORIZON, SERIES_YEARS, Schedule,
+    ScheduleError, Series, Window, local_time, local_time_text,
+};
 pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};
 pub use silence::{MIN_SILENT_AFTER, SilentAfter, SilentAfterError};
 pub use state::{Cause, CauseKey, Phase, State};

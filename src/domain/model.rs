@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Impact, Span, Status, Timestamp, UnknownName, status::named};
+use crate::{Impact, Occurrence, Span, Status, Timestamp, UnknownName, status::named};
 
 /// Declares an integer id that cannot be mixed up with another.
 macro_rules! id {
@@ -41,6 +41,8 @@ id! {
     UpdateId;
     /// A planned window.
     MaintenanceId;
+    /// Planned windows that come back.
+    SeriesId;
     /// A series of numbers.
     MetricId;
     /// An address that wants to know.
@@ -257,6 +259,12 @@ pub struct Maintenance {
     pub scoped: bool,
     /// What is under maintenance meanwhile.
     pub components: Vec<ComponentId>,
+    /// The series that it belongs to, and its place in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurrence: Option<Occurrence>,
+    /// When subscribers will be told that it is planned; `None` once they have been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announce_at: Option<Timestamp>,
     /// When it was announced.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alert, AlertKey, Alerts, Change, Combine, Component, ComponentId, DeliveryId, Dependencies, Incident, IncidentId, IntegrationId,
-    MAX_COOL_OFF, Maintenance, MaintenanceId, MaintenanceStatus, Past, PastSpan, Route, RouteId, Signal, Status, Swing, Timestamp,
-    UNREADABLE_FINGERPRINT, UnknownName, status::named,
+    MAX_COOL_OFF, Maintenance, MaintenanceId, MaintenanceStatus, Past, PastSpan, Route, RouteId, Series, SeriesId, Signal, Status, Swing,
+    Timestamp, UNREADABLE_FINGERPRINT, UnknownName, status::named,
 };
 
 /// Names an alert taken up by a route.
@@ -137,6 +137,8 @@ pub struct State {
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// Scheduled and running maintenances.
     pub maintenances: BTreeMap<MaintenanceId, Maintenance>,
+    /// Maintenances that come back.
+    pub series: BTreeMap<SeriesId, Series>,
 }
 
 impl State {
@@ -159,6 +161,7 @@ impl State {
             swings: BTreeMap::new(),
             incidents: BTreeMap::new(),
             maintenances: BTreeMap::new(),
+            series: BTreeMap::new(),
         }
     }
 
@@ -256,9 +259,28 @@ impl State {
                     self.maintenances.insert(maintenance.id, maintenance.clone());
                 } else {
                     self.maintenances.remove(&maintenance.id);
+                    self.close(maintenance);
+                }
+            }
+            Change::MaintenanceRemoved { maintenance } => {
+                self.maintenances.remove(maintenance);
+            }
+            Change::SeriesLaid { series, lay_at } => {
+                if let Some(series) = self.series.get_mut(series) {
+                    series.lay_at = *lay_at;
                 }
             }
             Change::Sample { .. } | Change::Notice(_) | Change::Refused { .. } => {}
+        }
+    }
+
+    /// The day of a window that is over is not given to another one.
+    fn close(&mut self, maintenance: &Maintenance) {
+        let Some(occurrence) = maintenance.occurrence else { return };
+        let today = self.zone.to_datetime(maintenance.updated_at.to_jiff()).date();
+        if let Some(series) = self.series.get_mut(&occurrence.series).filter(|_| occurrence.on >= today) {
+            series.closed.insert(occurrence.on);
+            series.closed.retain(|day| *day >= today);
         }
     }
 
@@ -274,13 +296,14 @@ impl State {
         let causes = self.causes.values().filter_map(Cause::next_at);
         let overrides = self.components.values().filter_map(|component| component.overridden.as_ref()?.until);
         let maintenances = self.maintenances.values().filter_map(|maintenance| match maintenance.status {
-            MaintenanceStatus::Scheduled => Some(maintenance.starts_at),
+            MaintenanceStatus::Scheduled => Some(maintenance.announce_at.map_or(maintenance.starts_at, |at| at.min(maintenance.starts_at))),
             MaintenanceStatus::InProgress => Some(maintenance.ends_at),
             MaintenanceStatus::Completed | MaintenanceStatus::Cancelled => None,
         });
         let silences = self.dependencies.quiet().map(|(_, _, until)| until);
         let publications = self.incidents.values().filter_map(Incident::pending);
-        causes.chain(overrides).chain(maintenances).chain(silences).chain(publications).min()
+        let series = self.series.values().filter_map(|series| series.lay_at);
+        causes.chain(overrides).chain(maintenances).chain(silences).chain(publications).chain(series).min()
     }
 
     /// Whether `component` is under a running maintenance.

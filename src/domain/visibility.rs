@@ -61,6 +61,7 @@ impl Maintenance {
     #[must_use]
     pub fn for_readers(mut self, shown: impl Fn(ComponentId) -> bool) -> Option<Self> {
         self.components.retain(|id| shown(*id));
+        self.announce_at = None;
         (!self.scoped || !self.components.is_empty()).then_some(self)
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     db::{execute, sql},
     dependencies,
     rows::to_json,
+    series,
 };
 
 pub(crate) use notices::insert as insert_notices;
@@ -68,6 +69,7 @@ pub fn is_visible(recorded: &[Recorded]) -> bool {
                 | Change::Refused { .. }
                 | Change::CauseSet { moved: false, .. }
                 | Change::Swings { .. }
+                | Change::SeriesLaid { .. }
         )
     };
     recorded.iter().any(|recorded| !unseen(&recorded.change))
@@ -84,6 +86,11 @@ async fn store(conn: &mut Connection, change: &Change) -> Result<(), StorageErro
     match change {
         Change::Override { component, overridden } => set_override(conn, *component, overridden.as_ref()).await,
         Change::Maintenance { maintenance } => upsert_maintenance(conn, maintenance).await,
+        Change::MaintenanceRemoved { maintenance } => {
+            execute!(conn, sqlx::query("delete from maintenance where maintenance_id = $1").bind(maintenance.0))?;
+            Ok(())
+        }
+        Change::SeriesLaid { series, lay_at } => series::set_lay_at(conn, *series, *lay_at).await,
         Change::Quiet { component, upstream, until } => dependencies::set_quiet(conn, *component, *upstream, *until).await,
         // Stored above and below, many at once.
         Change::Alert { .. }
@@ -139,11 +146,13 @@ async fn upsert_maintenance(conn: &mut Connection, maintenance: &Maintenance) ->
     execute!(
         conn,
         sqlx::query(
-            "insert into maintenance (maintenance_id, title, body, status, starts_at, ends_at, created_at, updated_at, scoped)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            "insert into maintenance (maintenance_id, title, body, status, starts_at, ends_at, created_at, updated_at, scoped, series_id,
+             occurrence, apart, announce_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          on conflict (maintenance_id) do update set title = excluded.title, body = excluded.body, status = excluded.status,
              starts_at = excluded.starts_at, ends_at = excluded.ends_at, updated_at = excluded.updated_at,
-             scoped = excluded.scoped",
+             scoped = excluded.scoped, series_id = excluded.series_id, occurrence = excluded.occurrence, apart = excluded.apart,
+             announce_at = excluded.announce_at",
         )
         .bind(maintenance.id.0)
         .bind(maintenance.title.as_str())
@@ -154,6 +163,10 @@ async fn upsert_maintenance(conn: &mut Connection, maintenance: &Maintenance) ->
         .bind(maintenance.created_at.0)
         .bind(maintenance.updated_at.0)
         .bind(maintenance.scoped)
+        .bind(maintenance.occurrence.map(|occurrence| occurrence.series.0))
+        .bind(maintenance.occurrence.map(|occurrence| occurrence.on.to_string()))
+        .bind(maintenance.occurrence.is_some_and(|occurrence| occurrence.apart))
+        .bind(maintenance.announce_at.map(|at| at.0))
     )?;
     let id = maintenance.id.0;
     execute!(conn, sqlx::query("delete from maintenance_component where maintenance_id = $1").bind(id))?;
@@ -175,7 +188,7 @@ fn history(change: &Change) -> Option<(&'static str, serde_json::Value)> {
         Change::Alert { .. } | Change::AlertForgotten { .. } | Change::Refused { .. } | Change::CauseSet { moved: false, .. } => {
             return None;
         }
-        Change::Sample { .. } | Change::Notice(_) | Change::Swings { .. } => return None,
+        Change::Sample { .. } | Change::Notice(_) | Change::Swings { .. } | Change::SeriesLaid { .. } => return None,
         Change::AlertExpired { fingerprint, .. } => ("alert_expired", json!({ "fingerprint": fingerprint })),
         Change::CauseSet { cause, .. } => ("cause_set", json!({ "cause": cause })),
         Change::CauseEnded { cause } => ("cause_ended", json!({ "cause": cause })),
@@ -192,6 +205,7 @@ fn history(change: &Change) -> Option<(&'static str, serde_json::Value)> {
         Change::Incident { incident, update } => ("incident", json!({ "incident": incident, "update": update.as_ref().map(|u| u.id) })),
         Change::IncidentDeleted { incident } => ("incident_deleted", json!({ "incident": incident })),
         Change::Maintenance { maintenance } => ("maintenance", json!({ "maintenance": maintenance })),
+        Change::MaintenanceRemoved { maintenance } => ("maintenance_removed", json!({ "maintenance": maintenance })),
     })
 }
 
@@ -206,8 +220,9 @@ fn about(change: &Change) -> (Option<i64>, Option<i64>, Option<i64>) {
         Change::IncidentDeleted { incident } => (None, Some(incident.0), None),
         Change::CauseSet { cause, .. } | Change::CauseEnded { cause } => (None, cause.incident.map(|id| id.0), None),
         Change::Maintenance { maintenance } => (None, None, Some(maintenance.id.0)),
+        Change::MaintenanceRemoved { maintenance } => (None, None, Some(maintenance.0)),
         Change::Alert { .. } | Change::AlertExpired { .. } | Change::AlertForgotten { .. } | Change::Refused { .. } => (None, None, None),
-        Change::Sample { .. } | Change::Notice(_) | Change::Swings { .. } => (None, None, None),
+        Change::Sample { .. } | Change::Notice(_) | Change::Swings { .. } | Change::SeriesLaid { .. } => (None, None, None),
     }
 }
 

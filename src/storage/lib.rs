@@ -43,6 +43,7 @@ pub mod rows;
 pub mod sealed;
 mod secrets;
 pub mod security;
+pub mod series;
 pub mod sessions;
 pub mod silence;
 pub mod state;

@@ -17,6 +17,7 @@ use crate::{
     db::sql,
     dependencies, past,
     rows::{self, Incidents, Maintenances, RouteRow, json, named},
+    series,
 };
 
 /// Reads the state, as it was when `entry` began.
@@ -45,6 +46,7 @@ pub async fn load(entry: &mut Entry) -> Result<State, StorageError> {
     let since = Timestamp(entry.clock.0.saturating_sub(MAX_COOL_OFF.0));
     state.incidents = rows::incidents(conn, Incidents::OpenOrEndedSince(since)).await?.into_iter().map(|i| (i.id, i)).collect();
     state.maintenances = rows::maintenances(conn, Maintenances::Open).await?.into_iter().map(|m| (m.id, m)).collect();
+    state.series = series::load(conn, &state.zone, entry.clock).await?;
     Ok(state)
 }
 

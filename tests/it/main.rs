@@ -21,6 +21,7 @@ mod processes;
 mod road;
 mod secrets;
 mod senders;
+mod series;
 mod servers;
 mod signers;
 mod sources;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    Channel, Combine, ComponentSpec, Dependency, Effect, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Secret,
-    StatusMap, SubscriberSpec, match_routes,
+    Channel, Combine, ComponentSpec, Dependency, Effect, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Schedule,
+    Secret, SeriesSpec, StatusMap, SubscriberSpec, local_time_text, match_routes,
 };
 
 use super::{Action, Entry, Plan};
@@ -137,6 +137,37 @@ impl Entry for MetricSpec {
 
     fn loss(&self) -> Option<&'static str> {
         Some("its samples are lost")
+    }
+}
+
+impl Entry for SeriesSpec {
+    const ORDERED: bool = false;
+
+    fn identity(&self) -> String {
+        self.key.clone()
+    }
+
+    fn title(&self) -> String {
+        format!("{} {}", self.key, text(&self.title))
+    }
+
+    fn changes(&self, desired: &Self) -> Vec<String> {
+        let mut out = Vec::new();
+        let (now, then) = (&self.schedule, &desired.schedule);
+        field(&mut out, "title", &self.title, &desired.title, text);
+        field(&mut out, "body", &self.body, &desired.body, text);
+        field(&mut out, "starts_at", &now.starts_at, &then.starts_at, |at| local_time_text(*at));
+        field(&mut out, "duration", &now.duration, &then.duration, ToString::to_string);
+        field(&mut out, "rule", &now.rule, &then.rule, ToString::to_string);
+        let days = |schedule: &Schedule| schedule.except.iter().map(ToString::to_string).collect();
+        set(&mut out, "except", &days(now), &days(then));
+        field(&mut out, "announce", &self.announce, &desired.announce, ToString::to_string);
+        set(&mut out, "components", &self.components, &desired.components);
+        out
+    }
+
+    fn loss(&self) -> Option<&'static str> {
+        Some("its windows that have not begun are called off")
     }
 }
 

@@ -96,6 +96,7 @@ pub fn diff(current: &Desired, desired: &Desired) -> Plan {
     list(&mut plan, "component", &current.components, &desired.components);
     list(&mut plan, "metric", &current.metrics, &desired.metrics);
     list(&mut plan, "integration", &current.integrations, &desired.integrations);
+    list(&mut plan, "maintenance series", &current.maintenance_series, &desired.maintenance_series);
     list(&mut plan, "subscriber", &current.subscribers, &desired.subscribers);
     plan
 }

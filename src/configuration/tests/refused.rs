@@ -302,7 +302,7 @@ fn everything_wrong_is_told_at_once_and_in_order() {
 fn what_is_not_one_plain_document_is_refused() {
     assert_eq!(problems(""), "1:1: the file is empty");
     assert_eq!(problems("# nothing\n"), "1:1: the file is empty");
-    assert_eq!(problems("- a\n"), "1:1: a list was found; keys and values are expected: page, groups, components, integrations, metrics, subscribers\n1:1: `page` is missing".lines().next().unwrap());
+    assert_eq!(problems("- a\n"), "1:1: a list was found; keys and values are expected: page, groups, components, integrations, metrics, maintenance_series, subscribers\n1:1: `page` is missing".lines().next().unwrap());
     refused("---\npage: { name: B }\n", "2:1: a second document begins here; one file holds one");
     refused("<<: { a: b }\n", "2:1: merge keys (`<<`) are not supported; write the keys out");
     refused("? [a]\n: b\n", "2:3: a key must be a plain text");
@@ -418,5 +418,34 @@ fn dependencies_lead_somewhere_and_not_back() {
         &format!("components:\n{chain}  - {{ key: c10, name: C }}\n"),
         "4:38: components[1].depends_on[0]: dependencies may reach 8 deep, and this is deeper: \
          c1 on c2 on c3 on c4 on c5 on c6 on c7 on c8 on c9 on c10",
+    );
+}
+
+#[test]
+fn a_series_must_make_sense() {
+    let series = |rest: &str, expected: &str| {
+        refused(&format!("maintenance_series:\n  - {{ key: a, title: A, {rest} }}\n"), expected);
+    };
+    let at = "maintenance_series[0]";
+    series("starts_at: 2026-12-01T02:00, duration: 1h, rule: FREQ=WEEKLY", "");
+    series(
+        "starts_at: 2026-12-01 02:00, duration: 1h, rule: FREQ=WEEKLY",
+        &format!("3:36: {at}.starts_at: `2026-12-01 02:00` is no time like 2026-12-01T02:00, by the clock on the page's wall"),
+    );
+    series(
+        "starts_at: 2026-12-01T02:00, duration: 1h, rule: FREQ=HOURLY",
+        &format!("3:74: {at}.rule: FREQ=HOURLY comes back several times a day; the shortest is FREQ=DAILY"),
+    );
+    series(
+        "starts_at: 2026-12-01T02:00, duration: 2d, rule: FREQ=DAILY",
+        &format!("3:64: {at}.duration: is 2d, but on 2026-12-01 the next window begins after 1d"),
+    );
+    series(
+        "starts_at: 2026-12-01T02:00, duration: 1h, rule: FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30",
+        &format!("3:74: {at}.rule: never occurs: no day fits it"),
+    );
+    series(
+        "starts_at: 2026-12-01T02:00, duration: 1h, rule: FREQ=DAILY, announce: 31d",
+        &format!("3:96: {at}.announce: 31d is more than 30d"),
     );
 }

@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Channel, Combine, ComponentSpec, DayTime, Dependency, Desired, Effect, Flapping, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec,
-    PageSettings, Policy, Publish, PublishHours, RouteSpec, Secret, Severity, SilentAfter, Span, Status, StatusMap, SubscriberSpec,
-    THRESHOLD_STATUSES, Weekday,
+    PageSettings, Policy, Publish, PublishHours, RouteSpec, Schedule, Secret, SeriesSpec, Severity, SilentAfter, Span, Status, StatusMap,
+    SubscriberSpec, THRESHOLD_STATUSES, Weekday,
 };
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -137,6 +137,24 @@ fn weigh(components: &mut [ComponentSpec], all: &[IntegrationSpec]) {
     }
 }
 
+/// Series whose texts try to be taken for something else.
+fn series() -> Vec<SeriesSpec> {
+    let one = |key: &str, rule: &str, title: &str, announce: i64| SeriesSpec {
+        key: key.to_owned(),
+        title: title.to_owned(),
+        body: "a: b\n- c".to_owned(),
+        schedule: Schedule {
+            starts_at: "2026-12-01T02:00".parse().unwrap(),
+            duration: Span::mins(90),
+            rule: rule.parse().unwrap(),
+            except: ["2026-12-08".parse().unwrap()].into(),
+        },
+        announce: Span::mins(announce),
+        components: BTreeSet::new(),
+    };
+    vec![one("a", "FREQ=WEEKLY;BYDAY=TU", "no", 0), one("b", "FREQ=MONTHLY;BYMONTHDAY=-1;UNTIL=20281231", "1.5", 24 * 60)]
+}
+
 fn depends_on(keys: &[String]) -> impl Strategy<Value = BTreeSet<Dependency<String>>> + use<> {
     let spans = [Span::ZERO, domain::DEFAULT_SETTLE, Span::mins(90)].to_vec();
     let n = keys.len();
@@ -228,7 +246,7 @@ fn desired() -> impl Strategy<Value = Desired> {
         (page(), lists, integrations(&components, &metrics), subscribers(&components)).prop_map(
             |(page, (groups, mut components, metrics), integrations, subscribers)| {
                 weigh(&mut components, &integrations);
-                Desired { page, groups, components, integrations, metrics, subscribers }
+                Desired { page, groups, components, integrations, metrics, subscribers, maintenance_series: series() }
             },
         )
     })

@@ -6,7 +6,7 @@ use super::{
     Planner,
     acts::{ActError, MaintenanceEdit, body, invalid, person, title},
 };
-use crate::{Change, ComponentId, Maintenance, MaintenanceId, MaintenanceStatus, NoticeAbout, NoticeKind, Why};
+use crate::{Change, ComponentId, Maintenance, MaintenanceId, MaintenanceStatus, NoticeAbout, NoticeKind, Timestamp, Why};
 
 impl Planner<'_> {
     pub(super) fn schedule(&mut self, by: &str, edit: MaintenanceEdit) -> Result<(), ActError> {
@@ -22,6 +22,8 @@ impl Planner<'_> {
             ends_at,
             scoped: edit.components.as_ref().is_some_and(|components| !components.is_empty()),
             components: each_once(edit.components.unwrap_or_default()),
+            occurrence: None,
+            announce_at: None,
             created_at: self.now,
             updated_at: self.now,
         };
@@ -43,7 +45,7 @@ impl Planner<'_> {
 
     pub(super) fn update_maintenance(&mut self, by: &str, id: MaintenanceId, edit: MaintenanceEdit) -> Result<(), ActError> {
         let before = self.state.maintenances.get(&id).cloned().ok_or(ActError::NotFound("open maintenance"))?;
-        let maintenance = Maintenance {
+        let mut maintenance = Maintenance {
             title: title(edit.title.as_deref())?.unwrap_or_else(|| before.title.clone()),
             body: body(edit.body.as_deref())?.unwrap_or_else(|| before.body.clone()),
             status: edit.status.unwrap_or(before.status),
@@ -60,7 +62,15 @@ impl Planner<'_> {
             return Ok(());
         }
         let moved = (before.starts_at, before.ends_at) != (maintenance.starts_at, maintenance.ends_at);
+        // It is told of as long before it as it would have been; what begins, or is over, needs no announcement.
+        let early = before.announce_at.map(|at| before.starts_at.since(at));
+        maintenance.announce_at =
+            early.filter(|_| maintenance.is_scheduled()).map(|early| Timestamp(maintenance.starts_at.0.saturating_sub(early.0)));
+        if let Some(occurrence) = &mut maintenance.occurrence {
+            occurrence.apart = true;
+        }
         let kind = match (before.status, maintenance.status) {
+            (MaintenanceStatus::Scheduled, MaintenanceStatus::Scheduled | MaintenanceStatus::Cancelled) if !before.is_told() => None,
             (MaintenanceStatus::Scheduled, MaintenanceStatus::Scheduled) if moved => Some(NoticeKind::MaintenanceScheduled),
             (from, to) if from == to => None,
             (_, MaintenanceStatus::InProgress) => Some(NoticeKind::MaintenanceStarted),
@@ -72,10 +82,13 @@ impl Planner<'_> {
         let why = person(by, format!("{by} changed the maintenance \"{}\"", maintenance.title));
         self.set_maintenance(maintenance, kind, &why);
         self.reconcile_components(&before.components, &why);
+        if let Some(occurrence) = before.occurrence {
+            self.lay(occurrence.series, &why); // There is always a next one.
+        }
         Ok(())
     }
 
-    /// Begins or ends a maintenance whose time has come.
+    /// Begins, ends or announces a maintenance whose time has come.
     pub(super) fn window(&mut self, maintenance: Maintenance) {
         let (status, kind, text) = match maintenance.status {
             MaintenanceStatus::Scheduled if maintenance.starts_at <= self.now => {
@@ -84,14 +97,15 @@ impl Planner<'_> {
             MaintenanceStatus::InProgress if maintenance.ends_at <= self.now => {
                 (MaintenanceStatus::Completed, NoticeKind::MaintenanceCompleted, "ends as planned")
             }
+            MaintenanceStatus::Scheduled if maintenance.announce_at.is_some_and(|at| at <= self.now) => return self.announce(maintenance),
             _ => return,
         };
         let why = Why { text: format!("The maintenance \"{}\" {text}", maintenance.title), ..Why::default() };
-        self.set_maintenance(Maintenance { status, updated_at: self.now, ..maintenance }, Some(kind), &why);
+        self.set_maintenance(Maintenance { status, announce_at: None, updated_at: self.now, ..maintenance }, Some(kind), &why);
     }
 
     /// Stores a maintenance, tells subscribers if there is something to tell, and works out what follows for its components.
-    fn set_maintenance(&mut self, maintenance: Maintenance, kind: Option<NoticeKind>, why: &Why) {
+    pub(super) fn set_maintenance(&mut self, maintenance: Maintenance, kind: Option<NoticeKind>, why: &Why) {
         let components = maintenance.components.clone();
         self.emit(Change::Maintenance { maintenance: maintenance.clone() }, why);
         if let (Some(kind), Some(maintenance)) = (kind, maintenance.for_readers(|id| self.shows(id))) {

@@ -14,6 +14,7 @@ mod mutes;
 mod past;
 mod places;
 mod reconfigured;
+mod series;
 mod signals;
 mod sources;
 mod statuses;

@@ -6,6 +6,7 @@ use crate::{Cause, CauseKey, Change, ComponentId, Incident, IncidentId, Maintena
 impl Planner<'_> {
     pub(super) fn reconfigured(&mut self, why: &Why) {
         self.forget_removed_components(why);
+        self.lay_all(why);
         self.end_orphans(why);
         self.end_flapping(why);
         self.release_incidents(why);

@@ -20,10 +20,15 @@ impl Planner<'_> {
             self.emit(Change::Override { component, overridden: None }, &why);
             self.reconcile_components(&[component], &why);
         }
-        let windows: Vec<Maintenance> = self.state.maintenances.values().cloned().collect();
+        let is_due = |maintenance: &&Maintenance| {
+            let at = if maintenance.is_scheduled() { maintenance.starts_at } else { maintenance.ends_at };
+            at.min(maintenance.announce_at.unwrap_or(at)) <= self.now
+        };
+        let windows: Vec<Maintenance> = self.state.maintenances.values().filter(is_due).cloned().collect();
         for maintenance in windows {
             self.window(maintenance);
         }
+        self.lay_due();
         self.end_silences();
         // Last: what ends at the same time is not published any more.
         self.publications();

@@ -42,6 +42,12 @@ struct MaintenanceView {
     ends_at: Time,
     /// The keys of the components that are under maintenance meanwhile.
     components: Vec<String>,
+    /// The id of the series that it belongs to; null if it stands alone.
+    #[oai(nullable)]
+    series: Option<i64>,
+    /// When subscribers will be told that it is planned; null once they have been.
+    #[oai(nullable)]
+    announces_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
 }
@@ -192,6 +198,8 @@ fn view(maintenance: Maintenance, keys: &HashMap<ComponentId, String>) -> Mainte
         starts_at: Time(maintenance.starts_at),
         ends_at: Time(maintenance.ends_at),
         components: maintenance.components.iter().filter_map(|id| keys.get(id).cloned()).collect(),
+        series: maintenance.occurrence.map(|occurrence| occurrence.series.0),
+        announces_at: maintenance.announce_at.map(Time),
         created_at: Time(maintenance.created_at),
         updated_at: Time(maintenance.updated_at),
     }

@@ -36,6 +36,7 @@ mod roles;
 mod routes;
 mod rules;
 mod schema;
+mod series;
 mod sessions;
 mod settings;
 mod sources;
@@ -95,6 +96,7 @@ type Apis = (
     groups::GroupsApi,
     incidents::IncidentsApi,
     maintenances::MaintenancesApi,
+    series::SeriesApi,
     integrations::IntegrationsApi,
     insight::InsightApi,
     providers::ProvidersApi,
@@ -130,6 +132,7 @@ fn apis(admin: &Admin) -> Apis {
         groups::GroupsApi(admin.clone()),
         incidents::IncidentsApi(admin.clone()),
         maintenances::MaintenancesApi(admin.clone()),
+        series::SeriesApi(admin.clone()),
         integrations::IntegrationsApi(admin.clone()),
         insight::InsightApi::new(admin.clone()),
         providers::ProvidersApi,

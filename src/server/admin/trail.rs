@@ -22,11 +22,16 @@ use storage::{
 use super::rules::Rule;
 
 /// Operations that change something and leave no row: they only look, or they carry measurements, which come by the thousand.
-const UNRECORDED: [(&str, &str); 3] =
-    [("POST", "/integrations/{id}/dry-run"), ("POST", "/integrations/{id}/back-test"), ("POST", "/metrics/{id}/samples")];
+const UNRECORDED: [(&str, &str); 4] = [
+    ("POST", "/integrations/{id}/dry-run"),
+    ("POST", "/integrations/{id}/back-test"),
+    ("POST", "/maintenance-series/preview"),
+    ("POST", "/metrics/{id}/samples"),
+];
 
 /// Names of things, one of many.
-const SINGULAR: [(&str, &str); 3] = [("deliveries", "delivery"), ("identities", "identity"), ("secrets", "secret")];
+const SINGULAR: [(&str, &str); 4] =
+    [("deliveries", "delivery"), ("identities", "identity"), ("maintenance-series", "maintenance-series"), ("secrets", "secret")];
 
 /// What one request leaves. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, str::FromStr};
 
 use domain::{Span, Timestamp, UnknownName};
+use jiff::civil::{Date, DateTime};
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
     types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
@@ -75,6 +76,30 @@ text_type!(
     MetaSchema { pattern: Some(schema::SPAN_PATTERN.to_owned()), ..MetaSchema::new_with_format("string", schema::SPAN) },
     Span::from_str,
     Span::to_string
+);
+
+/// A time by the clock on the page's wall, to the minute: `2026-12-01T02:00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LocalTime(pub(super) DateTime);
+
+text_type!(
+    LocalTime,
+    "local-time",
+    MetaSchema { pattern: Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}$".to_owned()), ..MetaSchema::new("string") },
+    |text: &str| domain::local_time(text).ok_or("must be a time such as 2026-12-01T02:00, without a zone"),
+    |at: &DateTime| domain::local_time_text(*at)
+);
+
+/// A day: `2026-12-24`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Day(pub(super) Date);
+
+text_type!(
+    Day,
+    "day",
+    MetaSchema { pattern: Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}$".to_owned()), ..MetaSchema::new("string") },
+    |text: &str| Date::from_str(text).ok().filter(|_| text.len() == 10).ok_or("must be a day such as 2026-12-24"),
+    Date::to_string
 );
 
 /// After how long an integration's silence is a signal: `habit`, or a length of time.

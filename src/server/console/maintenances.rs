@@ -81,6 +81,7 @@ struct List<'a> {
     frame: &'a Frame,
     may_write: bool,
     first: bool,
+    series: Vec<super::series::Line>,
     lines: Vec<Line>,
     next: Option<i64>,
 }
@@ -89,13 +90,15 @@ struct List<'a> {
 async fn list(person: Person, frame: Frame, Query(from): Query<Before>, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let limit = i64::try_from(PER_PAGE).unwrap_or(i64::MAX).saturating_add(1);
     let which = Maintenances::Page { before: from.before.unwrap_or(i64::MAX), limit };
-    let mut all = rows::maintenances(&mut console.db.read().await?, which).await?;
+    let mut conn = console.db.read().await?;
+    let series = if from.before.is_none() { super::series::lines(storage::series::all(&mut conn).await?) } else { Vec::new() };
+    let mut all = rows::maintenances(&mut conn, which).await?;
     let more = all.len() > PER_PAGE;
     all.truncate(PER_PAGE);
     let next = all.last().filter(|_| more).map(|maintenance| maintenance.id.0);
     let may_write = person.may(Permission::write(Resource::Maintenances));
     let lines = all.into_iter().map(Line::new).collect();
-    Ok(show(StatusCode::OK, &List { frame: &frame, may_write, first: from.before.is_none(), lines, next }))
+    Ok(show(StatusCode::OK, &List { frame: &frame, may_write, first: from.before.is_none(), series, lines, next }))
 }
 
 /// What is typed into the form.

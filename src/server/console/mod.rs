@@ -26,6 +26,7 @@ pub mod oidc;
 mod passkey;
 mod profile;
 mod seen;
+mod series;
 mod session;
 mod setup;
 mod sign_in;
@@ -153,6 +154,7 @@ fn table(console: Console) -> Table {
         now::routes,
         incidents::routes,
         maintenances::routes,
+        series::routes,
         components::routes,
         why::routes,
         integrations::routes,

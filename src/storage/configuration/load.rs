@@ -7,6 +7,7 @@ use domain::{
     Secret, Span, SubscriberSpec,
 };
 
+use super::series;
 use crate::{
     Connection, StorageError, combine,
     db::sql,
@@ -38,6 +39,8 @@ pub(super) struct Stored {
     pub(super) metrics: Vec<Row>,
     pub(super) integrations: Vec<IntegrationRow>,
     pub(super) subscribers: Vec<i64>,
+    /// The ids of series, by key.
+    pub(super) series: HashMap<String, i64>,
 }
 
 impl Stored {
@@ -52,6 +55,7 @@ impl Stored {
         let integration_keys: Keys = integrations.iter().zip(&integration_specs).map(|(row, spec)| (row.id, spec.key.clone())).collect();
         load_sources(conn, &mut component_specs, &components, &component_keys, &integration_keys).await?;
         let (subscriber_specs, subscribers) = load_subscribers(conn, &component_keys).await?;
+        let (maintenance_series, series) = series::load(conn, &component_keys).await?;
         let desired = Desired {
             page,
             groups: group_specs,
@@ -59,8 +63,9 @@ impl Stored {
             integrations: integration_specs,
             metrics: metric_specs,
             subscribers: subscriber_specs,
+            maintenance_series,
         };
-        Ok(Self { desired, groups, components, metrics, integrations, subscribers })
+        Ok(Self { desired, groups, components, metrics, integrations, subscribers, series })
     }
 }
 

@@ -4,6 +4,7 @@ mod integrations;
 mod load;
 mod page;
 mod secrets;
+mod series;
 mod sources;
 mod subscribers;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub async fn apply(conn: &mut Connection, secrets: &SecretBox, desired: &Desired
     integrations::apply(conn, &secrets, &stored, desired, &Targets { components: &components, metrics: &metrics }, now).await?;
     sources::apply(conn, &stored, &desired.components, &components).await?;
     subscribers::apply(conn, &secrets, &stored, &desired.subscribers, &components, now).await?;
+    series::apply(conn, &stored, &desired.maintenance_series, &components).await?;
     remove(conn, &stored, desired).await
 }
 

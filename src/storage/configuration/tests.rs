@@ -77,6 +77,19 @@ impl Fixture {
         };
         let feed = MetricFeed { key: text("latency"), value: text("signal.value * 1000") };
         Desired {
+            maintenance_series: vec![domain::SeriesSpec {
+                key: text("upkeep"),
+                title: text("Upkeep"),
+                body: String::new(),
+                schedule: domain::Schedule {
+                    starts_at: "2026-12-01T02:00".parse().unwrap(),
+                    duration: Span::mins(60),
+                    rule: "FREQ=WEEKLY;BYDAY=TU".parse().unwrap(),
+                    except: ["2026-12-22".parse().unwrap()].into(),
+                },
+                announce: Span::mins(60),
+                components: BTreeSet::from([text("api")]),
+            }],
             page: PageSettings { name: text("Acme"), time_zone: text("Europe/Paris"), ..PageSettings::default() },
             groups: vec![
                 GroupSpec { key: text("west"), name: text("West"), parent: Some(text("eu")) },

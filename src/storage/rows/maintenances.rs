@@ -2,15 +2,56 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ComponentId, Maintenance, MaintenanceId, Timestamp};
+use domain::{ComponentId, Maintenance, MaintenanceId, Occurrence, SeriesId, Timestamp};
 
 use super::{MAX_IN, named, push_ids};
 use crate::{Connection, StorageError, db::sql};
 
 const MAINTENANCE: &str =
-    "select maintenance_id, title, body, status, scoped, starts_at, ends_at, created_at, updated_at from maintenance where ";
+    "select maintenance_id, title, body, status, scoped, starts_at, ends_at, series_id, occurrence, apart, announce_at, created_at, updated_at
+     from maintenance where ";
 
-type MaintenanceRow = (i64, String, String, String, bool, i64, i64, i64, i64);
+#[derive(sqlx::FromRow)]
+struct MaintenanceRow {
+    maintenance_id: i64,
+    title: String,
+    body: String,
+    status: String,
+    scoped: bool,
+    starts_at: i64,
+    ends_at: i64,
+    series_id: Option<i64>,
+    occurrence: Option<String>,
+    apart: bool,
+    announce_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl MaintenanceRow {
+    fn into_maintenance(self, components: Vec<ComponentId>) -> Result<Maintenance, StorageError> {
+        let occurrence = match self.series_id.zip(self.occurrence) {
+            None => None,
+            Some((series, on)) => {
+                Some(Occurrence { series: SeriesId(series), on: named(&on, "maintenance", "occurrence")?, apart: self.apart })
+            }
+        };
+        Ok(Maintenance {
+            id: MaintenanceId(self.maintenance_id),
+            title: self.title,
+            body: self.body,
+            status: named(&self.status, "maintenance", "status")?,
+            starts_at: Timestamp(self.starts_at),
+            ends_at: Timestamp(self.ends_at),
+            scoped: self.scoped,
+            components,
+            occurrence,
+            announce_at: self.announce_at.map(Timestamp),
+            created_at: Timestamp(self.created_at),
+            updated_at: Timestamp(self.updated_at),
+        })
+    }
+}
 
 /// Which maintenances to read.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +60,8 @@ pub enum Maintenances {
     Open,
     /// One.
     One(MaintenanceId),
+    /// Those of a series that are scheduled or running.
+    OpenOf(SeriesId),
     /// A page of a list, newest first: ids below `before`.
     Page {
         /// `i64::MAX` for the first page.
@@ -35,6 +78,7 @@ pub enum Maintenances {
 pub async fn maintenances(conn: &mut Connection, which: Maintenances) -> Result<Vec<Maintenance>, StorageError> {
     let (condition, a, b) = match which {
         Maintenances::Open => ("status in ('scheduled', 'in_progress') and $1 < $2", 0, 1),
+        Maintenances::OpenOf(id) => ("status in ('scheduled', 'in_progress') and series_id = $1 and maintenance_id < $2", id.0, i64::MAX),
         Maintenances::One(id) => ("maintenance_id = $1 and maintenance_id < $2", id.0, i64::MAX),
         Maintenances::Page { before, .. } => ("maintenance_id >= $1 and maintenance_id < $2", i64::MIN, before),
     };
@@ -56,12 +100,12 @@ pub(crate) async fn maintenances_of(conn: &mut Connection, ids: &[i64]) -> Resul
             rows.extend(query.build_query_as().fetch_all(&mut *c).await?);
         });
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.0));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.maintenance_id));
     with_their_components(conn, rows).await
 }
 
 async fn with_their_components(conn: &mut Connection, rows: Vec<MaintenanceRow>) -> Result<Vec<Maintenance>, StorageError> {
-    let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
+    let ids: Vec<i64> = rows.iter().map(|row| row.maintenance_id).collect();
     let mut parts: BTreeMap<i64, Vec<ComponentId>> = BTreeMap::new();
     for chunk in ids.chunks(MAX_IN) {
         let pairs: Vec<(i64, i64)> = sql!(conn, c => {
@@ -75,19 +119,10 @@ async fn with_their_components(conn: &mut Connection, rows: Vec<MaintenanceRow>)
             parts.entry(maintenance).or_default().push(ComponentId(component));
         }
     }
-    let maintenance = |(id, title, body, status, scoped, starts_at, ends_at, created_at, updated_at): MaintenanceRow| {
-        Ok(Maintenance {
-            id: MaintenanceId(id),
-            title,
-            body,
-            status: named(&status, "maintenance", "status")?,
-            starts_at: Timestamp(starts_at),
-            ends_at: Timestamp(ends_at),
-            scoped,
-            components: parts.remove(&id).unwrap_or_default(),
-            created_at: Timestamp(created_at),
-            updated_at: Timestamp(updated_at),
+    rows.into_iter()
+        .map(|row| {
+            let components = parts.remove(&row.maintenance_id).unwrap_or_default();
+            row.into_maintenance(components)
         })
-    };
-    rows.into_iter().map(maintenance).collect()
+        .collect()
 }

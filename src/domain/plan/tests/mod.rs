@@ -17,6 +17,7 @@ mod notices;
 mod polls;
 mod properties;
 mod reconfigured;
+mod series;
 mod signals;
 mod timers;
 mod visibility;

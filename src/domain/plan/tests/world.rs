@@ -237,6 +237,7 @@ fn check_fold(state: &State, mirror: &State) {
     assert_eq!(state.swings, mirror.swings);
     assert_eq!(state.incidents, mirror.incidents);
     assert_eq!(state.maintenances, mirror.maintenances);
+    assert_eq!(state.series, mirror.series);
     assert_eq!((&state.dependencies, &state.past), (&mirror.dependencies, &mirror.past));
     assert_eq!(state.next_timer(), mirror.next_timer());
     let signals =
@@ -312,6 +313,7 @@ fn read_back(state: &State) -> State {
     let kept = state.incidents.iter().filter(|(_, incident)| incident.last_news().is_none_or(|at| at >= since));
     read.incidents = kept.map(|(id, incident)| (*id, incident.clone())).collect();
     read.maintenances.clone_from(&state.maintenances);
+    read.series.clone_from(&state.series);
     read
 }
 

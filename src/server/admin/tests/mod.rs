@@ -5,6 +5,7 @@ mod audit;
 mod contract;
 mod events;
 mod insight;
+mod series;
 mod setup;
 mod users;
 mod vulnerabilities;

@@ -162,6 +162,8 @@ pub(super) fn maintenance(id: i64, status: MaintenanceStatus, starts_at: Timesta
         ends_at: starts_at.plus(Span::mins(90)),
         scoped: true,
         components: vec![ComponentId(7)],
+        occurrence: None,
+        announce_at: None,
         created_at: ago(Span::mins(60 * 24 * 10)),
         updated_at: ago(Span::mins(60 * 24 * 8)),
     }

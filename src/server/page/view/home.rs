@@ -1,5 +1,7 @@
 //! The front page.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use domain::{MaintenanceStatus, Status};
 
@@ -54,9 +56,15 @@ impl<'a> Home<'a> {
             rows,
             groups,
             charts: view.data.metrics.iter().map(|shown| Chart::new(shown, view.site)).collect(),
-            coming: with_status(MaintenanceStatus::Scheduled),
+            coming: next_of_each(with_status(MaintenanceStatus::Scheduled)),
             past: past(view),
             earlier: earlier(view),
         }
     }
+}
+
+/// Of a series only the next window: the others are in the calendar.
+fn next_of_each(coming: Vec<MaintenanceCard<'_>>) -> Vec<MaintenanceCard<'_>> {
+    let mut seen = BTreeSet::new();
+    coming.into_iter().filter(|card| card.series.is_none_or(|series| seen.insert(series))).collect()
 }

@@ -1,6 +1,6 @@
 //! Planned windows.
 
-use domain::{Maintenance, MaintenanceStatus, Status};
+use domain::{Maintenance, MaintenanceStatus, SeriesId, Status};
 
 use super::{View, incidents::Affected};
 use crate::page::{markdown, site::span_words};
@@ -21,6 +21,8 @@ pub(crate) struct MaintenanceCard<'a> {
     pub(crate) days: (i32, i32),
     /// Ids of the affected components, separated by spaces, for the details of bars.
     pub(crate) ids: String,
+    /// The series that it belongs to.
+    pub(crate) series: Option<SeriesId>,
 }
 
 impl<'a> MaintenanceCard<'a> {
@@ -41,6 +43,7 @@ impl<'a> MaintenanceCard<'a> {
             affected,
             days: view.days(maintenance.starts_at, Some(maintenance.ends_at)),
             ids: view.ids(&maintenance.components),
+            series: maintenance.occurrence.map(|occurrence| occurrence.series),
         }
     }
 }

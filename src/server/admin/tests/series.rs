@@ -1,0 +1,105 @@
+//! Maintenances that come back.
+
+use serde_json::{Value, json};
+
+use super::Fixture;
+
+fn weekly() -> Value {
+    json!({
+        "title": "Database upkeep", "starts_at": "2026-06-02T02:00", "duration": "2h", "rule": "FREQ=WEEKLY;BYDAY=TU",
+        "components": ["api"],
+    })
+}
+
+async fn windows(fixture: &Fixture) -> Vec<Value> {
+    let listed = fixture.get("/maintenances?limit=200").await.expect(200);
+    let mut all = listed["items"].as_array().unwrap().clone();
+    all.retain(|window| window["status"] == "scheduled");
+    all.sort_by_key(|window| window["starts_at"].as_str().unwrap().to_owned());
+    all
+}
+
+#[tokio::test]
+async fn a_series_says_what_it_will_do_before_it_is_made() {
+    let fixture = Fixture::new().await;
+    fixture.post("/components", json!({ "name": "API" })).await.expect(201);
+    fixture.patch("/page", json!({ "time_zone": "Europe/Paris" })).await.expect(200);
+    let shown = fixture.post("/maintenance-series/preview", weekly()).await.expect(200);
+    assert_eq!((&shown["rule_in_words"], &shown["time_zone"]), (&json!("every week on Tuesday"), &json!("Europe/Paris")));
+    assert_eq!(shown["windows"].as_array().unwrap().len(), 10);
+    assert_eq!(
+        shown["windows"][0],
+        json!({
+            "starts_at": "2026-06-02T00:00:00.000Z", "ends_at": "2026-06-02T02:00:00.000Z", "local": "2026-06-02T02:00",
+            "announces_at": "2026-06-01T00:00:00.000Z",
+        })
+    );
+    assert_eq!((&shown["components"], &shown["subscribers"]), (&json!(["api"]), &json!(0)));
+    assert_eq!(fixture.get("/maintenance-series").await.expect(200)["items"], json!([]), "nothing was stored");
+}
+
+#[tokio::test]
+async fn a_series_is_made_changed_from_a_window_on_and_ended() {
+    let fixture = Fixture::new().await;
+    fixture.post("/components", json!({ "name": "API" })).await.expect(201);
+    let made = fixture.post("/maintenance-series", weekly()).await.expect(201);
+    assert_eq!((&made["key"], &made["announce"], &made["body"]), (&json!("database-upkeep"), &json!("1d"), &json!("")));
+    let path = format!("/maintenance-series/{}", made["id"]);
+    let all = windows(&fixture).await;
+    assert_eq!((all.len(), &all[0]["series"], &all[0]["announces_at"]), (8, &made["id"], &json!("2026-06-01T02:00:00.000Z")));
+
+    let (second, third) = (format!("/maintenances/{}", all[1]["id"]), &all[2]["id"]);
+    fixture.delete(&second).await.expect(204);
+    fixture.patch(&path, json!({ "title": "Care", "starts_at": "2026-06-16T04:30", "from": third })).await.expect(200);
+    let all = windows(&fixture).await;
+    let said: Vec<_> =
+        all.iter().take(3).map(|window| (window["title"].as_str().unwrap(), window["starts_at"].as_str().unwrap())).collect();
+    assert_eq!(
+        said,
+        [("Database upkeep", "2026-06-02T02:00:00.000Z"), ("Care", "2026-06-16T04:30:00.000Z"), ("Care", "2026-06-23T04:30:00.000Z"),]
+    );
+    assert_eq!(fixture.patch(&path, json!({ "from": 999_999 })).await.refused(422), ["from"]);
+    fixture.delete(&path).await.expect(204);
+    assert_eq!(windows(&fixture).await, Vec::<Value>::new());
+    fixture.get(&path).await.refused(404);
+}
+
+#[tokio::test]
+async fn a_series_that_makes_no_sense_is_refused() {
+    let fixture = Fixture::new().await;
+    fixture.post("/components", json!({ "name": "API" })).await.expect(201);
+    let with = |field: &str, value: Value| {
+        let mut body = weekly();
+        body[field] = value;
+        body
+    };
+    for (field, value) in [
+        ("rule", json!("FREQ=MINUTELY")),
+        ("rule", json!("FREQ=SECONDLY")),
+        ("rule", json!("FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30")),
+        ("rule", json!("FREQ=WEEKLY;UNTIL=20260101")),
+        ("rule", json!("FREQ=WEEKLY;COUNT=0")),
+        ("duration", json!("8d")),
+        ("duration", json!("0s")),
+        ("announce", json!("31d")),
+        ("components", json!(["nothing"])),
+        ("title", json!("")),
+    ] {
+        let refused = fixture.post("/maintenance-series", with(field, value.clone())).await.refused(422);
+        assert!(refused[0].starts_with(field), "{field} {value}: {refused:?}");
+    }
+    let past = with("starts_at", json!("2020-01-07T02:00"));
+    assert_eq!(
+        fixture
+            .post("/maintenance-series", {
+                let mut past = past;
+                past["rule"] = json!("FREQ=WEEKLY;COUNT=3");
+                past
+            })
+            .await
+            .refused(422),
+        ["rule"]
+    );
+    fixture.post("/maintenance-series", weekly()).await.expect(201);
+    assert_eq!(fixture.post("/maintenance-series", weekly()).await.refused(409), ["key"]);
+}
