@@ -104,7 +104,7 @@ impl Planner<'_> {
         if standing(&incident) == Standing::Held {
             self.hold(incident, body, why);
         } else {
-            self.announce(incident, NoticeKind::IncidentOpened, body, affected.ids(), why);
+            self.tell_of(incident, NoticeKind::IncidentOpened, body, affected.ids(), why);
         }
         Some(())
     }
@@ -133,13 +133,13 @@ impl Planner<'_> {
         if is_held {
             self.hold(incident, body, why);
         } else {
-            self.announce(incident, NoticeKind::IncidentReopened, body, affected.ids(), why);
+            self.tell_of(incident, NoticeKind::IncidentReopened, body, affected.ids(), why);
         }
         Some(())
     }
 
     /// Stores an incident, and says so in an entry once it is known what changes with it.
-    fn announce(&mut self, incident: Incident, kind: NoticeKind, body: String, about: Vec<ComponentId>, why: &Why) {
+    fn tell_of(&mut self, incident: Incident, kind: NoticeKind, body: String, about: Vec<ComponentId>, why: &Why) {
         self.entries.push(Entry::new(incident.id, kind, body, about, why));
         self.emit(Change::Incident { incident, update: None }, why);
     }

@@ -95,8 +95,7 @@ type Apis = (
     components::ComponentsApi,
     groups::GroupsApi,
     incidents::IncidentsApi,
-    maintenances::MaintenancesApi,
-    series::SeriesApi,
+    (maintenances::MaintenancesApi, series::SeriesApi),
     integrations::IntegrationsApi,
     insight::InsightApi,
     providers::ProvidersApi,
@@ -111,7 +110,7 @@ type Apis = (
     TeamApis,
 );
 
-/// Those about people: a tuple holds no more than sixteen.
+/// Those about people. A tuple holds no more than sixteen, so that some are in one of their own.
 type TeamApis = (users::UsersApi, invitations::InvitationsApi, sessions::SessionsApi, roles::RolesApi, settings::SettingsApi);
 
 /// Everything below `/api/admin`: `/v1/…`, `/openapi.json` and `/docs`. Middleware in front may put an [`std::net::IpAddr`] into the
@@ -131,8 +130,7 @@ fn apis(admin: &Admin) -> Apis {
         components::ComponentsApi(admin.clone()),
         groups::GroupsApi(admin.clone()),
         incidents::IncidentsApi(admin.clone()),
-        maintenances::MaintenancesApi(admin.clone()),
-        series::SeriesApi(admin.clone()),
+        (maintenances::MaintenancesApi(admin.clone()), series::SeriesApi(admin.clone())),
         integrations::IntegrationsApi(admin.clone()),
         insight::InsightApi::new(admin.clone()),
         providers::ProvidersApi,

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use domain::{
-    Component, HABIT_DELIVERIES, Incident, IntegrationId, Maintenance, MaintenanceStatus, Permission, Publish, Resource, Span, Timestamp,
-    is_silent,
+    Component, HABIT_DELIVERIES, Incident, Maintenance, MaintenanceStatus, Permission, Publish, Resource, Span, Timestamp, is_silent,
 };
 use poem::{Response, handler, http::StatusCode, web::Data};
 use storage::{
@@ -170,9 +169,8 @@ async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Resul
     let all = if may(Resource::Integrations) { integrations::list(conn, 0, MAX_INTEGRATIONS).await? } else { Vec::new() };
     if may(Resource::Deliveries) {
         for (id, n, newest) in attention::quarantined(conn).await? {
-            let name =
-                all.iter().find(|integration| integration.id == id).map_or_else(|| format!("#{id}"), |found| found.edit.name.clone());
-            faults.push(quarantine(id, &name, n, newest, now));
+            let found = all.iter().find(|integration| integration.id == id);
+            faults.push(quarantine(found.map(|found| (found.key.as_str(), found.edit.name.as_str())), n, newest, now));
         }
     }
     if may(Resource::Notifications) {
@@ -183,7 +181,9 @@ async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Resul
             faults.push(Fault { text, detail, href: "/console/notifications?state=dead".to_owned(), act: "See whom" });
         }
     }
-    for integration in all.into_iter().filter(|integration| integration.edit.enabled) {
+    // Equal answers are not stored, so the deliveries of a source that is asked make no habit.
+    let is_asked = |slug: &str| ::integrations::find(slug).is_some_and(|provider| provider.poll.is_some());
+    for integration in all.into_iter().filter(|integration| integration.edit.enabled && !is_asked(&integration.provider)) {
         let arrivals = insight::arrivals(conn, integration.id, ::integrations::silence::PREFIX, HABIT_DELIVERIES).await?;
         if is_silent(&arrivals, now) == Some(true) {
             let heard = arrivals
@@ -196,11 +196,13 @@ async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Resul
     Ok(faults)
 }
 
-fn quarantine(id: IntegrationId, name: &str, n: i64, newest: Timestamp, now: Timestamp) -> Fault {
+/// `of` is the key and name of the integration, if whoever looks may see it.
+fn quarantine(of: Option<(&str, &str)>, n: i64, newest: Timestamp, now: Timestamp) -> Fault {
+    let (filter, name) = of.map_or_else(|| (String::new(), "an integration"), |(key, name)| (format!("&integration={key}"), name));
     Fault {
         text: format!("{} of {name} in quarantine", counted(n, "delivery", "deliveries")),
         detail: format!("They could not be understood; the newest came {}.", words::ago(newest, now)),
-        href: format!("/console/deliveries?state=quarantined&integration={id}"),
+        href: format!("/console/deliveries?state=quarantined{filter}"),
         act: "Look at them",
     }
 }
