@@ -1,6 +1,7 @@
 -- Maintenances that come back. Their windows are ordinary maintenances, made ahead of time.
 create table maintenance_series (
-    series_id integer primary key,
+    -- Never given twice: windows of a series that is gone keep its number.
+    series_id integer primary key autoincrement,
     key       text not null unique,
     title     text not null,
     body      text not null default '',
