@@ -101,7 +101,7 @@ impl App {
         let began = Instant::now();
         self.process = Some(Process::start(Path::new("/usr/bin/env"), &arguments, None, &log)?);
         let url = format!("{}/{sign}", self.ops);
-        wait_for(&format!("fanal's /{sign}"), Duration::from_secs(20), || async {
+        wait_for(&format!("fanal's /{sign}"), Duration::from_secs(60), || async {
             let answer = self.http.get(&url).send().await.ok()?;
             answer.status().is_success().then_some(())
         })
