@@ -222,7 +222,7 @@ async fn cookies(app: &App, http: &reqwest::Client) -> Result<()> {
         ensure!(parts == ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"], "{cookie}");
         ensure!(pair.starts_with("__Host-fanal=") || pair.starts_with("__Host-fanal-device="), "{cookie}");
         let (_, value) = pair.split_once('=').context("a value")?;
-        ensure!(value.len() >= 43, "256 bits: {cookie}");
+        ensure!(value.len() >= 32, "192 bits: {cookie}");
     }
     Ok(())
 }

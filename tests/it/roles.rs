@@ -67,8 +67,9 @@ pub(crate) const OPEN: &[Open] = &[
     of_one("/.well-known/security.txt"),
     // Mail is off: the form says so.
     Open { route: "/subscribe", get: 200, post: 200 },
-    by_link("/subscriptions/:token"),
-    by_link("/subscriptions/:token/unsubscribe"),
+    // An act on a subscription that is not there is answered like one that is: nobody learns which there are.
+    Open { route: "/subscriptions/:token", get: 404, post: 303 },
+    Open { route: "/subscriptions/:token/unsubscribe", get: 404, post: 200 },
     by_link("/publications/:incident/:verdict/:token"),
     // Whoever can prove themselves to the integration.
     Open { route: "/hooks/:integration", get: 405, post: 404 },
