@@ -1,13 +1,13 @@
 //! What the hardening guide tells people to type, typed: then it must work, and keep out what it says it keeps out.
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::{
     app::{App, Stack, run},
     road::{alert, configuration, deliver, now},
-    servers::{folder::Folder, postgres::Postgres, redis::Redis},
+    servers::{folder::Folder, postgres::Postgres, redis::Redis, webhooks::WebhookServer},
 };
 
 /// The blocks of one language in the guide, in order.
@@ -40,9 +40,16 @@ const FORBIDDEN: [&str; 18] = [
     "copy (select 1) to program 'true'",
 ];
 
-async fn takes_a_webhook(app: &App) -> Result<()> {
+/// An instance that tells an endpoint what happens, and nobody by mail.
+fn telling(webhooks: &WebhookServer) -> String {
+    configuration(&webhooks.url()).replace("  - { channel: email, address: ops@example.com }\n", "")
+}
+
+async fn takes_a_webhook(app: &App, webhooks: &WebhookServer) -> Result<()> {
     ensure!(deliver(app, &alert("h1", &now(), None)).await? == 202);
     app.wait_for_status("API", "major_outage").await?;
+    // The incident and the status go through the queue.
+    webhooks.wait_for_requests(2, Duration::from_secs(20)).await?;
     app.command(&["verify-audit"])?;
     app.command(&["doctor"])?;
     app.finish().await
@@ -72,8 +79,9 @@ async fn on_the_roles_of_the_guide(postgres: &Postgres) -> Result<()> {
         ensure!(["permission denied", "must be owner", "must be superuser"].iter().any(|word| why.contains(word)), "{why}");
     }
     ensure!(postgres.query_as("fanal_app", "postgres", "create table mine (x int)").await.is_err());
-    let app = App::start(Stack::Sqlite, &configuration("http://127.0.0.1:9/in"), &[("FANAL_DATABASE_URL", app)]).await?;
-    takes_a_webhook(&app).await?;
+    let webhooks = WebhookServer::start().await?;
+    let app = App::start(Stack::Sqlite, &telling(&webhooks), &[("FANAL_DATABASE_URL", app)]).await?;
+    takes_a_webhook(&app, &webhooks).await?;
     // A second look at the schema, by the owner, changes nothing, and the server goes on.
     ensure!(migrate(&owner)?.0);
     app.finish().await
@@ -150,8 +158,9 @@ async fn on_the_user_of_the_guide(redis: &Redis) -> Result<()> {
         let why = refused.err().with_context(|| format!("the user may `{forbidden}`"))?.to_string();
         ensure!(why.contains("NOPERM") || why.to_lowercase().contains("permission"), "{forbidden}: {why}");
     }
-    let app = App::start(Stack::Postgres, &configuration("http://127.0.0.1:9/in"), &[("FANAL_QUEUE_URL", url)]).await?;
-    takes_a_webhook(&app).await
+    let webhooks = WebhookServer::start().await?;
+    let app = App::start(Stack::Postgres, &telling(&webhooks), &[("FANAL_QUEUE_URL", url)]).await?;
+    takes_a_webhook(&app, &webhooks).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
