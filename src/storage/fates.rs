@@ -2,7 +2,7 @@
 //!
 //! Both stand beside the delivery and not in it, so that headers and body are written once and never moved.
 
-use domain::{DeliveryId, Signal, Timestamp};
+use domain::{DeliveryId, IntegrationId, Signal, Timestamp};
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use crate::{
@@ -28,7 +28,7 @@ pub async fn pending(conn: &mut Connection, from: DeliveryId, limit: i64, max_by
     let delivery = |(id, integration, external_id, received_at, headers, body): PendingRow| {
         Ok(Delivery {
             id: DeliveryId(id),
-            integration: domain::IntegrationId(integration),
+            integration: IntegrationId(integration),
             external_id,
             received_at: Timestamp(received_at),
             headers: json(&headers, "delivery", "headers")?,
@@ -108,6 +108,8 @@ pub async fn n_pending(conn: &mut Connection, at_most: i64) -> Result<i64, Stora
 pub struct Fate {
     /// Which.
     pub delivery: DeliveryId,
+    /// Whose it was.
+    pub integration: IntegrationId,
     /// What became of it.
     pub state: DeliveryState,
     /// Why.
@@ -144,9 +146,11 @@ pub async fn settle(conn: &mut Connection, fates: &[Fate]) -> Result<(), Storage
 }
 
 async fn settle_in_sqlite(c: &mut SqliteConnection, fates: &[Fate]) -> Result<(), StorageError> {
-    let mut query = QueryBuilder::new("insert or replace into fate (delivery_id, state, reason, signals, position, evaluated_at) ");
+    let mut query =
+        QueryBuilder::new("insert or replace into fate (delivery_id, integration_id, state, reason, signals, position, evaluated_at) ");
     query.push_values(fates, |mut row, fate| {
         row.push_bind(fate.delivery.0)
+            .push_bind(fate.integration.0)
             .push_bind(fate.state.as_str())
             .push_bind(fate.reason.as_deref())
             .push_bind(to_json(&fate.signals))
@@ -167,12 +171,13 @@ async fn settle_in_sqlite(c: &mut SqliteConnection, fates: &[Fate]) -> Result<()
 /// However many they are, the statement is the same, and is planned once.
 async fn settle_in_postgres(c: &mut Link, fates: &[Fate]) -> Result<(), StorageError> {
     let settle = "with done as (delete from pending where delivery_id = any($1::bigint[]))
-        insert into fate (delivery_id, state, reason, signals, position, evaluated_at)
-        select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
-        on conflict (delivery_id) do update set state = excluded.state, reason = excluded.reason, signals = excluded.signals,
+        insert into fate (delivery_id, integration_id, state, reason, signals, position, evaluated_at)
+        select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+        on conflict (delivery_id) do update set integration_id = excluded.integration_id, state = excluded.state, reason = excluded.reason, signals = excluded.signals,
             position = excluded.position, evaluated_at = excluded.evaluated_at";
     sqlx::query(settle)
         .bind(fates.iter().map(|fate| fate.delivery.0).collect::<Vec<_>>())
+        .bind(fates.iter().map(|fate| fate.integration.0).collect::<Vec<_>>())
         .bind(fates.iter().map(|fate| fate.state.as_str()).collect::<Vec<_>>())
         .bind(fates.iter().map(|fate| fate.reason.as_deref()).collect::<Vec<_>>())
         .bind(fates.iter().map(|fate| to_json(&fate.signals)).collect::<Vec<_>>())
@@ -210,11 +215,11 @@ pub async fn replayable(
     let (last, n): (Option<i64>, i64) = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "select max(delivery_id), count(*) from (
-                 select d.delivery_id from delivery d join fate f on f.delivery_id = d.delivery_id where d.delivery_id > ",
+                 select f.delivery_id from delivery d join fate f on f.delivery_id = d.delivery_id where f.delivery_id > ",
         );
-        query.push_bind(after.0.max(first)).push(" and d.delivery_id <= ").push_bind(last);
-        narrow!(query, filter);
-        query.push(" order by d.delivery_id limit ").push_bind(limit).push(") as oldest");
+        query.push_bind(after.0.max(first)).push(" and f.delivery_id <= ").push_bind(last);
+        narrow!(query, filter, "f");
+        query.push(" order by f.delivery_id limit ").push_bind(limit).push(") as oldest");
         query.build_query_as().fetch_one(&mut *c).await?
     });
     Ok((last.map(DeliveryId), n))
@@ -228,10 +233,10 @@ pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, after: D
     let (first, _) = insight::ids_between(conn, filter.from, None).await?;
     let ids: Vec<i64> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
-            "select d.delivery_id from delivery d join fate f on f.delivery_id = d.delivery_id where d.delivery_id > ",
+            "select f.delivery_id from delivery d join fate f on f.delivery_id = d.delivery_id where f.delivery_id > ",
         );
-        query.push_bind(after.0.max(first)).push(" and d.delivery_id <= ").push_bind(last.0);
-        narrow!(query, filter);
+        query.push_bind(after.0.max(first)).push(" and f.delivery_id <= ").push_bind(last.0);
+        narrow!(query, filter, "f");
         query.build_query_scalar().fetch_all(&mut *c).await?
     });
     for some in ids.chunks(MAX_IDS) {
