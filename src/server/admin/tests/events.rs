@@ -97,9 +97,10 @@ async fn deliver(fixture: &Fixture, integration: i64, bodies: &[&[u8]]) {
     task.await.unwrap();
 }
 
-async fn quarantine(fixture: &Fixture, ids: &[i64]) {
+async fn quarantine(fixture: &Fixture, integration: i64, ids: &[i64]) {
     let fate = |(i, id): (usize, &i64)| Fate {
         delivery: DeliveryId(*id),
+        integration: IntegrationId(integration),
         state: DeliveryState::Quarantined,
         reason: Some("`alerts` is missing".to_owned()),
         signals: Vec::new(),
@@ -126,7 +127,18 @@ async fn a_delivery_is_shown_as_it_came_and_looked_at_again() {
     let binary = fixture.get(&format!("/deliveries/{}", ids[1])).await.expect(200);
     assert_eq!((&binary["body"], &binary["body_encoding"]), (&json!("/wA="), &json!("base64")));
     fixture.post(&format!("/deliveries/{}/replay", ids[0]), Value::Null).await.refused(409);
-    quarantine(&fixture, &ids).await;
+    quarantine(&fixture, id, &ids).await;
+    fixture.post("/integrations", json!({ "key": "other", "provider": "alertmanager" })).await.expect(201);
+    for (filter, n) in [
+        ("integration=hook&state=quarantined", 3),
+        ("state=quarantined", 3),
+        ("integration=hook&state=ignored", 0),
+        ("integration=other", 0),
+        ("integration=other&state=quarantined", 0),
+    ] {
+        let listed = fixture.get(&format!("/deliveries?{filter}")).await.expect(200);
+        assert_eq!(listed["items"].as_array().unwrap().len(), n, "{filter}");
+    }
     let shown = fixture.get(&format!("/deliveries/{}", ids[0])).await.expect(200);
     assert_eq!((&shown["state"], &shown["reason"]), (&json!("quarantined"), &json!("`alerts` is missing")));
     let replayed = fixture.post(&format!("/deliveries/{}/replay", ids[0]), Value::Null).await.expect(202);
