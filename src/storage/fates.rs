@@ -21,21 +21,10 @@ type PendingRow = (i64, i64, String, i64, String, Vec<u8>);
 /// # Errors
 /// What the database said.
 pub async fn pending(conn: &mut Connection, from: DeliveryId, limit: i64, max_bytes: i64) -> Result<Vec<Delivery>, StorageError> {
-    let rows: Vec<PendingRow> = sql!(conn, c => sqlx::query_as(
-        "select delivery_id, integration_id, external_id, received_at, headers, body from delivery where delivery_id in (
-             select delivery_id from (
-                 select delivery_id, sum(n_bytes) over (order by delivery_id) - n_bytes as bytes_before from (
-                     select p.delivery_id, length(d.body) as n_bytes from pending p join delivery d on d.delivery_id = p.delivery_id
-                     where p.delivery_id >= $1 order by p.delivery_id limit $2
-                 ) as oldest
-             ) as counted where bytes_before < $3
-         ) order by delivery_id",
-    )
-    .bind(from.0)
-    .bind(limit)
-    .bind(max_bytes)
-    .fetch_all(&mut *c)
-    .await)?;
+    let rows = match conn.raw() {
+        Raw::Sqlite(c) => pending_in_sqlite(c, from, limit, max_bytes).await?,
+        Raw::Postgres(c) => pending_in_postgres(c, from, limit, max_bytes).await?,
+    };
     let delivery = |(id, integration, external_id, received_at, headers, body): PendingRow| {
         Ok(Delivery {
             id: DeliveryId(id),
@@ -51,6 +40,43 @@ pub async fn pending(conn: &mut Connection, from: DeliveryId, limit: i64, max_by
         })
     };
     rows.into_iter().map(delivery).collect()
+}
+
+async fn pending_in_sqlite(
+    c: &mut SqliteConnection,
+    from: DeliveryId,
+    limit: i64,
+    max_bytes: i64,
+) -> Result<Vec<PendingRow>, StorageError> {
+    let query = sqlx::query_as(
+        "select delivery_id, integration_id, external_id, received_at, headers, body from delivery where delivery_id in (
+             select delivery_id from (
+                 select delivery_id, sum(n_bytes) over (order by delivery_id) - n_bytes as bytes_before from (
+                     select p.delivery_id, length(d.body) as n_bytes from pending p join delivery d on d.delivery_id = p.delivery_id
+                     where p.delivery_id >= $1 order by p.delivery_id limit $2
+                 ) as oldest
+             ) as counted where bytes_before < $3
+         ) order by delivery_id",
+    );
+    Ok(query.bind(from.0).bind(limit).bind(max_bytes).fetch_all(c).await?)
+}
+
+/// Ids first: PostgreSQL would merge `pending` with `delivery` from its first row on, however many rows ago that was. The second statement is
+/// planned each time, since a plan that was made while the table was small reads all of it.
+async fn pending_in_postgres(c: &mut Link, from: DeliveryId, limit: i64, max_bytes: i64) -> Result<Vec<PendingRow>, StorageError> {
+    let oldest = sqlx::query_scalar("select delivery_id from pending where delivery_id >= $1 order by delivery_id limit $2");
+    let ids: Vec<i64> = oldest.bind(from.0).bind(limit).fetch_all(&mut *c).await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = sqlx::query_as(
+        "select d.delivery_id, d.integration_id, d.external_id, d.received_at, d.headers, d.body from delivery d join (
+             select delivery_id, sum(length(body)) over (order by delivery_id) - length(body) as bytes_before
+             from delivery where delivery_id = any($1)
+         ) as counted on counted.delivery_id = d.delivery_id
+         where d.delivery_id = any($1) and counted.bytes_before < $2 order by d.delivery_id",
+    );
+    Ok(query.bind(ids).bind(max_bytes).persistent(false).fetch_all(c).await?)
 }
 
 /// Whether there is one from the id `from` on that nobody has looked at.
