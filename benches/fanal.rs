@@ -2,8 +2,9 @@
 
 use std::{
     fmt,
+    io::Write,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -90,7 +91,8 @@ impl Fanal {
         self.process.pid()
     }
 
-    async fn ready(self) -> Result<Self> {
+    /// Waits until it is ready.
+    pub(crate) async fn ready(self) -> Result<Self> {
         let port = self.ops_port;
         wait_for("fanal to be ready", Duration::from_secs(30), || is_ready(port)).await?;
         Ok(self)
@@ -165,6 +167,30 @@ impl Prepared {
         std::fs::write(&file, configuration)?;
         run(&environment, &["apply", "-f", &file.display().to_string()])?;
         Ok(Self { environment, database, folder })
+    }
+
+    /// Runs a command of the binary on the database, with `input`, and gives what it prints.
+    pub(crate) fn command(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut command = Command::new(binary()?);
+        let mut child =
+            command.args(arguments).envs(self.environment.iter().cloned()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        child.stdin.take().context("it reads")?.write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "fanal {arguments:?} failed");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Writes straight into the database, while nothing serves it.
+    pub(crate) async fn execute(&self, servers: &Servers, sql: &str) -> Result<()> {
+        if let Some(database) = &self.database {
+            servers.postgres.query(database, sql).await?;
+            return Ok(());
+        }
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("data/fanal.db"));
+        let pool = sqlx::SqlitePool::connect_lazy_with(options);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&pool).await?;
+        pool.close().await;
+        Ok(())
     }
 
     /// Starts the process and does not wait for it.

@@ -18,7 +18,7 @@ use anyhow::{Result, bail};
 
 use crate::{fanal::Servers, report::Row};
 
-const FIGURES: [&str; 7] = ["page", "stall", "intake", "shown", "told", "idle", "polls"];
+const FIGURES: [&str; 8] = ["page", "stall", "intake", "shown", "told", "idle", "polls", "console"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -48,6 +48,7 @@ async fn measure(name: &str, servers: &Servers) -> Result<Vec<Row>> {
         "shown" => figures::shown::measure(servers).await,
         "told" => figures::told::measure(servers).await,
         "polls" => figures::polls::measure(servers).await,
+        "console" => figures::console::measure(servers).await,
         _ => figures::idle::measure(servers).await,
     }
 }

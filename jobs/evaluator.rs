@@ -282,7 +282,7 @@ fn evaluate(known: &mut Known, delivery: &Delivery, position: i64, recorded: &mu
     let n = recorded.len();
     fold(&mut known.state, delivery.integration, delivery.id, &signals, delivery.received_at, recorded);
     let reason = reason.or_else(|| refused(&recorded[n..]));
-    Fate { delivery: delivery.id, state, reason, signals, position, evaluated_at: known.state.clock }
+    Fate { delivery: delivery.id, integration: delivery.integration, state, reason, signals, position, evaluated_at: known.state.clock }
 }
 
 /// What of a delivery was not taken in: the first reason, and how many there are.

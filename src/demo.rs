@@ -1,5 +1,7 @@
 //! `demo`: an invented company with 90 days behind it, in a temporary folder.
 
+mod heard;
+
 use std::collections::BTreeMap;
 
 use anyhow::Context;
@@ -9,6 +11,7 @@ use domain::{
 use jobs::Clock;
 use storage::{Db, SecretBox, audit, changes, ledger, state};
 
+use self::heard::Heard;
 use crate::{actor, commands, config::Config, serve};
 
 const DAY_MS: i64 = 86_400_000;
@@ -67,19 +70,29 @@ async fn fill_and_serve(config: Config) -> anyhow::Result<()> {
 }
 
 fn curl(base_url: &str) -> String {
-    let now = Clock::default().now();
-    format!(
-        "curl -i {base_url}hooks/demo-alerts -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/json' -d '{}'",
-        serde_json::json!({
-            "version": "4", "groupKey": "{}:{service=\"booking\"}", "truncatedAlerts": 0, "status": "firing", "receiver": "fanal",
-            "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://alertmanager.example",
-            "alerts": [{
-                "status": "firing", "labels": { "alertname": "BookingErrors", "service": "booking", "severity": "critical" },
-                "annotations": { "summary": "Half of all bookings fail" }, "startsAt": now.to_string(), "endsAt": "0001-01-01T00:00:00Z",
-                "generatorURL": "http://prometheus.example", "fingerprint": "b00c1a9e5f00d001"
-            }]
-        })
-    )
+    let body = alerts(("booking", "critical", "Half of all bookings fail"), Clock::default().now(), None);
+    format!("curl -i {base_url}hooks/demo-alerts -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/json' -d '{body}'")
+}
+
+/// What Alertmanager posts of one alert: on which service, how bad, and what it says.
+fn alerts((service, severity, summary): (&str, &str, &str), began: Timestamp, ended: Option<Timestamp>) -> serde_json::Value {
+    let status = if ended.is_some() { "resolved" } else { "firing" };
+    let ends_at = ended.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |at| at.to_string());
+    let name: String =
+        service.chars().take(1).flat_map(char::to_uppercase).chain(service.chars().skip(1)).chain("Errors".chars()).collect();
+    // Alertmanager hashes the labels, with the same result for the same alert.
+    let fingerprint = service.bytes().fold(0xb00c_1a9e_5f00_d001_u64, |hash, byte| hash.rotate_left(5) ^ u64::from(byte));
+    let labels = serde_json::json!({ "alertname": name, "service": service, "severity": severity });
+    serde_json::json!({
+        "version": "4", "groupKey": format!("{{}}:{{service=\"{service}\"}}"), "truncatedAlerts": 0, "status": status, "receiver": "fanal",
+        "groupLabels": { "service": service }, "commonLabels": labels, "commonAnnotations": { "summary": summary },
+        "externalURL": "http://alertmanager.example",
+        "alerts": [{
+            "status": status, "labels": labels,
+            "annotations": { "summary": summary }, "startsAt": began.to_string(), "endsAt": ends_at,
+            "generatorURL": "http://prometheus.example", "fingerprint": format!("{fingerprint:016x}")
+        }]
+    })
 }
 
 async fn fill(db: &Db, secrets: &SecretBox) -> anyhow::Result<()> {
@@ -90,8 +103,11 @@ async fn fill(db: &Db, secrets: &SecretBox) -> anyhow::Result<()> {
     let by = audit::By::system();
     let act = audit::Entry { at: founded, ..actor::act(&by, "configuration.apply", None, serde_json::Value::Null) };
     storage::history::configure(db, secrets, &desired, "the demo", &act).await?;
+    let as_configured = state::load(&mut ledger::begin(db, None).await?).await?;
+    heard::store(db, &as_configured, now).await?;
     let mut entry = ledger::begin(db, None).await?;
     let mut state = state::load(&mut entry).await?;
+    let mut heard = Heard::load(&mut entry).await?;
     let ids: BTreeMap<String, _> = state.components.values().map(|component| (component.key.clone(), component.id)).collect();
     let mut recorded = Vec::new();
     for (key, days_ago, minutes, status, title) in PAST {
@@ -105,7 +121,10 @@ async fn fill(db: &Db, secrets: &SecretBox) -> anyhow::Result<()> {
         recorded.extend(plan_act(&mut state, "Ingrid", Act::Override { component: ids[*key], overridden: Some(word) }, from)?);
         recorded.extend(plan_act(&mut state, "Ingrid", Act::Override { component: ids[*key], overridden: None }, until)?);
     }
-    recorded.extend(incident(&mut state, &ids, now)?);
+    let paid = morning(&state, now, 4);
+    recorded.extend(heard.take_in(&mut entry, &mut state, paid));
+    recorded.extend(incident(&mut state, &ids, paid)?);
+    recorded.extend(heard.take_in(&mut entry, &mut state, now));
     let edit = MaintenanceEdit {
         title: Some("New database for the timetable".to_owned()),
         body: Some("Searching may be slow for a few minutes at a time.".to_owned()),
@@ -118,6 +137,7 @@ async fn fill(db: &Db, secrets: &SecretBox) -> anyhow::Result<()> {
     for metric in storage::page::all_metrics(&mut entry.tx).await? {
         recorded.extend(samples(&metric, now));
     }
+    heard.settle(&mut entry).await?;
     changes::apply(&mut entry, &mut state, &recorded).await?;
     entry.commit(&state).await?;
     Ok(())
@@ -163,8 +183,7 @@ const PAST: &[Past] = &[
     ("webhooks", 12, 26, Status::PartialOutage, None),
 ];
 
-fn incident(state: &mut domain::State, ids: &BTreeMap<String, domain::ComponentId>, now: Timestamp) -> anyhow::Result<Vec<Recorded>> {
-    let begun = morning(state, now, 4);
+fn incident(state: &mut domain::State, ids: &BTreeMap<String, domain::ComponentId>, begun: Timestamp) -> anyhow::Result<Vec<Recorded>> {
     let at = |minutes: i64| begun.plus(Span::mins(minutes));
     let open = IncidentEdit {
         title: Some("Card payments fail".to_owned()),

@@ -1,5 +1,6 @@
 //! The figures, one file each.
 
+pub(crate) mod console;
 pub(crate) mod idle;
 pub(crate) mod intake;
 pub(crate) mod page;

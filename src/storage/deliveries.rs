@@ -145,11 +145,21 @@ pub struct DeliveryFilter {
     pub to: Option<Timestamp>,
 }
 
-/// Adds the conditions of a filter to a query that has one already.
+impl DeliveryFilter {
+    /// Which of delivery `d` and fate `f` has the index that finds these deliveries: what is rare in a state is found by its fate.
+    const fn first_table(&self) -> &'static str {
+        match self.state {
+            None | Some(DeliveryState::Pending) => "d",
+            Some(_) => "f",
+        }
+    }
+}
+
+/// Adds the conditions of a filter to a query that has one already; the integration is that of the table `$first`.
 macro_rules! narrow {
-    ($query:ident, $filter:expr) => {
+    ($query:ident, $filter:expr, $first:expr) => {
         if let Some(integration) = $filter.integration {
-            $query.push(" and d.integration_id = ").push_bind(integration.0);
+            $query.push(" and ").push($first).push(".integration_id = ").push_bind(integration.0);
         }
         match $filter.state {
             None => {}
@@ -199,15 +209,16 @@ type SummaryRow = (i64, i64, String, i64, String, Option<String>, Option<i64>, i
 /// # Errors
 /// What the database said.
 pub async fn list(conn: &mut Connection, filter: DeliveryFilter, before: i64, limit: i64) -> Result<Vec<Summary>, StorageError> {
+    let first = filter.first_table();
     let rows: Vec<SummaryRow> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "select d.delivery_id, d.integration_id, d.external_id, d.received_at, coalesce(f.state, 'pending'), f.reason, f.evaluated_at,
                     cast(length(d.body) as bigint)
-             from delivery d left join fate f on f.delivery_id = d.delivery_id where d.delivery_id < ",
+             from delivery d left join fate f on f.delivery_id = d.delivery_id where ",
         );
-        query.push_bind(before);
-        narrow!(query, filter);
-        query.push(" order by d.delivery_id desc limit ").push_bind(limit);
+        query.push(first).push(".delivery_id < ").push_bind(before);
+        narrow!(query, filter, first);
+        query.push(" order by ").push(first).push(".delivery_id desc limit ").push_bind(limit);
         query.build_query_as().fetch_all(&mut *c).await?
     });
     let summary = |(id, integration, external_id, received_at, state, reason, evaluated_at, body_bytes): SummaryRow| {

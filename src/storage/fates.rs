@@ -2,7 +2,7 @@
 //!
 //! Both stand beside the delivery and not in it, so that headers and body are written once and never moved.
 
-use domain::{DeliveryId, Signal, Timestamp};
+use domain::{DeliveryId, IntegrationId, Signal, Timestamp};
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use crate::{
@@ -21,25 +21,14 @@ type PendingRow = (i64, i64, String, i64, String, Vec<u8>);
 /// # Errors
 /// What the database said.
 pub async fn pending(conn: &mut Connection, from: DeliveryId, limit: i64, max_bytes: i64) -> Result<Vec<Delivery>, StorageError> {
-    let rows: Vec<PendingRow> = sql!(conn, c => sqlx::query_as(
-        "select delivery_id, integration_id, external_id, received_at, headers, body from delivery where delivery_id in (
-             select delivery_id from (
-                 select delivery_id, sum(n_bytes) over (order by delivery_id) - n_bytes as bytes_before from (
-                     select p.delivery_id, length(d.body) as n_bytes from pending p join delivery d on d.delivery_id = p.delivery_id
-                     where p.delivery_id >= $1 order by p.delivery_id limit $2
-                 ) as oldest
-             ) as counted where bytes_before < $3
-         ) order by delivery_id",
-    )
-    .bind(from.0)
-    .bind(limit)
-    .bind(max_bytes)
-    .fetch_all(&mut *c)
-    .await)?;
+    let rows = match conn.raw() {
+        Raw::Sqlite(c) => pending_in_sqlite(c, from, limit, max_bytes).await?,
+        Raw::Postgres(c) => pending_in_postgres(c, from, limit, max_bytes).await?,
+    };
     let delivery = |(id, integration, external_id, received_at, headers, body): PendingRow| {
         Ok(Delivery {
             id: DeliveryId(id),
-            integration: domain::IntegrationId(integration),
+            integration: IntegrationId(integration),
             external_id,
             received_at: Timestamp(received_at),
             headers: json(&headers, "delivery", "headers")?,
@@ -51,6 +40,43 @@ pub async fn pending(conn: &mut Connection, from: DeliveryId, limit: i64, max_by
         })
     };
     rows.into_iter().map(delivery).collect()
+}
+
+async fn pending_in_sqlite(
+    c: &mut SqliteConnection,
+    from: DeliveryId,
+    limit: i64,
+    max_bytes: i64,
+) -> Result<Vec<PendingRow>, StorageError> {
+    let query = sqlx::query_as(
+        "select delivery_id, integration_id, external_id, received_at, headers, body from delivery where delivery_id in (
+             select delivery_id from (
+                 select delivery_id, sum(n_bytes) over (order by delivery_id) - n_bytes as bytes_before from (
+                     select p.delivery_id, length(d.body) as n_bytes from pending p join delivery d on d.delivery_id = p.delivery_id
+                     where p.delivery_id >= $1 order by p.delivery_id limit $2
+                 ) as oldest
+             ) as counted where bytes_before < $3
+         ) order by delivery_id",
+    );
+    Ok(query.bind(from.0).bind(limit).bind(max_bytes).fetch_all(c).await?)
+}
+
+/// Ids first: PostgreSQL would merge `pending` with `delivery` from its first row on, however many rows ago that was. The second statement is
+/// planned each time, since a plan that was made while the table was small reads all of it.
+async fn pending_in_postgres(c: &mut Link, from: DeliveryId, limit: i64, max_bytes: i64) -> Result<Vec<PendingRow>, StorageError> {
+    let oldest = sqlx::query_scalar("select delivery_id from pending where delivery_id >= $1 order by delivery_id limit $2");
+    let ids: Vec<i64> = oldest.bind(from.0).bind(limit).fetch_all(&mut *c).await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = sqlx::query_as(
+        "select d.delivery_id, d.integration_id, d.external_id, d.received_at, d.headers, d.body from delivery d join (
+             select delivery_id, sum(length(body)) over (order by delivery_id) - length(body) as bytes_before
+             from delivery where delivery_id = any($1)
+         ) as counted on counted.delivery_id = d.delivery_id
+         where d.delivery_id = any($1) and counted.bytes_before < $2 order by d.delivery_id",
+    );
+    Ok(query.bind(ids).bind(max_bytes).persistent(false).fetch_all(c).await?)
 }
 
 /// Whether there is one from the id `from` on that nobody has looked at.
@@ -82,6 +108,8 @@ pub async fn n_pending(conn: &mut Connection, at_most: i64) -> Result<i64, Stora
 pub struct Fate {
     /// Which.
     pub delivery: DeliveryId,
+    /// Whose it was.
+    pub integration: IntegrationId,
     /// What became of it.
     pub state: DeliveryState,
     /// Why.
@@ -118,9 +146,11 @@ pub async fn settle(conn: &mut Connection, fates: &[Fate]) -> Result<(), Storage
 }
 
 async fn settle_in_sqlite(c: &mut SqliteConnection, fates: &[Fate]) -> Result<(), StorageError> {
-    let mut query = QueryBuilder::new("insert or replace into fate (delivery_id, state, reason, signals, position, evaluated_at) ");
+    let mut query =
+        QueryBuilder::new("insert or replace into fate (delivery_id, integration_id, state, reason, signals, position, evaluated_at) ");
     query.push_values(fates, |mut row, fate| {
         row.push_bind(fate.delivery.0)
+            .push_bind(fate.integration.0)
             .push_bind(fate.state.as_str())
             .push_bind(fate.reason.as_deref())
             .push_bind(to_json(&fate.signals))
@@ -141,12 +171,13 @@ async fn settle_in_sqlite(c: &mut SqliteConnection, fates: &[Fate]) -> Result<()
 /// However many they are, the statement is the same, and is planned once.
 async fn settle_in_postgres(c: &mut Link, fates: &[Fate]) -> Result<(), StorageError> {
     let settle = "with done as (delete from pending where delivery_id = any($1::bigint[]))
-        insert into fate (delivery_id, state, reason, signals, position, evaluated_at)
-        select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
-        on conflict (delivery_id) do update set state = excluded.state, reason = excluded.reason, signals = excluded.signals,
+        insert into fate (delivery_id, integration_id, state, reason, signals, position, evaluated_at)
+        select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+        on conflict (delivery_id) do update set integration_id = excluded.integration_id, state = excluded.state, reason = excluded.reason, signals = excluded.signals,
             position = excluded.position, evaluated_at = excluded.evaluated_at";
     sqlx::query(settle)
         .bind(fates.iter().map(|fate| fate.delivery.0).collect::<Vec<_>>())
+        .bind(fates.iter().map(|fate| fate.integration.0).collect::<Vec<_>>())
         .bind(fates.iter().map(|fate| fate.state.as_str()).collect::<Vec<_>>())
         .bind(fates.iter().map(|fate| fate.reason.as_deref()).collect::<Vec<_>>())
         .bind(fates.iter().map(|fate| to_json(&fate.signals)).collect::<Vec<_>>())
@@ -184,11 +215,11 @@ pub async fn replayable(
     let (last, n): (Option<i64>, i64) = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "select max(delivery_id), count(*) from (
-                 select d.delivery_id from delivery d join fate f on f.delivery_id = d.delivery_id where d.delivery_id > ",
+                 select f.delivery_id from delivery d join fate f on f.delivery_id = d.delivery_id where f.delivery_id > ",
         );
-        query.push_bind(after.0.max(first)).push(" and d.delivery_id <= ").push_bind(last);
-        narrow!(query, filter);
-        query.push(" order by d.delivery_id limit ").push_bind(limit).push(") as oldest");
+        query.push_bind(after.0.max(first)).push(" and f.delivery_id <= ").push_bind(last);
+        narrow!(query, filter, "f");
+        query.push(" order by f.delivery_id limit ").push_bind(limit).push(") as oldest");
         query.build_query_as().fetch_one(&mut *c).await?
     });
     Ok((last.map(DeliveryId), n))
@@ -202,10 +233,10 @@ pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, after: D
     let (first, _) = insight::ids_between(conn, filter.from, None).await?;
     let ids: Vec<i64> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
-            "select d.delivery_id from delivery d join fate f on f.delivery_id = d.delivery_id where d.delivery_id > ",
+            "select f.delivery_id from delivery d join fate f on f.delivery_id = d.delivery_id where f.delivery_id > ",
         );
-        query.push_bind(after.0.max(first)).push(" and d.delivery_id <= ").push_bind(last.0);
-        narrow!(query, filter);
+        query.push_bind(after.0.max(first)).push(" and f.delivery_id <= ").push_bind(last.0);
+        narrow!(query, filter, "f");
         query.build_query_scalar().fetch_all(&mut *c).await?
     });
     for some in ids.chunks(MAX_IDS) {

@@ -42,6 +42,7 @@ pub mod publications;
 pub mod queue;
 pub mod rows;
 pub mod sealed;
+pub mod search;
 mod secrets;
 pub mod security;
 pub mod series;

@@ -464,11 +464,11 @@ pub async fn resend(conn: &mut Connection, id: NotificationId, now: Timestamp) -
     Ok(n > 0)
 }
 
-/// Owes every dead notification made at or after `since` once more; returns how many.
+/// Owes every dead notification made at or after `since` once more, from `at` on; returns how many.
 ///
 /// # Errors
 /// What the database said.
-pub async fn resend_dead(conn: &mut Connection, since: Timestamp, now: Timestamp) -> Result<u64, StorageError> {
+pub async fn resend_dead(conn: &mut Connection, since: Timestamp, at: Timestamp) -> Result<u64, StorageError> {
     Ok(execute!(
         conn,
         sqlx::query(
@@ -476,7 +476,28 @@ pub async fn resend_dead(conn: &mut Connection, since: Timestamp, now: Timestamp
              where state = 'dead' and created_at >= $1"
         )
         .bind(since.0)
+        .bind(at.0)
+    )?)
+}
+
+/// Why a notification is dead whose sending again was taken back.
+const TAKEN_BACK: &str = "was to be sent again, and that was taken back";
+
+/// Gives up again what [`resend_dead`] owes from `at` on and nobody has tried yet; returns how many. `now` is before `at`.
+///
+/// # Errors
+/// What the database said.
+pub async fn take_back(conn: &mut Connection, at: Timestamp, now: Timestamp) -> Result<u64, StorageError> {
+    // What is owed from then on and is new was made then; what is owed again was made before now.
+    Ok(execute!(
+        conn,
+        sqlx::query(
+            "update notification set state = 'dead', done_at = $2, last_error = $3
+             where done_at is null and next_at = $1 and state = 'due' and attempt = 1 and created_at <= $2"
+        )
+        .bind(at.0)
         .bind(now.0)
+        .bind(TAKEN_BACK)
     )?)
 }
 

@@ -12,7 +12,7 @@ mod maintenances;
 mod routes;
 
 pub(crate) use incidents::incidents_of;
-pub use incidents::{Incidents, incident_updates, incidents, incidents_at};
+pub use incidents::{IncidentFilter, Incidents, Standing, incident_updates, incidents, incidents_at, incidents_that};
 pub(crate) use maintenances::maintenances_of;
 pub use maintenances::{Maintenances, maintenances};
 pub(crate) use routes::{RouteRow, route_components, routes};

@@ -113,7 +113,7 @@ pub async fn list(conn: &mut Connection, filter: &SubscriberFilter, after: i64, 
 }
 
 /// A pattern for what holds `part`, in lower case.
-fn holding(part: &str) -> String {
+pub(crate) fn holding(part: &str) -> String {
     let mut pattern = String::from("%");
     for c in part.to_lowercase().chars() {
         if matches!(c, '%' | '_' | '!') {

@@ -287,8 +287,8 @@ async fn what_changed_nothing_is_removed_before_the_rest() {
     let stored = ids().await;
     let mut tx = fixture.db.begin().await.unwrap();
     for (position, (_, id)) in (1..).zip(&stored).filter(|(_, (external_id, _))| external_id != "pending") {
-        let (state, evaluated_at) = (DeliveryState::Processed, NOW);
-        let fate = Fate { delivery: *id, state, reason: None, signals: Vec::new(), position, evaluated_at };
+        let (integration, state, evaluated_at) = (IntegrationId(1), DeliveryState::Processed, NOW);
+        let fate = Fate { delivery: *id, integration, state, reason: None, signals: Vec::new(), position, evaluated_at };
         fates::settle(&mut tx, &[fate]).await.unwrap();
     }
     tx.commit().await.unwrap();

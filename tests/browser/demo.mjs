@@ -9,6 +9,9 @@ import { chromium } from "playwright-core";
 export const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
+/** Debian's Chromium. */
+export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+
 export const sparePort = () => new Promise(done => { const s = createServer().listen(0, "127.0.0.1", () => { const { port } = s.address(); s.close(() => done(port)); }); });
 
 export async function start(settings = {}, host = "127.0.0.1") {
@@ -21,6 +24,6 @@ export async function start(settings = {}, host = "127.0.0.1") {
   const alert = / -d '(.*)'/.exec(said)?.[1];
   assert.ok(alert, `the demo starts and prints a curl line:\n${said}`);
   const setUp = /\S+\/console\/setup\/\S+/.exec(said)?.[0];
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+  const browser = await launch();
   return { base: `http://${host}:${port}/`, alert, setUp, browser, stop: async () => { await browser.close(); fanal.kill("SIGINT"); } };
 }

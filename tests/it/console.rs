@@ -252,12 +252,61 @@ async fn a_person_publishes_what_an_alert_says(stack: Stack) -> Result<()> {
     ensure!(browser.get(&path).await?.body.contains("Who was told</h2><ul"), "the notifications are counted");
     let why = browser.get(&format!("/console/components/{component}/why")).await?.body;
     ensure!(why.contains("/console/deliveries/") && why.contains("prod-alerts[0]") && why.contains("Trouble: ApiDown"), "{why}");
-    for path in ["/console/incidents", "/console/incidents?before=1", "/console/maintenances", "/console/components"] {
+    for path in ["/console/incidents", "/console/incidents?cursor=1", "/console/maintenances", "/console/components"] {
         ensure!(browser.get(path).await?.status == 200, "{path}");
     }
     ensure!(browser.get("/console/components/new").await?.status == 403, "an operator writes no components");
     ensure!(browser.post(&format!("{path}/resolve"), &[("csrf", &csrf)]).await?.location == path);
     app.wait_for_status("API", "operational").await?;
+    app.finish().await
+}
+
+/// What narrows, pages and finds is SQL of its own on each database.
+async fn every_list_is_narrowed_and_everything_is_found(stack: Stack) -> Result<()> {
+    let app = App::start(stack, "page: { name: Acme }\n", &[]).await?;
+    app.command_with_input(&["user", "create", "--email", "ada@example.com", "--role", "owner", "--password-stdin"], PASSWORD)?;
+    let mut browser = Browser::new(&app);
+    browser.post("/console/log-in", &[("email", "ada@example.com"), ("password", PASSWORD)]).await?;
+    let csrf = csrf(&browser.get("/console/profile").await?.body)?;
+    let post = async |browser: &mut Browser, path: &str, fields: &[(&str, &str)]| {
+        let answer = browser.post(path, &[fields, &[("csrf", csrf.as_str())]].concat()).await?;
+        ensure!(answer.status == 303, "{path}: {} {}", answer.status, answer.body);
+        Ok(answer.location)
+    };
+    post(&mut browser, "/console/components/groups", &[("name", "Shop")]).await?;
+    for name in ["Payments", "Tills"] {
+        post(&mut browser, "/console/components/new", &[("name", name), ("group", "1")]).await?;
+    }
+    post(&mut browser, "/console/components/order", &[("component", "2"), ("group", "1"), ("up", "1")]).await?;
+    post(&mut browser, "/console/metrics/new", &[("name", "Waiting"), ("unit", "ms")]).await?;
+    post(&mut browser, "/console/page", &[("name", "Acme"), ("time_zone", "Europe/Paris")]).await?;
+    let fields = [("title", "Payments FAIL"), ("draft", "1"), ("on-1", "on"), ("as-1", "major_outage")];
+    let incident = post(&mut browser, "/console/incidents/new", &fields).await?;
+    for (path, text) in [
+        ("/console/incidents?state=draft&component=1&title=payments+fail", incident.as_str()),
+        ("/console/incidents?state=past", "Nothing fits"),
+        ("/console/incidents?cursor=1", "Nothing yet"),
+        ("/console/audit?action=component.update&resource=component:2&actor=user:1&from=2020-01-01T00:00", "component.update"),
+        ("/console/audit/export?format=csv&action=metric.create", "metric.create"),
+        ("/console/search?q=fail+pay", incident.as_str()),
+        ("/console/search?q=PAYMENTS", "/console/components/1"),
+        ("/console/search?q=waiting", "/console/metrics/1"),
+        ("/console/search?q=ada@", "/console/team#person-1"),
+        ("/console/search?q=nothing+at+all+is+called+so+here", "Nothing is called"),
+        ("/console/metrics", "Waiting"),
+        ("/console/maintenances?cursor=5", "Nothing is planned"),
+    ] {
+        let answer = browser.get(path).await?;
+        ensure!(answer.status == 200 && answer.body.contains(text), "{path}: {} {}", answer.status, answer.body);
+    }
+    let checked = browser.post("/console/audit/verify", &[("csrf", &csrf)]).await?;
+    ensure!(checked.status == 200 && checked.body.contains("The log is what was written"), "{}", checked.body);
+    let deleted = post(&mut browser, "/console/components/groups/1/delete", &[]).await?;
+    let (_, row) = deleted.split_once("deleted=").context("a row to go back to")?;
+    post(&mut browser, "/console/components/groups/restore", &[("entry", row)]).await?;
+    let list = browser.get("/console/components").await?.body;
+    let at = |text: &str| list.find(text).context("it is in the list");
+    ensure!(at("Shop")? < at("<bdi>Tills")? && at("<bdi>Tills")? < at("<bdi>Payments")? && !list.contains("In no group"), "{list}");
     app.finish().await
 }
 
@@ -280,6 +329,7 @@ pub(crate) fn mailed_path(app: &App, mail: &Mail) -> Result<String> {
 
 on_every_stack!(
     a_person_publishes_what_an_alert_says,
+    every_list_is_narrowed_and_everything_is_found,
     what_may_happen_once_happens_once,
     people_come_in_by_links_that_are_mailed,
     from_the_first_start_to_logging_out

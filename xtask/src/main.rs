@@ -26,7 +26,7 @@ Usage: cargo xtask <command>
   test     everything that must pass before a change lands; installs what it needs from Debian's packages (as root)
   check    the fast part: format, what the documents claim, and clippy and tests of the crates that do no I/O
   pentest  tools that attack a running instance: schemathesis over the admin API, sqlmap over the lists; or only some: fuzz, injection
-  bench    Fanal's figures beside those of other programs, in about sixteen minutes; or only some: page, stall, intake, shown, told, idle, polls
+  bench    Fanal's figures beside those of other programs, in about half an hour; or only some: page, stall, intake, shown, told, idle, polls, console
   fuzz     looks for input that makes a reader panic or work too long: each target for ten minutes, or `fuzz TARGET SECONDS`";
 
 /// Tests at once: most of the end-to-end ones wait for timeouts, retries and take-overs and need no processor meanwhile.

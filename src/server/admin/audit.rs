@@ -62,7 +62,7 @@ impl View for EntryView {}
 /// How an export is written.
 #[derive(Clone, Copy, Debug, Enum)]
 #[oai(rename_all = "lowercase")]
-enum Format {
+pub(crate) enum Format {
     /// One entry in JSON on each line.
     Ndjson,
     /// A table with a line of headings.
@@ -123,6 +123,11 @@ impl AuditApi {
         let found = audit::list(&mut self.0.db.read().await?, &Filter::default(), before, 1).await?.pop();
         Ok(Shown(view(found.filter(|row| row.id == id.0).ok_or_else(|| Problem::not_found("act"))?)))
     }
+}
+
+/// The acts that pass a filter, newest first, as one file.
+pub(crate) fn export(db: &Db, filter: Filter, format: Format) -> Response {
+    Export { db: db.clone(), filter, format }.into_response()
 }
 
 type Window = (Option<Time>, Option<Time>);

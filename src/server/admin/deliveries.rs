@@ -93,6 +93,8 @@ struct ReplayMany {
     to: Option<Time>,
     /// Only those with a greater id: the `last` of the answer before, where that had more.
     after: Option<i64>,
+    /// The most that are taken up; 10,000, which is also the most there can be, if it is left out.
+    limit: Option<i64>,
     /// Only says how many there are.
     dry_run: Option<bool>,
 }
@@ -102,7 +104,7 @@ struct ReplayMany {
 struct Replayed {
     /// With `dry_run`: how many would be.
     replayed: u64,
-    /// Whether there may be more: one request takes the oldest 10,000.
+    /// Whether there may be more: one request takes the oldest, up to its limit.
     more: bool,
     /// The id of the last of them: the `after` of the next request.
     #[oai(nullable)]
@@ -178,10 +180,14 @@ impl DeliveriesApi {
     #[oai(path = "/deliveries/replay", method = "post")]
     async fn replay_many(&self, Data(caller): Data<&Caller>, body: Body<ReplayMany>) -> Result<Accepted<Replayed>, Problem> {
         let (after, dry_run) = (DeliveryId(body.0.after.unwrap_or(i64::MIN)), body.0.dry_run == Some(true));
+        let limit = body.0.limit.unwrap_or(MAX_REPLAYED);
+        if !(1..=MAX_REPLAYED).contains(&limit) {
+            return Err(Problem::field("limit", format!("must lie between 1 and {MAX_REPLAYED}")));
+        }
         // Looked for on a connection that only reads, so that the evaluator need not wait for it.
         let mut conn = self.0.db.read().await?;
         let filter = filter(&mut conn, body.0).await?;
-        let (last, n) = fates::replayable(&mut conn, filter, after, MAX_REPLAYED).await?;
+        let (last, n) = fates::replayable(&mut conn, filter, after, limit).await?;
         drop(conn);
         let mut replayed = u64::try_from(n).unwrap_or(0);
         if let Some(last) = last.filter(|_| !dry_run) {
@@ -193,7 +199,7 @@ impl DeliveriesApi {
         } else {
             caller.trail.changes_nothing();
         }
-        Ok(Accepted(Replayed { replayed, more: n >= MAX_REPLAYED, last: last.map(|id| id.0), dry_run }))
+        Ok(Accepted(Replayed { replayed, more: n >= limit, last: last.map(|id| id.0), dry_run }))
     }
 }
 

@@ -58,6 +58,7 @@ use storage::{Connection, Db, Entry, SecretBox, StorageError, Topic, Wake, histo
 use url::Url;
 
 use crate::Letters;
+pub(crate) use audit::{Format as AuditFormat, export as export_audit};
 use gate::{Caller, Gate};
 pub use operations::Operations;
 pub(crate) use operations::{Actor, Refused};

@@ -1,6 +1,6 @@
 //! `/notifications`: what subscribers are owed, and what became of it.
 
-use domain::{NotificationId, SubscriberId};
+use domain::{NotificationId, Span, SubscriberId};
 use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
@@ -20,6 +20,9 @@ use super::{
     reply::{Accepted, List, Paging, Shown, View},
     types::{Name, Time},
 };
+
+/// The longest that what is sent again may wait.
+const MAX_WAIT_SECS: i64 = 60;
 
 pub(super) struct NotificationsApi(pub(super) Admin);
 
@@ -71,12 +74,29 @@ struct AttemptView {
 struct ResendMany {
     /// Those that were made at this time or later.
     since: Time,
+    /// For how long nothing goes out, so that it can be taken back; at most 60, and 0 if it is left out.
+    wait_seconds: Option<i64>,
 }
 
 /// How many notifications are sent again.
 #[derive(Object)]
 struct Resent {
     resent: u64,
+    /// From when on: what it is taken back by.
+    at: Time,
+}
+
+/// What is not to be sent again after all.
+#[derive(Object)]
+struct TakeBack {
+    /// The `at` of the answer that said it would be.
+    at: Time,
+}
+
+/// How many notifications are not sent again.
+#[derive(Object)]
+struct TakenBack {
+    taken_back: u64,
 }
 
 #[OpenApi]
@@ -136,12 +156,31 @@ impl NotificationsApi {
     /// Sends every notification again that was given up, since a time.
     #[oai(path = "/notifications/resend", method = "post")]
     async fn resend_many(&self, Data(caller): Data<&Caller>, body: Body<ResendMany>) -> Result<Accepted<Resent>, Problem> {
+        let wait = body.0.wait_seconds.unwrap_or_default();
+        if !(0..=MAX_WAIT_SECS).contains(&wait) {
+            return Err(Problem::field("wait_seconds", format!("must lie between 0 and {MAX_WAIT_SECS}")));
+        }
+        let at = self.0.now().plus(Span(wait * 1000));
         let mut tx = self.0.db.begin().await?;
-        let resent = notifications::resend_dead(&mut tx, body.0.since.0, self.0.now()).await?;
+        let resent = notifications::resend_dead(&mut tx, body.0.since.0, at).await?;
         caller.trail.touched(resent);
         self.0.commit(tx, caller).await?;
         self.0.wake.wake(Topic::Notifications).await;
-        Ok(Accepted(Resent { resent }))
+        Ok(Accepted(Resent { resent, at: Time(at) }))
+    }
+
+    /// Takes back that notifications are sent again, as long as they wait.
+    #[oai(path = "/notifications/resend/undo", method = "post")]
+    async fn take_back(&self, Data(caller): Data<&Caller>, body: Body<TakeBack>) -> Result<Accepted<TakenBack>, Problem> {
+        let (at, now) = (body.0.at.0, self.0.now());
+        if at <= now {
+            return Err(Problem::conflict("they are on their way already"));
+        }
+        let mut tx = self.0.db.begin().await?;
+        let taken_back = notifications::take_back(&mut tx, at, now).await?;
+        caller.trail.touched(taken_back);
+        self.0.commit(tx, caller).await?;
+        Ok(Accepted(TakenBack { taken_back }))
     }
 }
 

@@ -79,6 +79,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("DELETE", "/maintenance-series/{id}", "maintenances:write"),
     rule("GET", "/notifications", "notifications:read"),
     rule("POST", "/notifications/resend", "notifications:write"),
+    rule("POST", "/notifications/resend/undo", "notifications:write"),
     rule("GET", "/notifications/{id}", "notifications:read"),
     rule("GET", "/notifications/{id}/attempts", "notifications:read"),
     rule("POST", "/notifications/{id}/resend", "notifications:write"),

@@ -1,9 +1,9 @@
-//! `/console/components`: what the page shows, in which order, and what people say of it against the signals.
+//! `/console/components/…`: one component, where it stands, and what people say of it against the signals.
 
 use askama::Template;
 use domain::{
-    Act, Combine, Component, ComponentId, Group, GroupId, MAX_COMPONENTS, MAX_DESCRIPTION_CHARS, MAX_GROUPS, MAX_NAME_CHARS, Override,
-    Permission, Resource, Status, key_from_name,
+    Act, Combine, Component, ComponentId, Group, GroupId, MAX_COMPONENTS, MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, Override, Permission,
+    Resource, Status, key_from_name,
 };
 use poem::{
     Response, handler,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use storage::{
     Connection, Entry, StorageError, attention, audit, combine,
     components::{self, ComponentEdit},
-    dependencies, groups, history, ledger, rows,
+    dependencies, history, ledger, rows,
 };
 
 use super::{
@@ -31,67 +31,23 @@ pub(super) const GONE: Failure = Failure::NotFound("There is no such component, 
 
 pub(super) fn routes(table: Table) -> Table {
     let (look, write) = (Needs::read(Resource::Components), Needs::write(Resource::Components));
-    let (overrule, group) = (Needs::write(Resource::Overrides), Needs::write(Resource::Groups));
+    let overrule = Needs::write(Resource::Overrides);
     table
-        .get(PATH, look, list)
-        .post("/console/components/groups", group, add_group)
-        .post("/console/components/groups/:id", group, rename_group)
-        .post("/console/components/groups/:id/delete", group, delete_group)
         .get("/console/components/new", write, new_form)
         .post("/console/components/new", write, create)
         .get("/console/components/:id", look, one)
         .post("/console/components/:id", write, update)
-        .post("/console/components/:id/up", write, up)
-        .post("/console/components/:id/down", write, down)
         .post("/console/components/:id/override", overrule, set_override)
         .post("/console/components/:id/override/end", overrule, end_override)
         .post("/console/components/:id/delete", write, delete)
 }
 
-/// A heading with what stands below it.
-struct Section {
-    group: Option<Group>,
-    components: Vec<Component>,
-}
-
-#[derive(Template)]
-#[template(path = "console/components.html")]
-struct List<'a> {
-    frame: &'a Frame,
-    may_write: bool,
-    may_group: bool,
-    sections: Vec<Section>,
-    name: &'a str,
-    errors: &'a Errors,
-}
-
-async fn page(console: &Console, person: &Person, frame: &Frame, name: &str, errors: &Errors) -> Result<Response, Failure> {
-    let mut conn = console.db.read().await?;
-    let (groups, all) = (rows::groups(&mut conn).await?, rows::components(&mut conn).await?);
-    let of = |id| all.iter().filter(|component| component.group == id).cloned().collect::<Vec<_>>();
-    let headed = groups.into_iter().map(|group| Section { components: of(Some(group.id)), group: Some(group) });
-    let sections = headed.chain([Section { group: None, components: of(None) }]);
-    let sections = sections.filter(|section| section.group.is_some() || !section.components.is_empty()).collect();
-    let may = |resource| person.may(Permission::write(resource));
-    let shown = List { frame, may_write: may(Resource::Components), may_group: may(Resource::Groups), sections, name, errors };
-    Ok(show(if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }, &shown))
-}
-
-#[handler]
-async fn list(person: Person, frame: Frame, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    page(console, &person, &frame, "", &Errors::default()).await
-}
-
 /// What was done, for the audit log.
-struct Done<'a> {
-    action: &'a str,
-    resource: String,
-    before: Value,
-    after: Value,
-}
-
-fn group_fields(name: &str) -> Value {
-    json!({ "name": name })
+pub(super) struct Done<'a> {
+    pub(super) action: &'a str,
+    pub(super) resource: String,
+    pub(super) before: Value,
+    pub(super) after: Value,
 }
 
 fn fields(edit: &ComponentEdit) -> Value {
@@ -100,20 +56,20 @@ fn fields(edit: &ComponentEdit) -> Value {
 }
 
 impl Console {
-    /// Works out what follows from new components or groups, and makes it lasting.
-    async fn reconfigure(&self, mut entry: Entry, person: &Person, done: Done<'_>) -> Result<(), StorageError> {
+    /// Works out what follows from new components or groups, and makes it lasting; gives the number of its row in the audit log.
+    pub(super) async fn reconfigure(&self, mut entry: Entry, person: &Person, done: Done<'_>) -> Result<i64, StorageError> {
         let (state, _) = history::reconfigured_uncommitted(&mut entry, &person.name, self.now()).await?;
         let Done { action, resource, before, after } = done;
         let row = audit::Entry { by: &person.by(), action, resource: Some(resource), before, after, at: self.now() };
-        audit::record(&mut entry.tx, &self.secrets, &row).await?;
+        let id = audit::record(&mut entry.tx, &self.secrets, &row).await?;
         entry.commit(&state).await?;
         self.wake_all().await;
-        Ok(())
+        Ok(id)
     }
 }
 
 /// A name that may stand on the page.
-fn check_name(errors: &mut Errors, name: &str) {
+pub(super) fn check_name(errors: &mut Errors, name: &str) {
     if name.is_empty() {
         errors.add("name", "Must not be empty.");
     } else if name.chars().count() > MAX_NAME_CHARS || name.contains(char::is_control) {
@@ -122,72 +78,11 @@ fn check_name(errors: &mut Errors, name: &str) {
 }
 
 /// A key that is free: made from the name, with a number behind it where the name gives none or a taken one.
-fn free_key<'a>(name: &str, taken: impl Iterator<Item = &'a str>, kind: &str) -> String {
+pub(super) fn free_key<'a>(name: &str, taken: impl Iterator<Item = &'a str>, kind: &str) -> String {
     let taken: Vec<&str> = taken.collect();
     let stem = key_from_name(name).unwrap_or_else(|| kind.to_owned());
     let numbered = (2..).map(|n: usize| format!("{}-{n}", stem.chars().take(50).collect::<String>()));
     std::iter::once(stem.clone()).chain(numbered).find(|key| !taken.contains(&key.as_str())).unwrap_or(stem)
-}
-
-#[handler]
-async fn add_group(person: Person, frame: Frame, sent: Sent, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let name = sent.text("name");
-    let mut errors = Errors::default();
-    check_name(&mut errors, &name);
-    if !errors.is_empty() {
-        return page(console, &person, &frame, &name, &errors).await;
-    }
-    let mut entry = ledger::begin(&console.db, None).await?;
-    let all = rows::groups(&mut entry.tx).await?;
-    if all.len() >= MAX_GROUPS {
-        return Err(Failure::Conflict(format!("There are {MAX_GROUPS} groups already; no more are possible.")));
-    }
-    let position = all.iter().map(|group| group.position).max().map_or(0, |last| last.saturating_add(1));
-    let key = free_key(&name, all.iter().map(|group| group.key.as_str()), "group");
-    let after = group_fields(&name);
-    let id = groups::insert(&mut entry.tx, &Group { id: GroupId(0), key, name, parent: None, position }).await?;
-    let done = Done { action: "group.create", resource: format!("group:{id}"), before: Value::Null, after };
-    console.reconfigure(entry, &person, done).await?;
-    Ok(see_other(PATH))
-}
-
-async fn find_group(conn: &mut Connection, id: i64) -> Result<Group, Failure> {
-    let all = rows::groups(conn).await?;
-    all.into_iter().find(|group| group.id.0 == id).ok_or(Failure::NotFound("There is no such group, or it was deleted."))
-}
-
-#[handler]
-async fn rename_group(
-    person: Person,
-    frame: Frame,
-    Path(id): Path<i64>,
-    sent: Sent,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
-    let mut entry = ledger::begin(&console.db, None).await?;
-    let group = find_group(&mut entry.tx, id).await?;
-    let (name, mut errors) = (sent.text("name"), Errors::default());
-    check_name(&mut errors, &name);
-    if !errors.is_empty() {
-        drop(entry);
-        return page(console, &person, &frame, &name, &errors).await;
-    }
-    let (before, after) = (group_fields(&group.name), group_fields(&name));
-    let done = Done { action: "group.update", resource: format!("group:{}", group.id), before, after };
-    groups::update(&mut entry.tx, &Group { name, ..group }).await?;
-    console.reconfigure(entry, &person, done).await?;
-    Ok(see_other(PATH))
-}
-
-#[handler]
-async fn delete_group(person: Person, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let mut entry = ledger::begin(&console.db, None).await?;
-    let group = find_group(&mut entry.tx, id).await?;
-    groups::delete(&mut entry.tx, group.id).await?;
-    let before = group_fields(&group.name);
-    let done = Done { action: "group.delete", resource: format!("group:{}", group.id), before, after: Value::Null };
-    console.reconfigure(entry, &person, done).await?;
-    Ok(see_other(PATH))
 }
 
 /// What is typed into the form of a component.
@@ -353,38 +248,6 @@ async fn update(person: Person, frame: Frame, Path(id): Path<i64>, sent: Sent, D
             form(console, &person, &frame, Some(&component), &typed, (&errors, "")).await
         }
     }
-}
-
-/// Puts a component one place before or behind its neighbour in its group.
-async fn step(console: &Console, person: &Person, id: i64, forward: bool) -> Result<Response, Failure> {
-    let mut entry = ledger::begin(&console.db, None).await?;
-    let group = find(&mut entry.tx, id).await?.group;
-    let mut order: Vec<Component> = rows::components(&mut entry.tx).await?.into_iter().filter(|each| each.group == group).collect();
-    let at = order.iter().position(|each| each.id.0 == id).ok_or(GONE)?;
-    let other = if forward { at + 1 } else { at.saturating_sub(1) };
-    if other < order.len() && other != at {
-        let place = |at: usize| json!({ "place": at });
-        let done = Done { action: "component.update", resource: format!("component:{id}"), before: place(at), after: place(other) };
-        order.swap(at, other);
-        for (i, component) in order.into_iter().enumerate() {
-            let position = i32::try_from(i).unwrap_or(i32::MAX);
-            if component.position != position {
-                components::update(&mut entry.tx, component.id, &ComponentEdit { position, ..component.into() }).await?;
-            }
-        }
-        console.reconfigure(entry, person, done).await?;
-    }
-    Ok(see_other(&format!("{PATH}#c-{id}")))
-}
-
-#[handler]
-async fn up(person: Person, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    step(console, &person, id, false).await
-}
-
-#[handler]
-async fn down(person: Person, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    step(console, &person, id, true).await
 }
 
 #[handler]

@@ -3,7 +3,7 @@
 use askama::Template;
 use domain::{Permission, Resource};
 use poem::{Response, handler, http::StatusCode, web::Path};
-use serde_json::{Value, json};
+use serde_json::Value;
 use storage::deliveries::DeliveryState;
 
 use super::{
@@ -11,23 +11,19 @@ use super::{
     failure::Failure,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
-    seen::{Asked, Seen, Sent, Typed, address, pretty},
+    pager::Pager,
+    seen::{Asked, Seen, Typed, address, pretty},
     session::Person,
 };
 use crate::admin::Refused;
 
-const PATH: &str = "/console/deliveries";
+pub(super) const PATH: &str = "/console/deliveries";
 /// The most integrations that can be chosen.
 const N_CHOICES: &str = "200";
 
 pub(super) fn routes(table: Table) -> Table {
     let (look, act) = (Needs::read(Resource::Deliveries), Needs::write(Resource::Deliveries));
-    table
-        .get(PATH, look, list)
-        .get("/console/deliveries/replay", act, replay_page)
-        .post("/console/deliveries/replay", act, replay_many)
-        .get("/console/deliveries/:id", look, one)
-        .post("/console/deliveries/:id/replay", act, replay_one)
+    table.get(PATH, look, list).get("/console/deliveries/:id", look, one).post("/console/deliveries/:id/replay", act, replay_one)
 }
 
 /// How many deliveries would be looked at again, and whether there are more than are counted.
@@ -45,7 +41,7 @@ struct List<'a> {
     typed: &'a Typed,
     rows: &'a [Value],
     integrations: Vec<Value>,
-    next: Option<String>,
+    pager: Pager,
     /// Where those that are shown can be looked at again.
     replay: Option<String>,
 }
@@ -66,14 +62,13 @@ async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<
     let (integration, state) = (typed.text("integration"), typed.text("state"));
     let path = address("/deliveries", &[("integration", integration), ("state", state), ("cursor", typed.text("cursor"))]);
     let listed = acts.get(&path).await?;
-    let next = Some(listed.text("next")).filter(|next| !next.is_empty());
     let may_replay = person.may(Permission::write(Resource::Deliveries)) && state != "pending" && !listed.list("items").is_empty();
     let page = List {
         frame: &frame,
         typed: &typed,
         rows: listed.list("items"),
         integrations: integrations(&acts).await?,
-        next: next.map(|next| address(PATH, &[("integration", integration), ("state", state), ("cursor", next)])),
+        pager: Pager::new(PATH, &[("integration", integration), ("state", state)], &typed, listed.text("next")),
         replay: may_replay.then(|| address("/console/deliveries/replay", &[("integration", integration), ("state", state)])),
     };
     Ok(show(StatusCode::OK, &page))
@@ -130,38 +125,4 @@ async fn changes(acts: &Acts, id: i64) -> Result<Vec<Value>, Failure> {
 async fn replay_one(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
     acts.post(&format!("/deliveries/{id}/replay"), None).await?;
     Ok(see_other(&format!("{PATH}/{id}")))
-}
-
-#[derive(Template)]
-#[template(path = "console/replay.html")]
-struct Replay<'a> {
-    frame: &'a Frame,
-    integration: &'a str,
-    state: &'a str,
-    count: (i64, bool),
-}
-
-/// Which ones, as operations take it.
-fn filter(typed: &Typed) -> Value {
-    let mut filter = json!({ "state": typed.given("state").unwrap_or("quarantined") });
-    if let Some(integration) = typed.given("integration") {
-        filter["integration"] = Value::from(integration);
-    }
-    filter
-}
-
-#[handler]
-async fn replay_page(frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
-    let typed = Typed::from(asked);
-    let filter = filter(&typed);
-    let count = count(&acts, &filter).await?;
-    Ok(show(StatusCode::OK, &Replay { frame: &frame, integration: typed.text("integration"), state: filter.text("state"), count }))
-}
-
-#[handler]
-async fn replay_many(acts: Acts, sent: Sent) -> Result<Response, Failure> {
-    let typed = Typed::from(sent);
-    let filter = filter(&typed);
-    acts.post("/deliveries/replay", Some(&filter)).await?;
-    Ok(see_other(&address(PATH, &[("integration", typed.text("integration"))])))
 }

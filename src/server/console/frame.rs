@@ -26,25 +26,47 @@ use super::{
 pub(super) struct Area {
     pub(super) path: &'static str,
     pub(super) name: &'static str,
+    /// The heading it stands under. What stands under none is at hand on a phone too, with a drawing named after its place.
+    heading: &'static str,
     /// What one must be allowed to see it.
     needs: Option<Permission>,
 }
 
-/// The rail, top to bottom; on a phone the first four stand in a bar at the bottom.
-const AREAS: &[Area] = &[
-    Area { path: "/console/", name: "Now", needs: Some(Permission::read(Resource::Incidents)) },
-    Area { path: "/console/incidents", name: "Incidents", needs: Some(Permission::read(Resource::Incidents)) },
-    Area { path: "/console/maintenances", name: "Maintenance", needs: Some(Permission::read(Resource::Maintenances)) },
-    Area { path: "/console/components", name: "Components", needs: Some(Permission::read(Resource::Components)) },
-    Area { path: "/console/integrations", name: "Integrations", needs: Some(Permission::read(Resource::Integrations)) },
-    Area { path: "/console/deliveries", name: "Deliveries", needs: Some(Permission::read(Resource::Deliveries)) },
-    Area { path: "/console/subscribers", name: "Subscribers", needs: Some(Permission::read(Resource::Subscribers)) },
-    Area { path: "/console/notifications", name: "Notifications", needs: Some(Permission::read(Resource::Notifications)) },
-    Area { path: "/console/tokens", name: "Tokens", needs: Some(Permission::read(Resource::Tokens)) },
-    Area { path: "/console/system", name: "System", needs: Some(Permission::read(Resource::Settings)) },
-    Area { path: "/console/team", name: "Team", needs: Some(Permission::read(Resource::Users)) },
-    Area { path: "/console/profile", name: "Profile", needs: None },
+const fn area(heading: &'static str, path: &'static str, name: &'static str, resource: Resource) -> Area {
+    Area { path, name, heading, needs: Some(Permission::read(resource)) }
+}
+
+impl Area {
+    /// Whether this person sees it.
+    pub(super) fn is_for(&self, person: &Person) -> bool {
+        self.needs.is_none_or(|needed| person.may(needed))
+    }
+}
+
+/// The rail, top to bottom.
+pub(super) const AREAS: &[Area] = &[
+    area("", "/console/", "Now", Resource::Incidents),
+    area("", "/console/incidents", "Incidents", Resource::Incidents),
+    area("", "/console/maintenances", "Maintenance", Resource::Maintenances),
+    area("", "/console/components", "Components", Resource::Components),
+    area("What comes in", "/console/integrations", "Integrations", Resource::Integrations),
+    area("What comes in", "/console/deliveries", "Deliveries", Resource::Deliveries),
+    area("What readers get", "/console/page", "Page", Resource::Page),
+    area("What readers get", "/console/metrics", "Metrics", Resource::Metrics),
+    area("What readers get", "/console/subscribers", "Subscribers", Resource::Subscribers),
+    area("What readers get", "/console/notifications", "Notifications", Resource::Notifications),
+    area("Who may", "/console/team", "Team", Resource::Users),
+    area("Who may", "/console/tokens", "Tokens", Resource::Tokens),
+    area("Who may", "/console/audit", "Audit", Resource::Audit),
+    area("This instance", "/console/system", "System", Resource::Settings),
+    Area { path: "/console/profile", name: "Profile", heading: "This instance", needs: None },
 ];
+
+/// Areas under one heading.
+pub(super) struct Heading {
+    pub(super) name: &'static str,
+    pub(super) areas: Vec<&'static Area>,
+}
 
 /// Lets one script of ours run in one answer.
 #[derive(Clone, Debug)]
@@ -78,14 +100,37 @@ impl Frame {
     }
 
     /// The places this person sees.
-    pub(super) fn areas(&self) -> Vec<&'static Area> {
-        let Some(person) = &self.person else { return Vec::new() };
-        AREAS.iter().filter(|area| area.needs.is_none_or(|needed| person.may(needed))).collect()
+    fn areas(&self) -> impl Iterator<Item = &'static Area> {
+        let person = self.person.as_ref();
+        AREAS.iter().filter(move |area| person.is_some_and(|person| area.is_for(person)))
+    }
+
+    /// Those that are at hand everywhere.
+    pub(super) fn at_hand(&self) -> Vec<&'static Area> {
+        self.areas().filter(|area| area.heading.is_empty()).collect()
+    }
+
+    /// The others, by heading.
+    pub(super) fn headings(&self) -> Vec<Heading> {
+        let mut headings: Vec<Heading> = Vec::new();
+        for area in self.areas().filter(|area| !area.heading.is_empty()) {
+            match headings.last_mut().filter(|last| last.name == area.heading) {
+                Some(last) => last.areas.push(area),
+                None => headings.push(Heading { name: area.heading, areas: vec![area] }),
+            }
+        }
+        headings
     }
 
     /// Whether the page belongs to this area.
     pub(super) fn is_in(&self, area: &&Area) -> bool {
-        if area.path == "/console/" { self.path == area.path } else { self.path.starts_with(area.path) }
+        let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        match area.path {
+            "/console/" => self.path == area.path,
+            // Their series are the same to people.
+            "/console/maintenances" if self.path.starts_with("/console/maintenance-series") => true,
+            path => self.path.strip_prefix(path).is_some_and(below),
+        }
     }
 
     /// The session has got another secret while this page was made: its forms need another token.

@@ -34,8 +34,6 @@ use crate::page::markdown;
 
 pub(super) const PATH: &str = "/console/incidents";
 const GONE: Failure = Failure::NotFound("There is no such incident, or it was deleted.");
-/// Entries on one page of a list.
-pub(super) const PER_PAGE: usize = 50;
 /// The most open incidents that are listed.
 pub(super) const MAX_OPEN: i64 = 200;
 /// The newest transitions that the page of an incident tells.
@@ -44,7 +42,6 @@ const MAX_TRANSITIONS: i64 = 20;
 pub(super) fn routes(table: Table) -> Table {
     let (look, act) = (Needs::read(Resource::Incidents), Needs::write(Resource::Incidents));
     table
-        .get(PATH, look, list)
         .get("/console/incidents/new", act, new_form)
         .post("/console/incidents/new", act, create)
         .post("/console/incidents/preview", act, show_preview)
@@ -102,49 +99,6 @@ fn worst(incident: &Incident) -> &'static str {
         return Status::Operational.as_str();
     }
     incident.components.values().max().filter(|status| **status != Status::Operational).map_or("notice", |status| status.as_str())
-}
-
-#[derive(Template)]
-#[template(path = "console/incidents.html")]
-struct List<'a> {
-    frame: &'a Frame,
-    may_write: bool,
-    /// Whether it is the first page.
-    first: bool,
-    drafts: Vec<Line>,
-    open: Vec<Line>,
-    past: Vec<Line>,
-    /// Where the next page begins.
-    next: Option<i64>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Before {
-    pub(super) before: Option<i64>,
-}
-
-#[handler]
-async fn list(person: Person, frame: Frame, Query(from): Query<Before>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let mut conn = console.db.read().await?;
-    let names = names(&mut conn).await?;
-    let line = |incident| Line::new(incident, &names, console);
-    let open = if from.before.is_none() { rows::incidents(&mut conn, Incidents::Open(MAX_OPEN)).await? } else { Vec::new() };
-    let limit = i64::try_from(PER_PAGE).unwrap_or(i64::MAX).saturating_add(1);
-    let mut past = rows::incidents(&mut conn, Incidents::Over { before: from.before.unwrap_or(i64::MAX), limit }).await?;
-    let more = past.len() > PER_PAGE;
-    past.truncate(PER_PAGE);
-    let next = past.last().filter(|_| more).map(|incident| incident.id.0);
-    let (open, drafts): (Vec<Incident>, Vec<Incident>) = open.into_iter().partition(|incident| incident.published);
-    let shown = List {
-        frame: &frame,
-        may_write: person.may(Permission::write(Resource::Incidents)),
-        first: from.before.is_none(),
-        drafts: drafts.into_iter().map(line).collect(),
-        open: open.into_iter().map(line).collect(),
-        past: past.into_iter().map(line).collect(),
-        next,
-    };
-    Ok(show(StatusCode::OK, &shown))
 }
 
 /// What is typed into the form of an incident or of an update.

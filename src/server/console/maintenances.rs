@@ -9,7 +9,7 @@ use domain::{
 use poem::{
     Response, handler,
     http::StatusCode,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use storage::{
     Connection,
@@ -23,7 +23,8 @@ use super::{
     form::{Choices, Errors, Sent, choices, from_field, to_field},
     frame::{Frame, see_other, show, time},
     gate::{Needs, Table},
-    incidents::{Before, PER_PAGE},
+    pager::{self, Pager},
+    seen::{self, Asked},
     session::Person,
     words,
 };
@@ -80,25 +81,22 @@ fn is_open(maintenance: &Maintenance) -> bool {
 struct List<'a> {
     frame: &'a Frame,
     may_write: bool,
-    first: bool,
     series: Vec<super::series::Line>,
     lines: Vec<Line>,
-    next: Option<i64>,
+    pager: Pager,
 }
 
 #[handler]
-async fn list(person: Person, frame: Frame, Query(from): Query<Before>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let limit = i64::try_from(PER_PAGE).unwrap_or(i64::MAX).saturating_add(1);
-    let which = Maintenances::Page { before: from.before.unwrap_or(i64::MAX), limit };
+async fn list(person: Person, frame: Frame, asked: Asked, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let asked = seen::Typed::from(asked);
+    let is_first = asked.given("cursor").is_none();
     let mut conn = console.db.read().await?;
-    let series = if from.before.is_none() { super::series::lines(storage::series::all(&mut conn).await?) } else { Vec::new() };
-    let mut all = rows::maintenances(&mut conn, which).await?;
-    let more = all.len() > PER_PAGE;
-    all.truncate(PER_PAGE);
-    let next = all.last().filter(|_| more).map(|maintenance| maintenance.id.0);
+    let series = if is_first { super::series::lines(storage::series::all(&mut conn).await?) } else { Vec::new() };
+    let mut all = rows::maintenances(&mut conn, Maintenances::Page { before: pager::before(&asked)?, limit: pager::N_WANTED }).await?;
+    let next = pager::cut(&mut all, |maintenance| maintenance.id.0);
     let may_write = person.may(Permission::write(Resource::Maintenances));
     let lines = all.into_iter().map(Line::new).collect();
-    Ok(show(StatusCode::OK, &List { frame: &frame, may_write, first: from.before.is_none(), series, lines, next }))
+    Ok(show(StatusCode::OK, &List { frame: &frame, may_write, series, lines, pager: Pager::new(PATH, &[], &asked, &next) }))
 }
 
 /// What is typed into the form.

@@ -4,7 +4,10 @@
 //! (`frame::AREAS`). A handler takes `Person` and `Frame` as arguments; who may call it stands in the table, and nowhere else.
 
 mod acts;
+mod audit;
+mod brand;
 mod code;
+mod component_list;
 mod components;
 mod confirm;
 mod deliveries;
@@ -16,15 +19,22 @@ mod forgot;
 mod form;
 mod frame;
 mod gate;
+mod groups;
+mod incident_list;
 mod incidents;
 mod integrations;
 mod login;
 mod maintenances;
+mod metrics;
 mod notifications;
 mod now;
 pub mod oidc;
+mod order;
+mod pager;
 mod passkey;
 mod profile;
+mod replay;
+mod search;
 mod seen;
 mod series;
 mod session;
@@ -152,16 +162,25 @@ fn table(console: Console) -> Table {
         passkey::routes,
         team::routes,
         now::routes,
+        incident_list::routes,
         incidents::routes,
         maintenances::routes,
         series::routes,
+        component_list::routes,
+        order::routes,
+        groups::routes,
         components::routes,
         why::routes,
         integrations::routes,
+        replay::routes,
         deliveries::routes,
+        metrics::routes,
+        brand::routes,
         subscribers::routes,
         notifications::routes,
         tokens::routes,
+        audit::routes,
+        search::routes,
         system::routes,
     ];
     areas.into_iter().fold(table, |table, routes| routes(table))

@@ -16,13 +16,16 @@ use super::{
     failure::Failure,
     frame::{Frame, see_other, show, time},
     gate::{Needs, Table},
-    seen::{Asked, Seen, Sent, Typed, address},
+    pager::Pager,
+    seen::{Asked, Seen, Sent, Typed, address, at},
     session::Person,
 };
 
 const PATH: &str = "/console/notifications";
 /// How far back dead ones may be taken up, in hours.
 const HOURS: [i64; 4] = [1, 6, 24, 168];
+/// How long somebody can take back what they send again.
+const UNDO_SECS: i64 = 10;
 const HOUR: Span = Span::mins(60);
 
 pub(super) fn routes(table: Table) -> Table {
@@ -31,6 +34,7 @@ pub(super) fn routes(table: Table) -> Table {
         .get(PATH, look, list)
         .get("/console/notifications/resend", act, resend_page)
         .post("/console/notifications/resend", act, resend_many)
+        .post("/console/notifications/resend/undo", act, undo)
         .get("/console/notifications/:id", look, one)
         .post("/console/notifications/:id/resend", act, resend)
 }
@@ -45,8 +49,28 @@ struct List<'a> {
     frame: &'a Frame,
     typed: &'a Typed,
     rows: &'a [Value],
-    next: Option<String>,
+    pager: Pager,
     may_send: bool,
+    /// What was just sent again, as long as it can be taken back.
+    waiting: Option<Waiting>,
+    taken_back: Option<i64>,
+}
+
+/// What goes out again soon.
+struct Waiting {
+    n: i64,
+    at: Timestamp,
+    /// How long until then.
+    seconds: i64,
+}
+
+impl Waiting {
+    /// What the address says, if it is still to come.
+    fn read(typed: &Typed, now: Timestamp) -> Option<Self> {
+        let (n, at) = (typed.number("sent")?, Timestamp(typed.number("at")?));
+        let seconds = at.since(now).0.div_euclid(1000) + 1;
+        (at > now && seconds <= UNDO_SECS + 1).then_some(Self { n, at, seconds: seconds.min(UNDO_SECS) })
+    }
 }
 
 impl List<'_> {
@@ -58,11 +82,12 @@ impl List<'_> {
 #[handler]
 async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
     let typed = Typed::from(asked);
+    let (waiting, taken_back) = (Waiting::read(&typed, acts.now), typed.number("taken_back"));
     let filters = [("state", typed.text("state")), ("subscriber", typed.text("subscriber"))];
-    let with = |cursor| address("/notifications", &[filters[0], filters[1], ("cursor", cursor)]);
-    let listed = acts.get(&with(typed.text("cursor"))).await?;
-    let next = Some(listed.text("next")).filter(|next| !next.is_empty()).map(|next| format!("/console{}", with(next)));
-    let page = List { frame: &frame, typed: &typed, rows: listed.list("items"), next, may_send: may_send(&person) };
+    let path = address("/notifications", &[filters[0], filters[1], ("cursor", typed.text("cursor"))]);
+    let listed = acts.get(&path).await?;
+    let pager = Pager::new(PATH, &filters, &typed, listed.text("next"));
+    let page = List { frame: &frame, typed: &typed, rows: listed.list("items"), pager, may_send: may_send(&person), waiting, taken_back };
     Ok(show(StatusCode::OK, &page))
 }
 
@@ -135,6 +160,16 @@ async fn resend_many(acts: Acts, sent: Sent) -> Result<Response, Failure> {
     let typed = Typed::from(sent);
     let since = typed.number("since").map(|since| Timestamp(since).to_string());
     let since = since.ok_or_else(|| Failure::Malformed("It is not said since when.".to_owned()))?;
-    acts.post("/notifications/resend", Some(&json!({ "since": since }))).await?;
-    Ok(see_other(PATH))
+    let resent = acts.post("/notifications/resend", Some(&json!({ "since": since, "wait_seconds": UNDO_SECS }))).await?;
+    let at_ms = at(&resent, "at").map_or_else(String::new, |at| at.0.to_string());
+    Ok(see_other(&address(PATH, &[("sent", &resent.number("resent").to_string()), ("at", &at_ms)])))
+}
+
+/// Takes back that dead ones are sent again, before they are.
+#[handler]
+async fn undo(acts: Acts, sent: Sent) -> Result<Response, Failure> {
+    let at = Typed::from(sent).number("at").map(|at| Timestamp(at).to_string());
+    let at = at.ok_or_else(|| Failure::Malformed("It is not said what is to be taken back.".to_owned()))?;
+    let undone = acts.post("/notifications/resend/undo", Some(&json!({ "at": at }))).await?;
+    Ok(see_other(&address(PATH, &[("state", "dead"), ("taken_back", &undone.number("taken_back").to_string())])))
 }

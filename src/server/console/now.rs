@@ -78,6 +78,15 @@ struct Now<'a> {
     running: Vec<Window>,
     faults: Vec<Fault>,
     n_components: usize,
+    /// What was last otherwise, where nothing is now.
+    last: Option<Ended>,
+}
+
+/// An incident that is over.
+struct Ended {
+    id: i64,
+    title: String,
+    ago: String,
 }
 
 impl Now<'_> {
@@ -108,8 +117,16 @@ async fn to_do(person: Person, frame: Frame, Data(console): Data<&Console>) -> R
         running: running(maintenances),
         faults: faults(&mut conn, &person, console.now()).await?,
         n_components: components.len(),
+        last: last(&mut conn, console.now()).await?,
     };
     Ok(show(StatusCode::OK, &shown))
+}
+
+/// The incident that ended last, or nearly so: the newest of those that did.
+async fn last(conn: &mut Connection, now: Timestamp) -> Result<Option<Ended>, StorageError> {
+    let newest = rows::incidents(conn, Incidents::Over { before: i64::MAX, limit: 1 }).await?.pop();
+    let ended = |incident: Incident| Some(Ended { id: incident.id.0, ago: words::ago(incident.resolved_at?, now), title: incident.title });
+    Ok(newest.and_then(ended))
 }
 
 /// The components that are red inside and green, or greener, outside.

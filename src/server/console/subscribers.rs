@@ -15,6 +15,7 @@ use super::{
     failure::Failure,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
+    pager::Pager,
     seen::{Asked, Seen, Sent, Typed, address, names},
     session::Person,
 };
@@ -39,7 +40,7 @@ struct List<'a> {
     frame: &'a Frame,
     typed: &'a Typed,
     rows: &'a [Value],
-    next: Option<String>,
+    pager: Pager,
     may_write: bool,
     may_see_notifications: bool,
 }
@@ -66,14 +67,14 @@ fn state(subscriber: &Value) -> (&'static str, String) {
 async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
     let typed = Typed::from(asked);
     let filters = [("channel", typed.text("channel")), ("address", typed.text("address"))];
-    let with = |cursor| address("/subscribers", &[filters[0], filters[1], ("cursor", cursor)]);
-    let listed = acts.get(&with(typed.text("cursor"))).await?;
-    let next = Some(listed.text("next")).filter(|next| !next.is_empty()).map(|next| format!("/console{}", with(next)));
+    let path = address("/subscribers", &[filters[0], filters[1], ("cursor", typed.text("cursor"))]);
+    let listed = acts.get(&path).await?;
+    let pager = Pager::new(PATH, &filters, &typed, listed.text("next"));
     let page = List {
         frame: &frame,
         typed: &typed,
         rows: listed.list("items"),
-        next,
+        pager,
         may_write: person.may(Permission::write(Resource::Subscribers)),
         may_see_notifications: person.may(Permission::read(Resource::Notifications)),
     };

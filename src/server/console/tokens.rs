@@ -16,6 +16,7 @@ use super::{
     failure::Failure,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
+    pager::Pager,
     seen::{Asked, Seen, Sent, Typed, address, at, names},
     session::Person,
 };
@@ -40,7 +41,7 @@ pub(super) fn routes(table: Table) -> Table {
 struct List<'a> {
     frame: &'a Frame,
     rows: &'a [Value],
-    next: Option<String>,
+    pager: Pager,
     may_write: bool,
     now: Timestamp,
 }
@@ -68,9 +69,9 @@ impl List<'_> {
 async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let asked = Typed::from(asked);
     let listed = acts.get(&address("/tokens", &[("cursor", asked.text("cursor"))])).await?;
-    let next = Some(listed.text("next")).filter(|next| !next.is_empty()).map(|next| address(PATH, &[("cursor", next)]));
+    let pager = Pager::new(PATH, &[], &asked, listed.text("next"));
     let may_write = person.may(Permission::write(Resource::Tokens));
-    Ok(show(StatusCode::OK, &List { frame: &frame, rows: listed.list("items"), next, may_write, now: console.now() }))
+    Ok(show(StatusCode::OK, &List { frame: &frame, rows: listed.list("items"), pager, may_write, now: console.now() }))
 }
 
 #[derive(Template)]

@@ -13,6 +13,7 @@ const CSS: &str = concat!(
     include_str!("../assets/page/base.css"),
     include_str!("../assets/page/events.css"),
     include_str!("../assets/page/systems.css"),
+    include_str!("../assets/page/chart.css"),
     include_str!("../assets/page/more.css"),
     include_str!("../assets/page/media.css"),
 );
@@ -26,9 +27,17 @@ const JS: &str = concat!(
 const CONSOLE_CSS: &str = concat!(
     include_str!("../assets/page/tokens.css"),
     include_str!("../assets/console/console.css"),
+    include_str!("../assets/console/shell.css"),
+    include_str!("../assets/page/chart.css"),
     include_str!("../assets/console/hub.css"),
 );
-const CONSOLE_JS: &str = concat!(include_str!("../assets/console/console.js"), include_str!("../assets/console/hub.js"));
+const CONSOLE_JS: &str = concat!(
+    include_str!("../assets/console/console.js"),
+    include_str!("../assets/console/shell.js"),
+    include_str!("../assets/console/finder.js"),
+    include_str!("../assets/console/order.js"),
+    include_str!("../assets/console/hub.js"),
+);
 
 const EMBED_CSS: &str = concat!(include_str!("../assets/page/tokens.css"), include_str!("../assets/embed.css"));
 

@@ -46,6 +46,7 @@ pub use short_id::{IdKind, short_id};
 pub(crate) use site::span_words;
 pub use snapshot::{Resource, Snapshot};
 pub use v2::Indicator;
+pub(crate) use view::Chart;
 
 /// What is served, as told to open pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

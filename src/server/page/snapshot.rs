@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use domain::{ComponentId, IncidentId, MaintenanceId, PageData, Status, Timestamp};
+use domain::{ComponentId, IncidentId, MaintenanceId, MetricId, PageData, Status, Timestamp};
 use poem::{Response, http::HeaderMap};
 use url::Url;
 
@@ -16,7 +16,7 @@ use super::{
     feeds,
     site::Site,
     v2::{self, Body},
-    view::{ComponentPage, Headline, History, Home, IncidentPage, MaintenancePage, View, html},
+    view::{Chart, ComponentPage, Headline, History, Home, IncidentPage, MaintenancePage, View, html},
 };
 
 pub(super) mod clean;
@@ -130,6 +130,11 @@ impl Snapshot {
 
     pub(super) fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// A metric as readers see it.
+    pub(crate) fn chart(&self, id: MetricId) -> Option<Chart<'_>> {
+        self.data.metrics.iter().find(|shown| shown.metric.id == id).map(|shown| Chart::new(shown, &self.site))
     }
 
     /// The bytes of a document, uncompressed; `None` if there is no such thing for readers.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{ComponentId, Incident, IncidentId, IncidentUpdate, RouteId, Status, Timestamp, UpdateId};
 
 use super::{MAX_IN, json, named, push_ids};
-use crate::{Connection, StorageError, db::sql};
+use crate::{Connection, StorageError, db::sql, subscribers::holding};
 
 #[derive(sqlx::FromRow)]
 struct IncidentRow {
@@ -95,6 +95,60 @@ pub async fn incidents(conn: &mut Connection, which: Incidents) -> Result<Vec<In
     let text = format!("{INCIDENT} {condition} order by incident_id desc limit $3");
     let rows: Vec<IncidentRow> =
         sql!(conn, c => sqlx::query_as(sqlx::AssertSqlSafe(text.as_str())).bind(a).bind(b).bind(limit).fetch_all(&mut *c).await)?;
+    with_components(conn, rows).await
+}
+
+/// Where an incident stands, for a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Not published, and not over.
+    Draft,
+    /// Published, and not over.
+    Open,
+    /// Over.
+    Past,
+}
+
+/// Which incidents a list shows; what is `None` is no condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IncidentFilter {
+    /// Where they stand.
+    pub standing: Option<Standing>,
+    /// What they are about.
+    pub component: Option<ComponentId>,
+    /// What their titles hold, in any case.
+    pub title: Option<String>,
+}
+
+/// Incidents that pass the filter, below the id `before`, newest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn incidents_that(
+    conn: &mut Connection,
+    filter: &IncidentFilter,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Incident>, StorageError> {
+    let rows: Vec<IncidentRow> = sql!(conn, c => {
+        let mut query = sqlx::QueryBuilder::<DB>::new(INCIDENT);
+        query.push("incident_id < ").push_bind(before);
+        match filter.standing {
+            None => {}
+            Some(Standing::Draft) => { query.push(" and resolved_at is null and not published"); }
+            Some(Standing::Open) => { query.push(" and resolved_at is null and published"); }
+            Some(Standing::Past) => { query.push(" and resolved_at is not null"); }
+        }
+        if let Some(component) = filter.component {
+            query.push(" and incident_id in (select incident_id from incident_component where component_id = ");
+            query.push_bind(component.0).push(")");
+        }
+        if let Some(title) = &filter.title {
+            query.push(" and lower(title) like ").push_bind(holding(title)).push(" escape '!'");
+        }
+        query.push(" order by incident_id desc limit ").push_bind(limit);
+        query.build_query_as().fetch_all(&mut *c).await?
+    });
     with_components(conn, rows).await
 }
 

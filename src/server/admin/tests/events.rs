@@ -97,9 +97,10 @@ async fn deliver(fixture: &Fixture, integration: i64, bodies: &[&[u8]]) {
     task.await.unwrap();
 }
 
-async fn quarantine(fixture: &Fixture, ids: &[i64]) {
+async fn quarantine(fixture: &Fixture, integration: i64, ids: &[i64]) {
     let fate = |(i, id): (usize, &i64)| Fate {
         delivery: DeliveryId(*id),
+        integration: IntegrationId(integration),
         state: DeliveryState::Quarantined,
         reason: Some("`alerts` is missing".to_owned()),
         signals: Vec::new(),
@@ -126,7 +127,18 @@ async fn a_delivery_is_shown_as_it_came_and_looked_at_again() {
     let binary = fixture.get(&format!("/deliveries/{}", ids[1])).await.expect(200);
     assert_eq!((&binary["body"], &binary["body_encoding"]), (&json!("/wA="), &json!("base64")));
     fixture.post(&format!("/deliveries/{}/replay", ids[0]), Value::Null).await.refused(409);
-    quarantine(&fixture, &ids).await;
+    quarantine(&fixture, id, &ids).await;
+    fixture.post("/integrations", json!({ "key": "other", "provider": "alertmanager" })).await.expect(201);
+    for (filter, n) in [
+        ("integration=hook&state=quarantined", 3),
+        ("state=quarantined", 3),
+        ("integration=hook&state=ignored", 0),
+        ("integration=other", 0),
+        ("integration=other&state=quarantined", 0),
+    ] {
+        let listed = fixture.get(&format!("/deliveries?{filter}")).await.expect(200);
+        assert_eq!(listed["items"].as_array().unwrap().len(), n, "{filter}");
+    }
     let shown = fixture.get(&format!("/deliveries/{}", ids[0])).await.expect(200);
     assert_eq!((&shown["state"], &shown["reason"]), (&json!("quarantined"), &json!("`alerts` is missing")));
     let replayed = fixture.post(&format!("/deliveries/{}/replay", ids[0]), Value::Null).await.expect(202);
@@ -144,6 +156,11 @@ async fn a_delivery_is_shown_as_it_came_and_looked_at_again() {
         assert_eq!((&none["replayed"], &none["last"]), (&json!(0), &Value::Null), "{nothing}");
     }
     assert_eq!(fixture.post("/deliveries/replay", kind(json!({ "from": at, "to": at }))).await.refused(422), ["to"]);
+    for limit in [0, 10_001] {
+        assert_eq!(fixture.post("/deliveries/replay", kind(json!({ "limit": limit }))).await.refused(422), ["limit"]);
+    }
+    let first = fixture.post("/deliveries/replay", kind(json!({ "limit": 1, "dry_run": true }))).await.expect(202);
+    assert_eq!(first, json!({ "replayed": 1, "more": true, "last": ids[1], "dry_run": true }));
     let some = kind(json!({ "from": at, "to": "2026-05-28T20:26:41Z", "after": ids[1] }));
     let some = fixture.post("/deliveries/replay", some).await.expect(202);
     assert_eq!(some, json!({ "replayed": 1, "more": false, "last": ids[2], "dry_run": false }));
@@ -169,7 +186,7 @@ async fn a_notification_that_was_given_up_is_sent_again() {
     let id = NotificationId(notification["id"].as_i64().unwrap());
     let path = format!("/notifications/{id}");
     fixture.post(&format!("{path}/resend"), Value::Null).await.refused(409);
-    for _ in 0..2 {
+    let give_up = async || {
         let claimed = notifications::claim(&fixture.admin.db, &fixture.admin.secrets, id, 1, NOW).await.unwrap().unwrap().0;
         let ended = Ended {
             notification: id,
@@ -182,6 +199,9 @@ async fn a_notification_that_was_given_up_is_sent_again() {
             next: Next::Dead,
         };
         notifications::record(&fixture.admin.db, &ended).await.unwrap();
+    };
+    for _ in 0..2 {
+        give_up().await;
         let shown = fixture.get(&path).await.expect(200);
         assert_eq!((&shown["state"], &shown["next_at"], &shown["last_error"]), (&json!("dead"), &Value::Null, &json!("550 no such user")));
         fixture.post(&format!("{path}/resend"), Value::Null).await.expect(202);
@@ -189,8 +209,26 @@ async fn a_notification_that_was_given_up_is_sent_again() {
     let attempts = fixture.get(&format!("{path}/attempts")).await.expect(200);
     assert_eq!(attempts["items"].as_array().unwrap().len(), 2);
     assert_eq!((&attempts["items"][0]["outcome"], &attempts["items"][0]["duration_ms"]), (&json!("permanent"), &json!(12)));
-    assert_eq!(fixture.post("/notifications/resend", json!({ "since": "2026-05-01T00:00:00Z" })).await.expect(202), json!({ "resent": 0 }));
+    let since = "2026-05-01T00:00:00Z";
+    let resend = async |wait: i64| fixture.post("/notifications/resend", json!({ "since": since, "wait_seconds": wait })).await;
+    assert_eq!(resend(60).await.expect(202), json!({ "resent": 0, "at": "2026-05-28T20:27:40.000Z" }));
     assert_eq!(fixture.post("/notifications/resend", json!({ "since": 5 })).await.refused(422), ["since"]);
+    for wait in [-1, 61] {
+        assert_eq!(resend(wait).await.refused(422), ["wait_seconds"]);
+    }
+
+    give_up().await;
+    let resent = resend(10).await.expect(202);
+    assert_eq!(resent, json!({ "resent": 1, "at": "2026-05-28T20:26:50.000Z" }));
+    assert_eq!(fixture.get(&path).await.expect(200)["next_at"], resent["at"]);
+    let undo = async |at: &str| fixture.post("/notifications/resend/undo", json!({ "at": at })).await;
+    assert_eq!(undo("2026-05-28T20:26:51Z").await.expect(202), json!({ "taken_back": 0 }), "another time is another act");
+    assert_eq!(undo("2026-05-28T20:26:50Z").await.expect(202), json!({ "taken_back": 1 }));
+    let shown = fixture.get(&path).await.expect(200);
+    assert_eq!((&shown["state"], &shown["last_error"]), (&json!("dead"), &json!("was to be sent again, and that was taken back")));
+    undo("2026-05-28T20:26:40Z").await.refused(409);
+    let rows = fixture.get("/audit?action=notification.resend.undo").await.expect(200);
+    assert_eq!(rows["items"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -182,7 +182,9 @@ async fn evaluate(fixture: &Fixture, id: i64, at: Timestamp) {
     let signals = jobs::evaluator::parse("alertmanager", &json!({}).into(), &delivery).unwrap();
     let mut recorded = Vec::new();
     jobs::evaluator::fold(&mut state, delivery.integration, delivery.id, &signals, at, &mut recorded);
-    let fate = Fate { delivery: delivery.id, state: DeliveryState::Processed, reason: None, signals, position: 1, evaluated_at: at };
+    let integration = delivery.integration;
+    let fate =
+        Fate { delivery: delivery.id, integration, state: DeliveryState::Processed, reason: None, signals, position: 1, evaluated_at: at };
     fates::settle(&mut entry.tx, &[fate]).await.unwrap();
     storage::changes::apply(&mut entry, &mut state, &recorded).await.unwrap();
     entry.commit(&state).await.unwrap();

@@ -1,3 +1,6 @@
+// The one way in for HTML, which comes from this site only.
+const trusted = window.trustedTypes?.createPolicy("fanal", { createHTML: html => html }) ?? { createHTML: html => html };
+
 // Passkeys: a form with `data-passkey` asks the device, fills its own fields with the answer, and is sent.
 {
   const encode = bytes => btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -55,17 +58,18 @@
 
 // What is typed is shown as readers will see it, and Ctrl+Enter sends it.
 {
-  const policy = window.trustedTypes?.createPolicy("fanal", { createHTML: html => html }) ?? { createHTML: html => html };
   for (const form of document.querySelectorAll("form[data-preview]")) {
     const place = form.querySelector("#preview");
     let timer, asked = 0;
     const look = async () => {
       const n = ++asked;
       const answer = await fetch(form.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
-      if (answer?.ok && !answer.redirected && n === asked) place.innerHTML = policy.createHTML(await answer.text());
+      if (answer?.ok && !answer.redirected && n === asked) place.innerHTML = trusted.createHTML(await answer.text());
     };
+    const button = form.querySelector("button[name=preview]");
+    if (!button) continue;
+    button.hidden = true;
     form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, 300); });
-    form.querySelector("button[name=preview]").hidden = true;
     form.addEventListener("keydown", event => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(form.querySelector("[data-strong]"));
     });

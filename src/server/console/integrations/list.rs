@@ -10,6 +10,7 @@ use crate::console::{
     acts::Acts,
     failure::Failure,
     frame::{Frame, show},
+    pager::Pager,
     seen::{Asked, Seen, Typed, address},
     session::Person,
 };
@@ -23,7 +24,7 @@ struct List<'a> {
     frame: &'a Frame,
     rows: Vec<Row>,
     may_write: bool,
-    next: Option<String>,
+    pager: Pager,
 }
 
 struct Row {
@@ -71,6 +72,6 @@ pub(super) async fn page(person: Person, frame: Frame, acts: Acts, asked: Asked)
             may_see_deliveries: person.may(Permission::read(Resource::Deliveries)),
         });
     }
-    let next = Some(listed.text("next")).filter(|next| !next.is_empty()).map(|next| address(PATH, &[("cursor", next)]));
-    Ok(show(StatusCode::OK, &List { frame: &frame, rows, may_write: may_write(&person), next }))
+    let pager = Pager::new(PATH, &[], &asked, listed.text("next"));
+    Ok(show(StatusCode::OK, &List { frame: &frame, rows, may_write: may_write(&person), pager }))
 }

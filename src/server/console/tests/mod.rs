@@ -5,8 +5,10 @@ mod entry;
 mod factors;
 mod idp;
 mod oidc;
+mod order;
 mod people;
 mod running;
+mod screens;
 mod tries;
 mod vulnerabilities;
 

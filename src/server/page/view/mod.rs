@@ -23,6 +23,7 @@ pub(super) use history::History;
 pub(super) use home::Home;
 pub(super) use incidents::IncidentCard;
 pub(super) use maintenances::MaintenanceCard;
+pub(crate) use metrics::Chart;
 pub(super) use single::{ComponentPage, ErrorPage, IncidentPage, MaintenancePage};
 #[cfg(test)]
 pub(super) use uptime::{percent, uptime};

@@ -1,0 +1,254 @@
+//! The screens that look at everything: audit, lists in pages, finding, metrics and the page itself.
+
+use domain::{NotificationId, Role, Span};
+use storage::{
+    metrics,
+    notifications::{self, Ended, Next},
+};
+
+use super::{Browser, Fixture};
+
+/// The addresses of links that read so.
+fn link<'a>(page: &'a str, words: &str) -> Option<&'a str> {
+    let (before, _) = page.split_once(&format!(">{words}</a>"))?;
+    let (_, tag) = before.rsplit_once("href=\"")?;
+    tag.split('"').next()
+}
+
+/// An address as a browser reads it from an attribute.
+fn unescaped(address: &str) -> String {
+    address.replace("&#38;", "&").replace("&amp;", "&")
+}
+
+async fn follow(browser: &Browser<'_>, page: &str, words: &str) -> String {
+    let address = link(page, words).unwrap_or_else(|| panic!("no link `{words}` in {page}"));
+    browser.get(&unescaped(address)).await.expect(200).body
+}
+
+#[tokio::test]
+async fn the_audit_log_is_narrowed_paged_read_exported_and_checked() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    owner.post("/console/components/new", &[("name", "API")]).await.expect(303);
+    owner.post("/console/components/1", &[("name", "API 2"), ("description", "<b>new</b>")]).await.expect(303);
+    let all = owner.get("/console/audit").await.expect(200).body;
+    assert!(all.contains("component.create") && all.contains("session.") && all.contains("owner@example.com"), "{all}");
+    let some = owner.get("/console/audit?action=component.update&resource=component:1&actor=user:1").await.expect(200).body;
+    assert!(some.contains("<code>component.update</code>") && !some.contains("<code>component.create</code>"), "{some}");
+    let (_, entry) = some.split_once("href=\"/console/audit/").unwrap();
+    let entry = owner.get(&format!("/console/audit/{}", entry.split('"').next().unwrap())).await.expect(200).body;
+    assert!(entry.contains("API 2") && entry.contains("&#60;b&#62;new&#60;/b&#62;") && !entry.contains("<b>new"), "{entry}");
+    assert!(owner.get("/console/audit?action=nothing.ever").await.expect(200).body.contains("Nothing fits"));
+    let refused = owner.get("/console/audit?from=yesterday&actor=user:1").await.expect(422).body;
+    assert!(refused.contains("id=\"from-error\"") && refused.contains("value=\"user:1\""), "{refused}");
+    owner.get("/console/audit?to=2020-01-01T00:00").await.expect(200);
+    owner.get("/console/audit/export?from=yesterday").await.expect(400);
+    owner.get("/console/audit/999999").await.expect(404);
+
+    let csv = owner.get("/console/audit/export?format=csv&action=component.update").await.expect(200);
+    assert_eq!(csv.header("content-disposition"), "attachment; filename=\"audit.csv\"");
+    assert_eq!((csv.body.lines().count(), csv.body.matches("component.update").count()), (2, 1), "{}", csv.body);
+    let lines = owner.get("/console/audit/export?format=ndjson").await.expect(200).body;
+    assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()) && lines.lines().count() == 3, "{lines}");
+
+    let checked = owner.post("/console/audit/verify", &[]).await.expect(200).body;
+    assert!(checked.contains("The log is what was written"), "{checked}");
+    for n in 0..60 {
+        owner.post("/console/profile/name", &[("name", &format!("Ada {n}"))]).await.expect(303);
+    }
+    let first = owner.get("/console/audit?actor=user:1").await.expect(200).body;
+    let second = follow(&owner, &first, "Next page").await;
+    assert!(!second.contains("Ada 59") && second.contains("value=\"user:1\""), "{second}");
+    let rows = |page: &str| page.matches("href=\"/console/audit/").count();
+    assert_eq!(rows(&follow(&owner, &second, "Back").await), rows(&first));
+}
+
+#[tokio::test]
+async fn a_list_of_incidents_is_narrowed_by_what_stands_in_the_address_and_paged() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Operator).await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    for name in ["API", "Web"] {
+        owner.post("/console/components/new", &[("name", name)]).await.expect(303);
+    }
+    for n in 0..52 {
+        owner.post("/console/incidents/new", &[("title", &format!("Trouble {n}"))]).await.expect(303);
+    }
+    owner
+        .post("/console/incidents/new", &[("title", "Not yet 100%"), ("draft", "1"), ("on-2", "on"), ("as-2", "major_outage")])
+        .await
+        .expect(303);
+    let titles = |page: &str| page.matches("<bdi>Trouble ").count();
+    let first = owner.get("/console/incidents?state=open").await.expect(200).body;
+    assert_eq!((titles(&first), link(&first, "Back")), (50, None));
+    let second = follow(&owner, &first, "Next page").await;
+    assert_eq!((titles(&second), link(&second, "Next page")), (2, None));
+    assert_eq!(titles(&follow(&owner, &second, "Back").await), 50);
+    for (query, found) in
+        [("state=draft", true), ("component=2", true), ("component=1", false), ("title=NOT+yet+100%25", true), ("title=100_", false)]
+    {
+        let page = owner.get(&format!("/console/incidents?{query}")).await.expect(200).body;
+        assert_eq!(page.contains("<bdi>Not yet 100%</bdi>"), found, "{query}");
+        assert!(!page.contains("<bdi>Trouble 7</bdi>"), "{query}");
+    }
+    let past = owner.get("/console/incidents?state=past").await.expect(200).body;
+    assert!(past.contains("Nothing fits"), "{past}");
+    owner.get("/console/incidents?cursor=nonsense").await.expect(400);
+    owner.get("/console/maintenances?cursor=nonsense").await.expect(400);
+}
+
+#[tokio::test]
+async fn everything_is_found_by_name_and_nobody_finds_what_they_may_not_see() {
+    let fixture = Fixture::new().await;
+    for role in [Role::Owner, Role::Viewer] {
+        fixture.user(role).await;
+    }
+    let owner = fixture.signed_in(Role::Owner).await;
+    owner.post("/console/components/new", &[("name", "Payments <&> more")]).await.expect(303);
+    owner.post("/console/incidents/new", &[("title", "Payments are slow")]).await.expect(303);
+    let found = owner.get("/console/search?q=PAYM").await.expect(200).body;
+    for part in ["href=\"/console/components/1\"", "Payments &#60;&#38;&#62; more", "Payments are slow", "id=\"q\""] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
+    let part = owner.get("/console/search?part=1&q=payments+slow").await.expect(200).body;
+    assert!(part.contains("Payments are slow") && !part.contains("/console/components/1\"") && !part.contains("<html"), "{part}");
+    assert!(owner.get("/console/search?q=example.com").await.expect(200).body.contains("/console/team#person-"));
+    assert!(owner.get("/console/search?q=schedule").await.expect(200).body.contains("/console/maintenances/new"));
+    assert!(owner.get("/console/search?q=%25").await.expect(200).body.contains("Nothing is called"), "a pattern is a text");
+    let viewer = fixture.signed_in(Role::Viewer).await;
+    let found = viewer.get("/console/search?q=payments").await.expect(200).body;
+    assert!(found.contains("Payments are slow"), "{found}");
+    for q in ["example.com", "invite", "token", "audit"] {
+        let found = viewer.get(&format!("/console/search?part=1&q={q}")).await.expect(200).body;
+        assert!(found.contains("Nothing is called"), "{q}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn a_metric_is_made_drawn_changed_and_deleted_and_what_was_typed_is_kept() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Editor).await;
+    fixture.user(Role::Viewer).await;
+    let editor = fixture.signed_in(Role::Editor).await;
+    assert!(editor.get("/console/metrics").await.expect(200).body.contains("No numbers are shown yet"));
+    let long = "x".repeat(21);
+    let refused = editor.post("/console/metrics/new", &[("name", "Wait <b>"), ("unit", &long)]).await.expect(422).body;
+    assert!(refused.contains("id=\"unit-error\"") && refused.contains("Wait &#60;b&#62;"), "{refused}");
+    let refused = editor.post("/console/metrics/new", &[("name", "Wait"), ("position", "first")]).await.body;
+    assert!(refused.contains("value=\"first\"") && refused.contains("aria-invalid"), "{refused}");
+    editor.post("/console/metrics/new", &[("name", "Wait"), ("unit", "ms")]).await.leads_to("/console/metrics/1");
+    let etag = |page: &str| page.split_once("name=\"etag\" value=\"").unwrap().1.split_once('"').unwrap().0.replace("&#34;", "\"");
+    let shown = editor.get("/console/metrics/1").await.expect(200).body;
+    let seen = etag(&shown);
+    editor.post("/console/metrics/1", &[("name", "Waiting"), ("unit", "ms"), ("etag", &seen)]).await.leads_to("/console/metrics/1");
+    let late = editor.post("/console/metrics/1", &[("name", "Mine"), ("unit", "ms"), ("etag", &seen)]).await.expect(412).body;
+    assert!(late.contains("value=\"Mine\"") && late.contains("role=\"alert\""), "{late}");
+    assert!(editor.get("/console/metrics").await.expect(200).body.contains("Waiting"));
+
+    let mut tx = fixture.console.db.begin().await.unwrap();
+    let sample = domain::Sample { at: fixture.console.now(), value: 182.0 };
+    metrics::insert_samples(&mut tx, domain::MetricId(1), &[sample]).await.unwrap();
+    tx.commit().await.unwrap();
+    let next = crate::feed::first(&fixture.console.db, &fixture.console.clock, &fixture.console.base_url).await.unwrap();
+    fixture.console.page.publish(next);
+    let drawn = editor.get("/console/metrics/1").await.expect(200).body;
+    for part in ["<figcaption>", "182\u{a0}ms", "class=\"axis\"", "Numbers by hour", "<th scope=\"row\">"] {
+        assert!(drawn.contains(part), "{part}: {drawn}");
+    }
+    let viewer = fixture.signed_in(Role::Viewer).await;
+    assert!(!viewer.get("/console/metrics/1").await.expect(200).body.contains("Delete for good"));
+    editor.post("/console/metrics/1/delete", &[]).await.leads_to("/console/metrics");
+    editor.get("/console/metrics/1").await.expect(404);
+}
+
+#[tokio::test]
+async fn the_page_is_looked_at_before_it_is_saved_and_nothing_typed_is_lost() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Editor).await;
+    let editor = fixture.signed_in(Role::Editor).await;
+    editor.get("/console/page").await.expect(200);
+    let fields =
+        [("name", "Acme <b>"), ("description", "How it goes"), ("time_zone", "Europe/Paris"), ("support_url", "mailto:help@example.com")];
+    let seen = editor.post("/console/page/preview", &fields).await.expect(200).body;
+    assert!(seen.contains("Acme &#60;b&#62;") && seen.contains("Europe/Paris, where it is"), "{seen}");
+    let wrong = [fields[0], fields[1], ("time_zone", "Mars/Base"), ("support_url", "javascript:alert(1)")];
+    assert!(editor.post("/console/page/preview", &wrong).await.expect(200).body.contains("There is no time zone"));
+    let refused = editor.post("/console/page", &wrong).await.expect(422).body;
+    for part in ["id=\"time_zone-error\"", "id=\"support_url-error\"", "value=\"Mars/Base\"", "value=\"How it goes\""] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    editor.post("/console/page", &fields).await.leads_to("/console/page?saved=1");
+    assert!(editor.get("/console/page?saved=1").await.expect(200).body.contains("Acme &#60;b&#62;"));
+}
+
+#[tokio::test]
+async fn the_rail_leads_where_somebody_may_go_and_the_first_four_are_at_hand() {
+    let fixture = Fixture::new().await;
+    for (role, more) in [(Role::Owner, 11), (Role::Operator, 8), (Role::Viewer, 3)] {
+        fixture.user(role).await;
+        let page = fixture.signed_in(role).await.get("/console/maintenances").await.expect(200).body;
+        let rail = page.split_once("<nav class=\"rail\"").unwrap().1.split_once("</nav>").unwrap().0;
+        let (at_hand, sheet) = rail.split_once("popover>").unwrap();
+        assert_eq!((at_hand.matches("<a href").count(), sheet.matches("<a href").count()), (4, more), "{role}");
+    }
+    let owner = fixture.signed_in(Role::Owner).await;
+    let here = |page: &str| {
+        page.split_once("aria-current=\"page\"").unwrap().0.rsplit_once("href=\"").unwrap().1.split_once('"').unwrap().0.to_owned()
+    };
+    for (path, area) in
+        [("/console/maintenance-series/new", "/console/maintenances"), ("/console/page", "/console/page"), ("/console/", "/console/")]
+    {
+        assert_eq!(here(&owner.get(path).await.expect(200).body), area);
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_again_can_be_taken_back_for_ten_seconds() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    let hook = [("channel", "webhook"), ("address", "https://hooks.example.com/x")];
+    owner.post("/console/subscribers/new", &hook).await.expect(200);
+    owner.post("/console/incidents/new", &[("title", "Down")]).await.expect(303);
+    let (console, id) = (&fixture.console, NotificationId(1));
+    let claimed = notifications::claim(&console.db, &console.secrets, id, 1, console.now()).await.unwrap().unwrap().0;
+    let ended = Ended {
+        notification: id,
+        subscriber: claimed.recipient.subscriber,
+        attempt: 1,
+        at: console.now(),
+        took: Span(12),
+        outcome: "permanent",
+        detail: "410",
+        next: Next::Dead,
+    };
+    notifications::record(&console.db, &ended).await.unwrap();
+    let sent = owner.post("/console/notifications/resend", &[("since", "0")]).await.expect(303);
+    assert!(sent.location().starts_with("/console/notifications?sent=1&at="), "{}", sent.location());
+    let list = owner.get(sent.location()).await.expect(200).body;
+    assert!(list.contains("1 goes out again in 10 seconds.") && list.contains("Undo"), "{list}");
+    let at = sent.location().rsplit_once('=').unwrap().1.to_owned();
+    let dead = "/console/notifications?state=dead&taken_back=1";
+    owner.post("/console/notifications/resend/undo", &[("at", &at)]).await.leads_to(dead);
+    let list = owner.get(dead).await.expect(200).body;
+    assert!(list.contains("1 stays dead") && list.contains("that was taken back"), "{list}");
+    fixture.console.clock.advance(Span::mins(1));
+    assert!(!owner.get(sent.location()).await.expect(200).body.contains("Undo"), "it is too late");
+}
+
+#[tokio::test]
+async fn looking_again_goes_on_in_portions_and_tells_how_far_it_has_come() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    assert_eq!(owner.get("/console/deliveries/waiting").await.expect(200).body, r#"{"waiting":0}"#);
+    assert!(owner.get("/console/deliveries/replay?state=ignored").await.expect(200).body.contains("There are none"));
+    let next = [("state", "ignored"), ("after", "7"), ("done", "1000")];
+    let progress = "/console/deliveries/replay/progress?state=ignored&after=7&done=1000";
+    owner.post("/console/deliveries/replay", &next).await.leads_to(progress);
+    let progress = owner.get(progress).await.expect(200).body;
+    assert!(progress.contains("Of 1000 that were taken up") && progress.contains("All of them are taken up"), "{progress}");
+    owner.post("/console/deliveries/replay", &[("state", "pending")]).await.expect(422);
+}
