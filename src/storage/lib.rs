@@ -37,6 +37,7 @@ pub mod passkeys;
 pub mod passwords;
 pub mod past;
 pub mod polls;
+pub mod postmortems;
 mod presence;
 pub mod publications;
 pub mod queue;
@@ -51,6 +52,7 @@ pub mod silence;
 pub mod state;
 pub mod subscribers;
 pub mod subscriptions;
+pub mod templates;
 #[cfg(test)]
 mod tests;
 pub mod tokens;

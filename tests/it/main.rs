@@ -34,3 +34,4 @@ mod subscribers;
 mod tokens;
 mod told;
 mod vulnerabilities;
+mod words;

@@ -11,6 +11,7 @@ mod running;
 mod screens;
 mod tries;
 mod vulnerabilities;
+mod words;
 
 use std::{
     cell::RefCell,
