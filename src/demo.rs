@@ -78,13 +78,17 @@ fn curl(base_url: &str) -> String {
 fn alerts((service, severity, summary): (&str, &str, &str), began: Timestamp, ended: Option<Timestamp>) -> serde_json::Value {
     let status = if ended.is_some() { "resolved" } else { "firing" };
     let ends_at = ended.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |at| at.to_string());
+    let name: String =
+        service.chars().take(1).flat_map(char::to_uppercase).chain(service.chars().skip(1)).chain("Errors".chars()).collect();
     // Alertmanager hashes the labels, with the same result for the same alert.
     let fingerprint = service.bytes().fold(0xb00c_1a9e_5f00_d001_u64, |hash, byte| hash.rotate_left(5) ^ u64::from(byte));
+    let labels = serde_json::json!({ "alertname": name, "service": service, "severity": severity });
     serde_json::json!({
         "version": "4", "groupKey": format!("{{}}:{{service=\"{service}\"}}"), "truncatedAlerts": 0, "status": status, "receiver": "fanal",
-        "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://alertmanager.example",
+        "groupLabels": { "service": service }, "commonLabels": labels, "commonAnnotations": { "summary": summary },
+        "externalURL": "http://alertmanager.example",
         "alerts": [{
-            "status": status, "labels": { "alertname": "ServiceErrors", "service": service, "severity": severity },
+            "status": status, "labels": labels,
             "annotations": { "summary": summary }, "startsAt": began.to_string(), "endsAt": ends_at,
             "generatorURL": "http://prometheus.example", "fingerprint": format!("{fingerprint:016x}")
         }]

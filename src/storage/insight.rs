@@ -1,6 +1,7 @@
 //! What the stored deliveries of one integration tell: read in portions, never on the connection that writes.
 
 use domain::{DeliveryId, Incident, IntegrationId, Signal, Span, Timestamp};
+use sqlx::QueryBuilder;
 
 use crate::{
     Connection, StorageError,
@@ -161,8 +162,9 @@ pub struct Tally {
     pub oldest_at: Timestamp,
 }
 
-/// Counts the newest deliveries of an integration that arrived at or after `since`, at most `limit`, and those among them that arrived at or
-/// after `recent`.
+/// Counts the newest deliveries of an integration that arrived at or after `since`, at most `limit` of each state, and those among them that
+/// arrived at or after `recent`. Only indexes are read, in the order of ids: what arrived while a clock was set back may be counted on the wrong
+/// side of a time.
 ///
 /// # Errors
 /// What the database said.
@@ -173,20 +175,27 @@ pub async fn tally(
     recent: Timestamp,
     limit: i64,
 ) -> Result<Vec<Tally>, StorageError> {
-    let (after, _) = ids_between(conn, Some(since), None).await?;
-    let rows: Vec<(String, i64, i64, i64)> = sql!(conn, c => sqlx::query_as(
-        "select state, cast(sum(case when received_at >= $2 then 1 else 0 end) as bigint), count(*), min(received_at) from (
-             select coalesce(f.state, 'pending') as state, d.received_at from delivery d left join fate f on f.delivery_id = d.delivery_id
-             where d.integration_id = $1 and d.delivery_id > $3 and d.received_at >= $4 order by d.delivery_id desc limit $5
-         ) as newest group by state order by state",
-    )
-    .bind(integration.0)
-    .bind(recent.0)
-    .bind(after)
-    .bind(since.0)
-    .bind(limit)
-    .fetch_all(&mut *c)
-    .await)?;
+    let (Some(first), first_recent) = (first_since(conn, since).await?, first_since(conn, recent).await?) else { return Ok(Vec::new()) };
+    let rows: Vec<(String, i64, i64, i64)> = sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new("select t.state, t.n_recent, t.n_all, d.received_at from (");
+        for (i, state) in DeliveryState::ALL.iter().enumerate() {
+            query.push(if i == 0 { "" } else { " union all " });
+            query.push("select '").push(state.as_str()).push("' as state, min(delivery_id) as oldest, count(*) as n_all, cast(sum(case when delivery_id >= ");
+            query.push_bind(first_recent.unwrap_or(i64::MAX)).push(" then 1 else 0 end) as bigint) as n_recent from (");
+            if *state == DeliveryState::Pending {
+                query.push("select p.delivery_id from (select delivery_id from pending where delivery_id >= ").push_bind(first);
+                query.push(" order by delivery_id desc limit ").push_bind(limit);
+                query.push(") as p join delivery d on d.delivery_id = p.delivery_id where d.integration_id = ").push_bind(integration.0);
+            } else {
+                query.push("select delivery_id from fate where integration_id = ").push_bind(integration.0);
+                query.push(" and state = '").push(state.as_str()).push("' and delivery_id >= ").push_bind(first);
+                query.push(" order by delivery_id desc limit ").push_bind(limit);
+            }
+            query.push(") as newest");
+        }
+        query.push(") as t join delivery d on d.delivery_id = t.oldest order by t.state");
+        query.build_query_as().fetch_all(&mut *c).await?
+    });
     let tally = |(state, n_recent, n_all, oldest): (String, i64, i64, i64)| {
         Ok(Tally { state: named(&state, "delivery", "state")?, n_recent, n_all, oldest_at: Timestamp(oldest) })
     };

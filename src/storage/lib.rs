@@ -29,6 +29,7 @@ pub mod integrations;
 pub mod ledger;
 mod link;
 pub mod metrics;
+mod migrations;
 pub mod notifications;
 pub mod owner;
 pub mod page;

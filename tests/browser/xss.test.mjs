@@ -14,6 +14,8 @@ import { witness } from "./witness.mjs";
 
 const OTHERS = process.env.FANAL_XSS_PAYLOADS;
 const TEXTS = OTHERS ? JSON.parse(readFileSync(OTHERS, "utf8")) : PAYLOADS;
+/** Where each text costs several pages, a long list is tried in part. */
+const SOME = OTHERS ? TEXTS.filter((_, n) => n % 8 === 0) : TEXTS;
 /** Texts that are there at once. */
 const BATCH = OTHERS ? 200 : 54;
 /** Of screens that differ by a number alone, so many are opened for each batch. */
@@ -93,7 +95,7 @@ test("what is stored is shown as text everywhere", { timeout: HOURS_MS }, async 
 });
 
 test("names that stand on every screen are text on each", { timeout: HOURS_MS }, async () => {
-  for (const text of TEXTS) {
+  for (const text of SOME) {
     const name = [...text].slice(0, 100).join("");
     await planter.change("page", { name, description: text });
     await planter.change(`users/${friend}`, { name });
@@ -119,7 +121,7 @@ test("mail shows texts as text", { timeout: HOURS_MS }, async () => {
 });
 
 test("what stands in an address is shown as text", { timeout: HOURS_MS }, async () => {
-  for (const text of TEXTS) {
+  for (const text of SOME) {
     const q = encodeURIComponent(text.slice(0, 500));
     const asked = [`console/integrations/new?q=${q}`, `console/deliveries?integration=${q}&state=${q}`, `console/components/1/why?at=${q}`, `console/${q}`, q, `history?page=${q}`, `embed?theme=${q}`];
     for (const path of asked) {

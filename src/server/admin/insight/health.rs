@@ -18,7 +18,7 @@ use super::{
     Admin, Problem, configured,
 };
 
-/// The most deliveries that are counted.
+/// The most deliveries of one state that are counted.
 const MAX_COUNTED: i64 = 10_000;
 /// How many deliveries the lag is taken from.
 const N_LAGS: i64 = 100;
@@ -38,7 +38,7 @@ pub(super) struct HealthView {
     last_day: i64,
     /// The latter by what became of them.
     last_day_by_state: BTreeMap<String, i64>,
-    /// Set if more came than are counted, which are the newest 10,000: since when those came.
+    /// Set if more came than are counted, which are the newest 10,000 of each state: since when those came.
     #[oai(nullable)]
     counted_since: Option<Time>,
     /// Requests that were not let in, by reason.
@@ -83,7 +83,7 @@ pub(super) async fn look(admin: &Admin, id: IntegrationId) -> Result<HealthView,
         last_hour: tallies.iter().map(|tally| tally.n_recent).sum(),
         last_day,
         last_day_by_state: by_state(&tallies),
-        counted_since: tallies.iter().map(|tally| tally.oldest_at).min().filter(|_| last_day >= MAX_COUNTED).map(Time),
+        counted_since: tallies.iter().filter(|tally| tally.n_all >= MAX_COUNTED).map(|tally| tally.oldest_at).max().map(Time),
         rejections,
         breaker,
         lag_seconds: lag,

@@ -21,6 +21,8 @@ use crate::console::{
 
 /// The newest deliveries that are shown.
 const N_SHOWN: &str = "10";
+/// How many things are told of one delivery.
+const MAX_SAID: usize = 3;
 
 #[derive(Template)]
 #[template(path = "console/integration.html")]
@@ -101,13 +103,19 @@ async fn newest(acts: &Acts, key: &str) -> Result<Vec<Value>, Failure> {
     Ok(shown)
 }
 
-/// What a delivery said, in a line.
+/// What a delivery said, in a line, and nothing twice: senders also speak of a group as if it were a thing.
 fn said(delivery: &Value) -> String {
-    let signals = delivery.list("signals");
-    let word = |signal: &Value| format!("{} {}", signal.text("subject"), signal.text("state"));
-    let mut words: Vec<String> = signals.iter().take(3).map(word).collect();
-    if signals.len() > 3 {
-        words.push(format!("{} more", signals.len() - 3));
+    let mut words: Vec<String> = Vec::new();
+    for signal in delivery.list("signals") {
+        let word = format!("{} {}", signal.text("subject"), signal.text("state"));
+        if !words.contains(&word) {
+            words.push(word);
+        }
+        if words.len() > MAX_SAID {
+            words.truncate(MAX_SAID);
+            words.push("more".to_owned());
+            break;
+        }
     }
     words.join(", ")
 }
@@ -124,4 +132,20 @@ pub(super) async fn arrivals(acts: Acts, Path(id): Path<i64>) -> Result<Response
     };
     let rows: Vec<Value> = newest(&acts, integration.text("key")).await?.iter().map(row).collect();
     Ok(Json(rows).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_nothing_twice_and_not_everything() {
+        let thing = |n: usize| json!({ "subject": format!("disk {n}"), "state": "firing" });
+        let line = |signals: Vec<Value>| said(&json!({ "signals": signals }));
+        assert_eq!(line(vec![]), "");
+        assert_eq!(line(vec![thing(1), json!({ "subject": "disk 1", "state": "firing", "group": "disks" })]), "disk 1 firing");
+        assert_eq!(line(vec![thing(1), json!({ "subject": "disk 1", "state": "resolved" })]), "disk 1 firing, disk 1 resolved");
+        assert_eq!(line((1..=3).map(thing).collect()), "disk 1 firing, disk 2 firing, disk 3 firing");
+        assert_eq!(line((1..=5).map(thing).collect()), "disk 1 firing, disk 2 firing, disk 3 firing, more");
+    }
 }
