@@ -82,6 +82,27 @@ fn json_sender(signature: &Value) -> Value {
     json!({"signature": signature, "fingerprint": "body.id", "state": "body.state", "firing": ["down"]})
 }
 
+/// `OneUptime`: the signature of one assertion was verified, and another one was used.
+#[test]
+fn cve_2026_34840_what_is_used_is_what_was_signed() {
+    let good = || signed("webhook", b"a key of at least 24 bytes", "msg_1");
+    assert_eq!(good().code(), "ok");
+    assert_eq!(good().send().unwrap().body, b"{}", "what is stored is what was verified");
+    assert_eq!(good().with(|request| request.body = b"{} ".to_vec()).code(), "bad_signature");
+    let proof = good().headers.last().unwrap().1.clone();
+    for (name, twin) in
+        [("webhook-id", "msg_2"), ("webhook-timestamp", "1"), ("webhook-signature", "v1,AAAA"), ("webhook-signature", &proof)]
+    {
+        let before = good().with(|request| request.headers.insert(0, (name.to_owned(), twin.to_owned())));
+        let after = good().with(|request| request.push(name, twin));
+        assert_eq!((before.code(), after.code()), ("malformed_signature", "malformed_signature"), "{name}: {twin}");
+    }
+    let github = |headers: &[(&str, &str)]| Request::new("github", "lamp-oil", headers).code();
+    let twice = [("x-hub-signature-256", "sha256=00"), ("x-hub-signature-256", "sha256=01")];
+    assert_eq!(github(&twice), "malformed_signature");
+    assert_eq!(github(&[("x-hub-signature", "sha1=00")]), "missing_signature", "a weaker proof is none");
+}
+
 #[test]
 fn alertmanager_may_prove_itself_in_three_ways() {
     let basic = |credentials: &str| format!("Basic {}", BASE64_STANDARD.encode(credentials));

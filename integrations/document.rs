@@ -123,8 +123,9 @@ mod tests {
         assert_eq!(read("\u{feff}{\"a\":\"é\"}".as_bytes()), expected);
     }
 
+    /// `OneUptime`: what was verified was one reading, and what was used another.
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn cve_2026_34840_what_could_be_read_in_two_ways_is_refused() {
         assert!(problem(br#"{"a":{"status":"ok","status":"down"}}"#).contains("the key `status` comes twice"));
         assert!(problem(br#"{"a":1} {"a":2}"#).contains("trailing characters"));
         assert!(problem(b"\xff\xfe{\0}").contains("not UTF-8"), "half a unit");

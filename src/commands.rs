@@ -40,6 +40,8 @@ pub(crate) struct ResendArguments {
 /// `fanal migrate`.
 pub(crate) async fn migrate(config: &Config) -> anyhow::Result<()> {
     config.open().await?.close().await;
+    let queue = config.queue_url().expose_secret().parse()?;
+    jobs::queue::Queue::migrate(&queue).await.context("FANAL_QUEUE_URL: the queue's tables cannot be brought up to date")?;
     eprintln!("The schema is up to date.");
     Ok(())
 }

@@ -174,7 +174,7 @@ impl Config {
     /// The database, with its schema up to date.
     pub(crate) async fn open(&self) -> anyhow::Result<Db> {
         let db = Db::open(self.database_url().expose_secret()).await.context("FANAL_DATABASE_URL: the database cannot be opened")?;
-        db.migrate().await.context("the database's schema cannot be brought up to date")?;
+        db.migrate().await.context("the database's schema cannot be brought up to date; `fanal migrate` does it as a role that may")?;
         Ok(db)
     }
 

@@ -55,6 +55,7 @@ pub(super) fn claimed(channel: Channel, address: &str) -> Claimed {
         components: vec![change(1), change(2)],
         at: AT,
         by: "fanal".to_owned(),
+        edited_at: None,
     };
     Claimed {
         notification: NotificationId(42),

@@ -43,7 +43,7 @@ async fn serve(answer: String) -> (u16, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn urls_that_lead_inside_are_refused_however_they_are_spelled() {
+fn ghsa_qjxc_h5jf_c7rj_urls_that_lead_inside_are_refused_however_they_are_spelled() {
     let refused = [
         "http://127.0.0.1/",
         "http://127.1/",
@@ -84,7 +84,7 @@ fn urls_that_lead_inside_are_refused_however_they_are_spelled() {
 }
 
 #[test]
-fn urls_that_are_not_plain_web_addresses_are_refused() {
+fn cve_2024_56331_urls_that_are_not_plain_web_addresses_are_refused() {
     let refused = [
         "",
         "hooks.example.com",

@@ -162,6 +162,17 @@ impl Queue {
         Ok(queue)
     }
 
+    /// Brings the queue's tables up to date, where it has any.
+    ///
+    /// # Errors
+    /// They cannot be reached or set up.
+    pub async fn migrate(url: &QueueUrl) -> Result<(), QueueError> {
+        match url {
+            QueueUrl::Redis { .. } => Ok(()),
+            QueueUrl::Sqlite(_) | QueueUrl::Postgres(_) => Backend::open(url).await.map(drop),
+        }
+    }
+
     fn backend(&self) -> Backend {
         self.backend.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -28,7 +28,7 @@ pub(super) struct Postgres {
 impl Postgres {
     pub(super) async fn connect(url: &SecretString) -> Result<Self, QueueError> {
         let pool = tables::open_postgres(url).await.map_err(QueueError::open)?;
-        PostgresStorage::setup(&pool).await.map_err(QueueError::open)?;
+        tables::migrate_postgres(&pool, &PostgresStorage::migrations()).await.map_err(QueueError::open)?;
         let config = Config::default()
             .queue(QUEUE)
             .batch_size(BATCH_SIZE)

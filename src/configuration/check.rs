@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::{
-    Expression, ExpressionError, MAX_ADDRESS_CHARS, MAX_EXPRESSION_BYTES, SIGNAL_FIELDS, Signal, SignalState, Timestamp, render_template,
-    template_names, to_value,
+    Expression, ExpressionError, MAX_ADDRESS_CHARS, MAX_EXPRESSION_BYTES, SIGNAL_FIELDS, Signal, SignalState, TEMPLATE_NAMES, Timestamp,
+    render_template, template_names, to_value,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -17,8 +17,6 @@ use crate::{
 
 /// What a condition may read.
 const CONDITION_NAMES: [&str; 1] = ["signal"];
-/// What the templates of a route may read.
-const TEMPLATE_NAMES: [&str; 3] = ["signal", "components", "status"];
 /// How long the key of a webhook's signature is.
 const SIGNING_KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// The longest mail address.
@@ -37,7 +35,7 @@ pub(crate) fn expression(at: &At<'_>) -> String {
     source.to_owned()
 }
 
-/// A message template of a route.
+/// A message template of a route or an incident.
 pub(crate) fn template(at: &At<'_>) -> String {
     let source = at.text(MAX_EXPRESSION_BYTES, true);
     let checked = template_names(&source).and_then(|names| {

@@ -12,7 +12,7 @@ use crate::{
     Resolve, check, component, integration,
     problem::{did_you_mean, quoted},
     reader::{At, Map, Unique, declared},
-    series,
+    series, template,
 };
 
 /// What references may point at.
@@ -24,7 +24,8 @@ pub(crate) struct Declared<'a> {
 }
 
 pub(crate) fn read(root: &At<'_>, resolve: Resolve<'_>) -> Desired {
-    let map = root.map(&["page", "groups", "components", "integrations", "metrics", "maintenance_series", "subscribers"]);
+    let map =
+        root.map(&["page", "groups", "components", "integrations", "metrics", "maintenance_series", "incident_templates", "subscribers"]);
     let declared = Declared {
         components: declared(root.node, "components"),
         metrics: declared(root.node, "metrics"),
@@ -38,6 +39,7 @@ pub(crate) fn read(root: &At<'_>, resolve: Resolve<'_>) -> Desired {
     let page = map.need("page").map(|at| page(&at)).unwrap_or_default();
     Desired {
         maintenance_series: series::read(&map, &declared, &page.time_zone),
+        incident_templates: template::read(&map, &declared),
         page,
         components,
         groups: groups.specs,

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use domain::{
     Channel, Combine, ComponentSpec, DEFAULT_ANNOUNCE, DEFAULT_CONDITION, DEFAULT_SETTLE, DEFAULT_VALUE, Dependency, Desired, Effect,
-    GroupSpec, IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Secret, SeriesSpec, Span, StatusMap, SubscriberSpec,
-    local_time_text,
+    GroupSpec, IncidentStatus, IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Secret, SeriesSpec, Span, StatusMap,
+    SubscriberSpec, TemplateSpec, local_time_text,
 };
 use serde_json::Value;
 
@@ -27,6 +27,7 @@ pub fn export(desired: &Desired) -> String {
     root.add_list("metrics", desired.metrics.iter().map(metric));
     root.add_list("integrations", desired.integrations.iter().map(integration));
     root.add_list("maintenance_series", desired.maintenance_series.iter().map(series));
+    root.add_list("incident_templates", desired.incident_templates.iter().map(template));
     root.add_list("subscribers", desired.subscribers.iter().map(subscriber));
     let mut out = HEADER.to_owned();
     write_map(&mut out, &root.0, 0);
@@ -159,6 +160,24 @@ fn series(series: &SeriesSpec) -> Yaml {
     block.add_list("except", series.schedule.except.iter().map(|day| Yaml::Text(day.to_string())));
     block.add_span("announce", series.announce, DEFAULT_ANNOUNCE);
     block.add_list("components", series.components.iter().map(|key| Yaml::Text(key.clone())));
+    block.into_yaml()
+}
+
+fn template(template: &TemplateSpec) -> Yaml {
+    let mut block = Block::default();
+    block.add_text("key", &template.key);
+    if template.name != template.key {
+        block.add_text("name", &template.name);
+    }
+    block.add_text("title", &template.title);
+    block.add_unless_empty("body", &template.body);
+    if template.status != IncidentStatus::Investigating {
+        block.add_text("status", template.status.as_str());
+    }
+    if !template.components.is_empty() {
+        let affected = template.components.iter().map(|(key, status)| (key.clone(), Yaml::Raw(status.to_string())));
+        block.add("components", Yaml::Map(affected.collect()));
+    }
     block.into_yaml()
 }
 

@@ -13,6 +13,7 @@ mod problem;
 mod reader;
 mod series;
 mod settings;
+mod template;
 #[cfg(test)]
 mod tests;
 mod yaml;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alert, Cause, ComponentId, DeliveryId, Incident, IncidentId, IncidentUpdate, IntegrationId, Maintenance, MaintenanceId, MetricId,
-    Notice, Override, PastSpan, RouteId, Sample, SeriesId, Signal, Status, Swing, Timestamp,
+    Notice, Override, PastSpan, RouteId, Sample, SeriesId, Signal, Status, Swing, Timestamp, UpdateId,
 };
 
 /// One transition of the state.
@@ -114,8 +114,15 @@ pub enum Change {
     Incident {
         /// After the change.
         incident: Incident,
-        /// The entry its timeline got.
+        /// The entry its timeline got, or that was written anew.
         update: Option<IncidentUpdate>,
+    },
+    /// An entry was taken from an incident's timeline.
+    EntryRemoved {
+        /// The incident.
+        incident: IncidentId,
+        /// The entry.
+        update: UpdateId,
     },
     /// An incident was removed, with its timeline.
     IncidentDeleted {

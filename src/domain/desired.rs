@@ -2,12 +2,15 @@
 //!
 //! Everything refers by key. The order of a list is the order on the page.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, Combine, Dependency, PageSettings, Policy, Publish, Schedule, SilentAfter, Span, StatusMap};
+use crate::{Channel, Combine, Dependency, IncidentStatus, PageSettings, Policy, Publish, Schedule, SilentAfter, Span, Status, StatusMap};
 
 /// The longest key, in characters.
 pub const MAX_KEY_CHARS: usize = 64;
@@ -57,6 +60,8 @@ pub struct Desired {
     pub subscribers: Vec<SubscriberSpec>,
     /// Maintenances that come back.
     pub maintenance_series: Vec<SeriesSpec>,
+    /// What incidents may begin with.
+    pub incident_templates: Vec<TemplateSpec>,
 }
 
 impl Desired {
@@ -218,6 +223,23 @@ pub struct SeriesSpec {
     pub announce: Span,
     /// The keys of the components that are under maintenance meanwhile.
     pub components: BTreeSet<String>,
+}
+
+/// What an incident may begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateSpec {
+    /// What refers to it.
+    pub key: String,
+    /// Its name in the console.
+    pub name: String,
+    /// A template for the incident's title.
+    pub title: String,
+    /// A template for its first text, Markdown; may be empty.
+    pub body: String,
+    /// Where the incident stands.
+    pub status: IncidentStatus,
+    /// The keys of the components that it affects, and how.
+    pub components: BTreeMap<String, Status>,
 }
 
 /// A secret: compared by its fingerprint, which is keyed, so that it says nothing about the value to those without the key.

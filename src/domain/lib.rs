@@ -19,6 +19,7 @@ mod password;
 mod past;
 mod plan;
 mod policy;
+mod postmortem;
 mod recurrence;
 mod route;
 mod series;
@@ -27,6 +28,7 @@ mod silence;
 mod state;
 mod status;
 mod suggest;
+mod template;
 mod time;
 mod visibility;
 
@@ -51,6 +53,7 @@ pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, MIN_SOLE_PASSWORD_CHA
 pub use past::{MAX_PAST_SPANS, Past, PastSpan};
 pub use plan::*;
 pub use policy::{Flapping, MAX_FLAP_CHANGES, MAX_FLAP_SPAN, MAX_PUBLISH_AFTER, MIN_FLAP_CHANGES, Policy};
+pub use postmortem::{PostmortemDraft, postmortem_of};
 pub use recurrence::{Days, Frequency, MAX_COUNT, MAX_INTERVAL, MAX_RULE_CHARS, NthWeekday, Recurrence, RecurrenceError, Until};
 pub use route::{Publish, Route, StatusMap};
 pub use series::{
@@ -62,4 +65,5 @@ pub use silence::{MIN_SILENT_AFTER, SilentAfter, SilentAfterError};
 pub use state::{Cause, CauseKey, Phase, State};
 pub use status::{Impact, Severity, Status, UnknownName};
 pub use suggest::{MAX_SUGGESTIONS, Suggestion, Target, suggest};
+pub use template::{FillError, IncidentTemplate, MAX_TEMPLATES, TEMPLATE_NAMES, template_for};
 pub use time::{MAX_SPAN, Span, TimeError, Timestamp};

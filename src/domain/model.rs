@@ -51,6 +51,8 @@ id! {
     NotificationId;
     /// What happened, as told to subscribers.
     NoticeId;
+    /// What incidents may begin with.
+    TemplateId;
     /// A recorded transition.
     ChangeId;
     /// An API token.
@@ -117,10 +119,11 @@ pub struct Component {
 }
 
 /// Where an incident stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentStatus {
     /// Something is wrong; the cause is not known.
+    #[default]
     Investigating,
     /// The cause is known.
     Identified,
@@ -210,6 +213,9 @@ pub struct IncidentUpdate {
     pub at: Timestamp,
     /// Who wrote it: a person's or token's name, or `fanal` for the evaluator.
     pub by: String,
+    /// When it was written anew, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<Timestamp>,
 }
 
 /// A component going from one status to another.

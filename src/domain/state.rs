@@ -270,7 +270,7 @@ impl State {
                     series.lay_at = *lay_at;
                 }
             }
-            Change::Sample { .. } | Change::Notice(_) | Change::Refused { .. } => {}
+            Change::EntryRemoved { .. } | Change::Sample { .. } | Change::Notice(_) | Change::Refused { .. } => {}
         }
     }
 

@@ -18,6 +18,8 @@ mod proxies;
 mod public_limit;
 mod publications;
 mod subscriptions;
+#[cfg(test)]
+mod timing;
 
 use std::sync::Arc;
 
@@ -64,7 +66,7 @@ pub fn app(
         .with(page::headers(base_url))
         .with(proxies.clone())
         .with(page::documents_first(page))
-        .with(public_limit::PublicLimit::new(proxies))
+        .with(public_limit::PublicLimit::new(proxies, base_url))
 }
 
 /// An error in the page's own design; what went wrong inside is never shown.

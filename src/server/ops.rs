@@ -6,12 +6,14 @@ use domain::Span;
 use jobs::{Clock, evaluator::Health, queue::Queue};
 use poem::{
     IntoResponse, Response, Route, get, handler,
-    http::StatusCode,
+    http::{StatusCode, header},
     web::{Data, Json},
 };
 use serde_json::json;
 use storage::{Db, StorageError, fates, ledger, notifications};
 use tokio::time::timeout;
+
+use crate::page::headers::RESOURCE_POLICY;
 
 /// An evaluator that has not gone round for this long does not work.
 const MAX_EVALUATOR_AGE: Span = Span::secs(10);
@@ -37,8 +39,19 @@ pub struct Ops {
 /// The endpoint for `FANAL_OPS_LISTEN`.
 #[must_use]
 pub fn routes(ops: Ops) -> impl poem::Endpoint<Output = Response> {
-    use poem::EndpointExt;
-    Route::new().at("/healthz", get(healthz)).at("/readyz", get(readyz)).at("/metrics", get(metrics)).data(ops).map_to_response()
+    use poem::{EndpointExt, middleware::SetHeader};
+    // Nothing here is a document: whoever makes a browser take it for one gets nowhere.
+    let inert = SetHeader::new()
+        .overriding(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'")
+        .overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .overriding(RESOURCE_POLICY, "same-origin");
+    Route::new()
+        .at("/healthz", get(healthz))
+        .at("/readyz", get(readyz))
+        .at("/metrics", get(metrics))
+        .data(ops)
+        .with(inert)
+        .map_to_response()
 }
 
 /// The process runs and answers.

@@ -7,8 +7,11 @@ use poem::{
     http::{HeaderName, StatusCode, header},
 };
 
+use url::Url;
+
 use crate::{
     limits::{Limiter, PUBLIC_API_PER_ADDRESS},
+    page::headers,
     proxies::TrustedProxies,
 };
 
@@ -19,11 +22,13 @@ const PREFIX: &str = "/api/v";
 pub(crate) struct PublicLimit {
     per_address: Arc<Limiter<IpAddr>>,
     proxies: TrustedProxies,
+    https: bool,
 }
 
 impl PublicLimit {
-    pub(crate) fn new(proxies: &TrustedProxies) -> Self {
-        Self { per_address: Arc::new(Limiter::new(PUBLIC_API_PER_ADDRESS)), proxies: proxies.clone() }
+    pub(crate) fn new(proxies: &TrustedProxies, base_url: &Url) -> Self {
+        let per_address = Arc::new(Limiter::new(PUBLIC_API_PER_ADDRESS));
+        Self { per_address, proxies: proxies.clone(), https: base_url.scheme() == "https" }
     }
 }
 
@@ -31,7 +36,7 @@ impl<E: Endpoint<Output = Response>> Middleware<E> for PublicLimit {
     type Output = LimitedEndpoint<E>;
 
     fn transform(&self, endpoint: E) -> Self::Output {
-        LimitedEndpoint { endpoint, per_address: self.per_address.clone(), proxies: self.proxies.clone() }
+        LimitedEndpoint { endpoint, per_address: self.per_address.clone(), proxies: self.proxies.clone(), https: self.https }
     }
 }
 
@@ -40,6 +45,7 @@ pub(crate) struct LimitedEndpoint<E> {
     endpoint: E,
     per_address: Arc<Limiter<IpAddr>>,
     proxies: TrustedProxies,
+    https: bool,
 }
 
 impl<E: Endpoint<Output = Response>> Endpoint for LimitedEndpoint<E> {
@@ -48,8 +54,9 @@ impl<E: Endpoint<Output = Response>> Endpoint for LimitedEndpoint<E> {
     async fn call(&self, request: Request) -> Result<Response> {
         if request.uri().path().starts_with(PREFIX)
             && let Some(client) = self.proxies.client_of(&request)
-            && let Some(refusal) = refuse(&self.per_address, client)
+            && let Some(mut refusal) = refuse(&self.per_address, client)
         {
+            headers::add_for_everyone(refusal.headers_mut(), self.https);
             return Ok(refusal);
         }
         self.endpoint.call(request).await
@@ -82,8 +89,6 @@ fn too_many(seconds: f64) -> Response {
         .header(limit, format!("\"address\";r=0;t={seconds}"))
         .header(HeaderName::from_static("ratelimit-policy"), PUBLIC_API_PER_ADDRESS.policy("address"))
         .header(header::CACHE_CONTROL, "no-store")
-        .header(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")
-        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .body(r#"{"error":"too many requests"}"#)
 }
 

@@ -84,29 +84,39 @@ async fn subscribe(request: &Request, Form(wish): Form<Wish>, Data(s): Data<&Sub
     if s.per_address.take(&address.to_ascii_lowercase(), Instant::now()).is_err() {
         return s.page.subscribe(&SubscribePage { sent: true, ..form }); // Asked already; the answer tells nothing about the address.
     }
-    match pending_token(s, &address).await {
-        Ok(Some((name, token))) => {
+    match page_name(s).await {
+        Ok(name) => {
             let s = s.clone();
-            // Not awaited: the time it takes would tell whether the address is known.
-            tokio::spawn(async move {
-                let link = s.base_url.join(&format!("subscriptions/{token}")).map(String::from).unwrap_or_default();
-                if let Err(failed) = s.channels.send_confirmation(&name, &address, &link).await {
-                    warn!(error = %failed, "Could not ask for the confirmation of a subscription");
-                }
-            });
+            // Not awaited, neither what is written nor the mail: the time it takes would tell whether the address is known.
+            tokio::spawn(async move { ask_to_confirm(&s, &name, &address).await });
         }
-        Ok(None) => {}
         Err(failed) => return broken(&s.page, &failed),
     }
     s.page.subscribe(&SubscribePage { sent: true, ..form })
 }
 
-async fn pending_token(s: &Subscriptions, address: &str) -> Result<Option<(String, String)>, StorageError> {
+/// Also tells whether the database answers at all.
+async fn page_name(s: &Subscriptions) -> Result<String, StorageError> {
+    Ok(storage::rows::page_settings(&mut s.db.read().await?).await?.name)
+}
+
+async fn ask_to_confirm(s: &Subscriptions, page_name: &str, address: &str) {
+    let token = match pending_token(s, address).await {
+        Ok(Some(token)) => token,
+        Ok(None) => return,
+        Err(failed) => return error!(error = ?failed, "Could not store a subscription"),
+    };
+    let link = s.base_url.join(&format!("subscriptions/{token}")).map(String::from).unwrap_or_default();
+    if let Err(failed) = s.channels.send_confirmation(page_name, address, &link).await {
+        warn!(error = %failed, "Could not ask for the confirmation of a subscription");
+    }
+}
+
+async fn pending_token(s: &Subscriptions, address: &str) -> Result<Option<String>, StorageError> {
     let mut tx = s.db.begin().await?;
     let token = subscriptions::subscribe_by_mail(&mut tx, address, s.clock.now()).await?;
-    let name = storage::rows::page_settings(&mut tx).await?.name;
     tx.commit().await?;
-    Ok(token.map(|token| (name, token)))
+    Ok(token)
 }
 
 fn is_address(text: &str) -> bool {
@@ -182,3 +192,6 @@ fn broken(page: &Page, failed: &StorageError) -> Response {
     error!(error = ?failed, "A subscription could not be read or changed");
     page.error(StatusCode::SERVICE_UNAVAILABLE, "Please try again", "We cannot reach our own database right now.")
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,6 +99,21 @@ fn reason(row: ReasonRow) -> Result<Reason, StorageError> {
     })
 }
 
+/// What was said last of something that fires, while it is known.
+///
+/// # Errors
+/// What the database said.
+pub async fn signal(conn: &mut Connection, integration: &str, fingerprint: &str) -> Result<Option<Signal>, StorageError> {
+    let found: Option<Option<String>> = sql!(conn, c => sqlx::query_scalar(
+        "select a.signal from alert a join integration i on i.integration_id = a.integration_id where i.key = $1 and a.fingerprint = $2",
+    )
+    .bind(integration)
+    .bind(fingerprint)
+    .fetch_optional(&mut *c)
+    .await)?;
+    found.flatten().map(|signal| json(&signal, "alert", "signal")).transpose()
+}
+
 /// Of the newest [`MAX_COUNTED`] quarantined deliveries: how many each integration has, and when the newest came.
 ///
 /// # Errors

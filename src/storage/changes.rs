@@ -103,6 +103,7 @@ async fn store(conn: &mut Connection, change: &Change) -> Result<(), StorageErro
         | Change::ComponentStatus { .. }
         | Change::Past { .. }
         | Change::Incident { .. }
+        | Change::EntryRemoved { .. }
         | Change::IncidentDeleted { .. }
         | Change::Notice(_) => Ok(()),
         Change::Refused { .. } => Ok(()), // Told with the delivery.
@@ -203,6 +204,7 @@ fn history(change: &Change) -> Option<(&'static str, serde_json::Value)> {
         }
         Change::Quiet { component, upstream, until } => ("quiet", json!({ "component": component, "upstream": upstream, "until": until })),
         Change::Incident { incident, update } => ("incident", json!({ "incident": incident, "update": update.as_ref().map(|u| u.id) })),
+        Change::EntryRemoved { incident, update } => ("entry_removed", json!({ "incident": incident, "update": update })),
         Change::IncidentDeleted { incident } => ("incident_deleted", json!({ "incident": incident })),
         Change::Maintenance { maintenance } => ("maintenance", json!({ "maintenance": maintenance })),
         Change::MaintenanceRemoved { maintenance } => ("maintenance_removed", json!({ "maintenance": maintenance })),
@@ -217,7 +219,7 @@ fn about(change: &Change) -> (Option<i64>, Option<i64>, Option<i64>) {
         | Change::Quiet { component, .. }
         | Change::Past { component, .. } => (Some(component.0), None, None),
         Change::Incident { incident, .. } => (None, Some(incident.id.0), None),
-        Change::IncidentDeleted { incident } => (None, Some(incident.0), None),
+        Change::EntryRemoved { incident, .. } | Change::IncidentDeleted { incident } => (None, Some(incident.0), None),
         Change::CauseSet { cause, .. } | Change::CauseEnded { cause } => (None, cause.incident.map(|id| id.0), None),
         Change::Maintenance { maintenance } => (None, None, Some(maintenance.id.0)),
         Change::MaintenanceRemoved { maintenance } => (None, None, Some(maintenance.0)),

@@ -13,7 +13,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{StorageError, link::Link};
+use crate::{StorageError, link::Link, migrations};
 
 /// Connections that only read, on SQLite.
 const N_SQLITE_READERS: u32 = 4;
@@ -169,13 +169,14 @@ impl Db {
     }
 
     /// Brings the schema up to date. Several processes may do so at once: PostgreSQL's advisory lock and SQLite's write lock let one through.
+    /// A PostgreSQL database that is up to date is only looked at, so that a role without the right to change its schema may call this.
     ///
     /// # Errors
     /// A step failed (nothing of it is kept), or the database is newer than this program.
     pub async fn migrate(&self) -> Result<(), StorageError> {
         match self {
             Self::Sqlite { writer, .. } => sqlx::migrate!("../../migrations/sqlite").run(writer).await?,
-            Self::Postgres(pool) => sqlx::migrate!("../../migrations/postgres").run(pool).await?,
+            Self::Postgres(pool) => migrations::run_missing(&sqlx::migrate!("../../migrations/postgres"), pool).await?,
         }
         Ok(())
     }

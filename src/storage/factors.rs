@@ -17,8 +17,8 @@ const STEP_SECS: u64 = 30;
 const SKEW: u16 = 1;
 /// How many recovery codes somebody gets.
 pub const N_RECOVERY_CODES: usize = 10;
-/// 80 bits each.
-const RECOVERY_BYTES: usize = 10;
+/// 120 bits each: too many to be tried out, so that a plain hash of them is enough.
+const RECOVERY_BYTES: usize = 15;
 /// 160 bits.
 const SEED_BYTES: usize = 20;
 

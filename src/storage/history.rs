@@ -64,7 +64,14 @@ pub async fn act_uncommitted(entry: &mut Entry, by: &str, act: Act, now: Timesta
 
 /// The evaluator forgets incidents that ended long ago; a person may still write about them.
 async fn recall(conn: &mut Connection, state: &mut State, act: &Act) -> Result<(), StorageError> {
-    let (Act::UpdateIncident { incident, .. } | Act::DeleteIncident { incident } | Act::Veto { incident }) = act else { return Ok(()) };
+    let (Act::UpdateIncident { incident, .. }
+    | Act::DeleteIncident { incident }
+    | Act::Veto { incident }
+    | Act::PublishPostmortem { incident, .. }
+    | Act::WithdrawPostmortem { incident, .. }) = act
+    else {
+        return Ok(());
+    };
     if !state.incidents.contains_key(incident) {
         let found = rows::incidents(conn, Incidents::One(*incident)).await?;
         state.incidents.extend(found.into_iter().map(|incident| (incident.id, incident)));

@@ -5,12 +5,13 @@ use std::{path::Path, str::FromStr, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 pub use sqlx::{PgPool, SqlitePool};
 use sqlx::{
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tracing::warn;
 
-use crate::StorageError;
+use crate::{StorageError, migrations};
 
 /// How long to wait for a connection or a lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,6 +77,14 @@ pub async fn open_postgres(url: &SecretString) -> Result<PgPool, StorageError> {
         .application_name("fanal queue")
         .options([("synchronous_commit", "off")]);
     Ok(PgPoolOptions::new().max_connections(N_POSTGRES_CONNECTIONS).acquire_timeout(BUSY_TIMEOUT).connect_with(options).await?)
+}
+
+/// Brings the queue's tables in a PostgreSQL database up to date. Where they are, they are only looked at.
+///
+/// # Errors
+/// A step failed, or the role may not make tables.
+pub async fn migrate_postgres(pool: &PgPool, migrator: &Migrator) -> Result<(), StorageError> {
+    Ok(migrations::run_missing(migrator, pool).await?)
 }
 
 /// Drops two indexes that SQLite, knowing nothing of how full they are, prefers to better ones: taking and finishing a task would

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     ALERT_MEMORY, Act, Combine, ComponentId, ComponentSpec, DeliveryId, Dependency, Desired, Effect, Flapping, GroupSpec, IncidentEdit,
     IncidentId, IncidentStatus, IntegrationId, IntegrationSpec, MaintenanceEdit, NewDelivery, NoticeKind, PageData, PageSettings, Policy,
-    Publish, Recorded, RouteSpec, Severity, Signal, SignalState, Span, State, Status, Timestamp, plan_signal, plan_timers,
+    PostmortemDraft, Publish, Recorded, RouteSpec, Severity, Signal, SignalState, Span, State, Status, Timestamp, plan_signal, plan_timers,
 };
 
 use serde_json::Value;
@@ -14,8 +14,9 @@ use crate::{
     Db, Inbox, SecretBox, Wake, audit, changes,
     deliveries::{self, DeliveryFilter, DeliveryState},
     fates::{self, Fate},
-    history, ledger, owner, page,
+    history, ledger, owner, page, postmortems,
     publications::{self, Found, Verdict},
+    rows,
     state::{self, Causes},
 };
 
@@ -416,4 +417,31 @@ async fn facts_that_come_late_correct_days_and_add_an_incident_that_nobody_is_to
     assert_eq!(added[0].updates.len(), 1);
     let mut tx = fixture.db.begin().await.unwrap();
     assert_eq!(crate::past::prune(&mut tx, at(1_000)).await.unwrap(), 6, "three of each component");
+}
+
+#[tokio::test]
+async fn a_postmortem_is_stored_once_rewritten_in_its_place_and_taken_away() {
+    let fixture = Fixture::new().await;
+    fixture.act(Act::OpenIncident(IncidentEdit { title: Some("Down".to_owned()), ..IncidentEdit::default() })).await;
+    let incident = *fixture.load().await.incidents.keys().next().unwrap();
+    fixture.resolve(incident).await;
+    let draft = |body: &str| PostmortemDraft { incident, body: body.to_owned(), by: "ada".to_owned(), updated_at: NOW };
+    let mut tx = fixture.db.begin().await.unwrap();
+    postmortems::save(&mut tx, &draft("one")).await.unwrap();
+    postmortems::save(&mut tx, &draft("two")).await.unwrap();
+    assert_eq!(postmortems::find(&mut tx, incident).await.unwrap(), Some(draft("two")));
+    tx.commit().await.unwrap();
+    assert!(!format!("{:?}", fixture.page().await).contains("two"), "a draft is no part of the page");
+    let timeline = async || rows::incident_updates(&mut fixture.db.read().await.unwrap(), &[incident]).await.unwrap();
+    let publish = |entry, body: &str| Act::PublishPostmortem { incident, entry, body: body.to_owned(), notify: false };
+    fixture.act(publish(None, "It was the cable.")).await;
+    let before = timeline().await;
+    fixture.act(publish(Some(before[0].clone()), "It was the plug.")).await;
+    let after = timeline().await;
+    assert_eq!((after.len(), after[0].id, after[0].body.as_str(), after[0].edited_at), (3, before[0].id, "It was the plug.", Some(NOW)));
+    assert_eq!(fixture.page().await.incidents[0].updates[0].body, "It was the plug.");
+    fixture.act(Act::WithdrawPostmortem { incident, entry: after[0].id }).await;
+    assert_eq!((timeline().await.len(), fixture.page().await.incidents[0].incident.status), (2, IncidentStatus::Resolved));
+    fixture.act(Act::DeleteIncident { incident }).await;
+    assert_eq!(postmortems::find(&mut fixture.db.read().await.unwrap(), incident).await.unwrap(), None, "the draft goes with its incident");
 }

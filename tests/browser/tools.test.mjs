@@ -64,11 +64,11 @@ test("a phone has four places at hand and the others in a sheet, without scripts
     assert.ok(y > 690 && y + height <= PHONE.height, `${name} stands at the bottom: ${y}`);
   }
   assert.ok(!await tab.isVisible("nav >> text=Audit"));
-  await tab.click("button:text-is('More')");
+  await tab.click(".rail .more");
   await tab.waitForSelector("nav >> text=Audit");
   await tab.keyboard.press("Escape");
   assert.ok(!await tab.isVisible("nav >> text=Audit"), "Escape closes it");
-  await tab.click("button:text-is('More')");
+  await tab.click(".rail .more");
   await tab.click("nav >> text=Audit");
   await tab.waitForURL(/console\/audit/);
   await tab.goto(`${base}console/search?q=audit`);
@@ -76,9 +76,9 @@ test("a phone has four places at hand and the others in a sheet, without scripts
   await tab.context().close();
 
   await page.setViewportSize(PHONE);
-  await page.click("button:text-is('More')");
+  await page.click(".rail .more");
   await withoutViolations(page, "sheet");
-  assert.ok(await page.isVisible("nav >> text=What comes in") && !await page.isVisible("button:text-is('More')"), "where there is room all of it is there");
+  assert.ok(await page.isVisible("nav >> text=What comes in") && !await page.isVisible(".rail .more"), "where there is room all of it is there");
 });
 
 test("colours are chosen, kept in this browser, and follow the device again", async () => {

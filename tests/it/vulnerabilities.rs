@@ -1,4 +1,8 @@
-//! What was wrong with other status pages, tried from outside on the whole instance; the rest is tried in the admin API's own tests.
+//! What was wrong with other status pages, tried from outside on the whole instance. The table of all of them, with the tests of each, is
+//! `docs/security/past-vulnerabilities.md`.
+
+mod outbound;
+mod sources;
 
 use std::time::Duration;
 
@@ -82,10 +86,10 @@ async fn cve_2021_39174_what_looks_like_a_variable_is_shown_as_it_is(stack: Stac
     app.finish().await
 }
 
-/// Sends a request line that no client would write, and returns the answer.
-async fn raw(app: &App, target: &str) -> Result<String> {
+/// Sends bytes that no client would write, and returns all that comes back.
+async fn raw(app: &App, request: &str) -> Result<String> {
     let mut connection = TcpStream::connect(app.base.trim_start_matches("http://")).await?;
-    connection.write_all(format!("GET {target} HTTP/1.1\r\nHost: status.example.com\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+    connection.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     tokio::time::timeout(Duration::from_secs(10), connection.read_to_end(&mut answer)).await??;
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -116,7 +120,8 @@ async fn cve_2026_30958_no_path_leads_out(stack: Stack) -> Result<()> {
         ".well-known/",
     ] {
         for climb in climbs {
-            let answer = raw(&app, &format!("/{folder}{climb}")).await?;
+            let request = format!("GET /{folder}{climb} HTTP/1.1\r\nHost: status.example.com\r\nConnection: close\r\n\r\n");
+            let answer = raw(&app, &request).await?;
             let status = answer.split(' ').nth(1).unwrap_or_default();
             ensure!(matches!(status, "400" | "401" | "403" | "404" | "405" | "303"), "/{folder}{climb}: {answer}");
             ensure!(!answer.contains("root:") && !answer.contains("SECRET"), "/{folder}{climb}: {answer}");
@@ -125,8 +130,37 @@ async fn cve_2026_30958_no_path_leads_out(stack: Stack) -> Result<()> {
     app.finish().await
 }
 
+/// A message whose end can be seen in two places is refused, so that no proxy in front of us hides a second request in it.
+async fn what_says_two_lengths_is_not_read_twice(stack: Stack) -> Result<()> {
+    let app = App::start(stack, &configuration(NOWHERE), &[]).await?;
+    let hidden = "0\r\n\r\nGET /badge.svg HTTP/1.1\r\nHost: status.example.com\r\n\r\n";
+    for lines in [
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: 5, 6",
+        "Content-Length: +5",
+        "Content-Length: 0x5",
+        "Content-Length: -1",
+        "Content-Length : 5",
+        "Content-Length: 5\r\n Transfer-Encoding: chunked",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding\u{b}: chunked",
+    ] {
+        let answer = raw(&app, &format!("POST /hooks/nothing HTTP/1.1\r\nHost: status.example.com\r\n{lines}\r\n\r\n{hidden}")).await?;
+        ensure!(answer.starts_with("HTTP/1.1 400") && answer.matches("HTTP/1.1").count() == 1, "{lines}: {answer}");
+    }
+    // Where both are there the chunks count, as the standard says, and not the length: nobody waits for what is missing.
+    let both = "POST /hooks/nothing HTTP/1.1\r\nHost: status.example.com\r\nConnection: close\r\nContent-Length: 500\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let answer = raw(&app, both).await?;
+    ensure!(answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    app.finish().await
+}
+
 on_every_stack!(
     cve_2021_39165_parameters_in_lists_change_nothing,
     cve_2021_39174_what_looks_like_a_variable_is_shown_as_it_is,
     cve_2026_30958_no_path_leads_out,
+    what_says_two_lengths_is_not_read_twice,
 );

@@ -1,7 +1,9 @@
 //! The repository's own commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask pentest` and `cargo xtask bench`.
 
+mod asvs;
 mod bench;
 mod browser;
+mod claims;
 mod debian;
 mod dependencies;
 mod fuzz;
@@ -22,7 +24,7 @@ const USAGE: &str = "\
 Usage: cargo xtask <command>
 
   test     everything that must pass before a change lands; installs what it needs from Debian's packages (as root)
-  check    the fast part: format, and clippy and tests of the crates that do no I/O
+  check    the fast part: format, what the documents claim, and clippy and tests of the crates that do no I/O
   pentest  tools that attack a running instance: schemathesis over the admin API, sqlmap over the lists; or only some: fuzz, injection
   bench    Fanal's figures beside those of other programs, in about half an hour; or only some: page, stall, intake, shown, told, idle, polls, console
   fuzz     looks for input that makes a reader panic or work too long: each target for ten minutes, or `fuzz TARGET SECONDS`";
@@ -64,6 +66,7 @@ fn test() -> Result<()> {
     let mut steps = Steps::default();
     steps.step("Debian packages", debian::install_missing)?;
     steps.step("format", format)?;
+    steps.step("claims of the documents", claims::check)?;
     steps.step("tools", dependencies::install_tools)?;
     steps.step("licences, bans, sources", dependencies::check_policy)?;
     steps.step("advisories", dependencies::check_advisories)?;
@@ -82,6 +85,7 @@ fn check() -> Result<()> {
     let mut steps = Steps::default();
     let pure: Vec<&str> = PURE_CRATES.iter().flat_map(|name| ["--package", name]).collect();
     steps.step("format", format)?;
+    steps.step("claims of the documents", claims::check)?;
     steps.step("clippy", || run(cargo().args(["clippy", "--all-targets", "--locked"]).args(&pure).args(["--", "-D", "warnings"])))?;
     steps.step("tests", || run(cargo().args(["test", "--locked"]).args(&pure)))?;
     steps.summary();

@@ -113,7 +113,7 @@ fn times_are_those_of_the_page() {
 }
 
 #[tokio::test]
-async fn texts_of_others_cannot_add_headers_or_markup() {
+async fn cve_2021_4097_texts_of_others_cannot_add_headers_or_markup() {
     let mut claimed = claimed(Channel::Email, "reader@example.org");
     claimed.page.name = "Acme\r\nBcc: victim@example.net".to_owned();
     if let NoticeAbout::Incident { incident, update } = &mut claimed.notice.about {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{
     Channel, Combine, ComponentSpec, Dependency, Effect, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Schedule,
-    Secret, SeriesSpec, StatusMap, SubscriberSpec, local_time_text, match_routes,
+    Secret, SeriesSpec, StatusMap, SubscriberSpec, TemplateSpec, local_time_text, match_routes,
 };
 
 use super::{Action, Entry, Plan};
@@ -168,6 +168,29 @@ impl Entry for SeriesSpec {
 
     fn loss(&self) -> Option<&'static str> {
         Some("its windows that have not begun are called off")
+    }
+}
+
+impl Entry for TemplateSpec {
+    const ORDERED: bool = false;
+
+    fn identity(&self) -> String {
+        self.key.clone()
+    }
+
+    fn title(&self) -> String {
+        format!("{} {}", self.key, text(&self.name))
+    }
+
+    fn changes(&self, desired: &Self) -> Vec<String> {
+        let mut out = Vec::new();
+        field(&mut out, "name", &self.name, &desired.name, text);
+        field(&mut out, "title", &self.title, &desired.title, text);
+        field(&mut out, "body", &self.body, &desired.body, text);
+        field(&mut out, "status", &self.status, &desired.status, ToString::to_string);
+        let affected = |spec: &Self| spec.components.iter().map(|(key, status)| format!("{key} ({status})")).collect();
+        set(&mut out, "components", &affected(self), &affected(desired));
+        out
     }
 }
 

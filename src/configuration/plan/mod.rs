@@ -97,6 +97,7 @@ pub fn diff(current: &Desired, desired: &Desired) -> Plan {
     list(&mut plan, "metric", &current.metrics, &desired.metrics);
     list(&mut plan, "integration", &current.integrations, &desired.integrations);
     list(&mut plan, "maintenance series", &current.maintenance_series, &desired.maintenance_series);
+    list(&mut plan, "incident template", &current.incident_templates, &desired.incident_templates);
     list(&mut plan, "subscriber", &current.subscribers, &desired.subscribers);
     plan
 }

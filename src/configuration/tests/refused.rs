@@ -302,7 +302,7 @@ fn everything_wrong_is_told_at_once_and_in_order() {
 fn what_is_not_one_plain_document_is_refused() {
     assert_eq!(problems(""), "1:1: the file is empty");
     assert_eq!(problems("# nothing\n"), "1:1: the file is empty");
-    assert_eq!(problems("- a\n"), "1:1: a list was found; keys and values are expected: page, groups, components, integrations, metrics, maintenance_series, subscribers\n1:1: `page` is missing".lines().next().unwrap());
+    assert_eq!(problems("- a\n"), "1:1: a list was found; keys and values are expected: page, groups, components, integrations, metrics, maintenance_series, incident_templates, subscribers\n1:1: `page` is missing".lines().next().unwrap());
     refused("---\npage: { name: B }\n", "2:1: a second document begins here; one file holds one");
     refused("<<: { a: b }\n", "2:1: merge keys (`<<`) are not supported; write the keys out");
     refused("? [a]\n: b\n", "2:3: a key must be a plain text");
@@ -447,5 +447,35 @@ fn a_series_must_make_sense() {
     series(
         "starts_at: 2026-12-01T02:00, duration: 1h, rule: FREQ=DAILY, announce: 31d",
         &format!("3:96: {at}.announce: 31d is more than 30d"),
+    );
+}
+
+#[test]
+fn an_incident_template_must_lead_somewhere_and_compile() {
+    let template = |rest: &str, expected: &str| {
+        refused(&format!("components: [{{ key: api, name: API }}]\nincident_templates:\n  - {{ key: a, {rest} }}\n"), expected);
+    };
+    let at = "incident_templates[0]";
+    template("name: Outage, title: 'Problem with {{ components }}', status: identified, components: { api: major_outage }", "");
+    template("title: X, bdy: Y", &format!("4:25: {at}: unknown key `bdy`; did you mean `body`?"));
+    template("body: X", &format!("4:5: {at}: `title` is missing"));
+    template("title: ' '", &format!("4:22: {at}.title: must not be blank"));
+    template("title: X, components: { apo: major_outage }", &format!("4:39: {at}.components: unknown key `apo`; did you mean `api`?"));
+    template(
+        "title: X, components: { api: red }",
+        &format!(
+            "4:44: {at}.components.api: `red` is not a status (operational, under_maintenance, unknown, degraded_performance, partial_outage, \
+             major_outage)"
+        ),
+    );
+    template(
+        "title: X, status: resolved",
+        &format!("4:33: {at}.status: an incident does not begin with its end; `investigating` would do"),
+    );
+    template("title: '{{ signl.subject }}'", &format!("4:22: {at}.title: there is no `signl`; did you mean `signal`?"));
+    template("title: '{{ signal.subject | system }}'", &format!("4:22: {at}.title: template does not work: filter system is unknown"));
+    refused(
+        "incident_templates:\n  - { key: a, title: X }\n  - { key: a, title: Y }\n",
+        "4:12: incident_templates[1].key: duplicate key `a`: it is already on line 3",
     );
 }

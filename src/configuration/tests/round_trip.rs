@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Channel, Combine, ComponentSpec, DayTime, Dependency, Desired, Effect, Flapping, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec,
-    PageSettings, Policy, Publish, PublishHours, RouteSpec, Schedule, Secret, SeriesSpec, Severity, SilentAfter, Span, Status, StatusMap,
-    SubscriberSpec, THRESHOLD_STATUSES, Weekday,
+    Channel, Combine, ComponentSpec, DayTime, Dependency, Desired, Effect, Flapping, GroupSpec, IncidentStatus, IntegrationSpec,
+    MetricFeed, MetricSpec, PageSettings, Policy, Publish, PublishHours, RouteSpec, Schedule, Secret, SeriesSpec, Severity, SilentAfter,
+    Span, Status, StatusMap, SubscriberSpec, THRESHOLD_STATUSES, TemplateSpec, Weekday,
 };
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -155,6 +155,24 @@ fn series() -> Vec<SeriesSpec> {
     vec![one("a", "FREQ=WEEKLY;BYDAY=TU", "no", 0), one("b", "FREQ=MONTHLY;BYMONTHDAY=-1;UNTIL=20281231", "1.5", 24 * 60)]
 }
 
+/// Templates whose texts try to be taken for something else, about some components.
+fn templates(components: &BTreeSet<String>) -> impl Strategy<Value = Vec<TemplateSpec>> + use<> {
+    let titles = ["{{ components }}: {{ status }}", "no", "1.5", "{% if signal %}- a{% endif %}x"];
+    let status = select(vec![IncidentStatus::Investigating, IncidentStatus::Identified, IncidentStatus::Monitoring]);
+    let one = (nasty(), select(titles.to_vec()), select(vec!["", "a: b\n- {{ signal.subject }}"]), status, some_of(components));
+    vec(one, 0..3).prop_map(|list| {
+        let spec = |(i, (name, title, body, status, components)): (usize, (String, &str, &str, _, BTreeSet<String>))| TemplateSpec {
+            key: format!("t{i}"),
+            name,
+            title: title.to_owned(),
+            body: body.to_owned(),
+            status,
+            components: components.into_iter().zip(Status::ALL.iter().copied().cycle()).collect(),
+        };
+        list.into_iter().enumerate().map(spec).collect()
+    })
+}
+
 fn depends_on(keys: &[String]) -> impl Strategy<Value = BTreeSet<Dependency<String>>> + use<> {
     let spans = [Span::ZERO, domain::DEFAULT_SETTLE, Span::mins(90)].to_vec();
     let n = keys.len();
@@ -243,10 +261,10 @@ fn desired() -> impl Strategy<Value = Desired> {
             })
         });
         let lists = (group.collect::<Vec<_>>(), component.collect::<Vec<_>>().prop_shuffle(), metric.collect::<Vec<_>>());
-        (page(), lists, integrations(&components, &metrics), subscribers(&components)).prop_map(
-            |(page, (groups, mut components, metrics), integrations, subscribers)| {
+        (page(), lists, integrations(&components, &metrics), (subscribers(&components), templates(&components))).prop_map(
+            |(page, (groups, mut components, metrics), integrations, (subscribers, incident_templates))| {
                 weigh(&mut components, &integrations);
-                Desired { page, groups, components, integrations, metrics, subscribers, maintenance_series: series() }
+                Desired { page, groups, components, integrations, metrics, subscribers, maintenance_series: series(), incident_templates }
             },
         )
     })

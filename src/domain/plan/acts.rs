@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Planner, entries::Entry, incidents::Ending};
 use crate::{
-    Change, ComponentId, Incident, IncidentId, IncidentStatus, MaintenanceId, MaintenanceStatus, NoticeKind, Override, Status, Timestamp,
-    Why,
+    Change, ComponentId, Incident, IncidentId, IncidentStatus, IncidentUpdate, MaintenanceId, MaintenanceStatus, NoticeKind, Override,
+    Status, Timestamp, UpdateId, Why,
 };
 
 /// The longest title of an incident or a maintenance, in characters.
@@ -41,6 +41,24 @@ pub enum Act {
     Veto {
         /// Which.
         incident: IncidentId,
+    },
+    /// Lets readers see what was learned from an incident that is over.
+    PublishPostmortem {
+        /// Which.
+        incident: IncidentId,
+        /// The entry that says it so far, if one does: it is written anew, in its place.
+        entry: Option<IncidentUpdate>,
+        /// The text, Markdown.
+        body: String,
+        /// Whether subscribers are told.
+        notify: bool,
+    },
+    /// Takes it from the timeline again.
+    WithdrawPostmortem {
+        /// Which.
+        incident: IncidentId,
+        /// The entry that says it.
+        entry: UpdateId,
     },
     /// Announces a maintenance.
     ScheduleMaintenance(MaintenanceEdit),
@@ -113,6 +131,8 @@ impl Planner<'_> {
             Act::UpdateIncident { incident, edit } => self.update_by_person(by, incident, edit),
             Act::DeleteIncident { incident } => self.delete_incident(by, incident),
             Act::Veto { incident } => self.veto(by, incident),
+            Act::PublishPostmortem { incident, entry, body, notify } => self.publish_postmortem(by, incident, entry, &body, notify),
+            Act::WithdrawPostmortem { incident, entry } => self.withdraw_postmortem(by, incident, entry),
             Act::ScheduleMaintenance(edit) => self.schedule(by, edit),
             Act::UpdateMaintenance { maintenance, edit } => self.update_maintenance(by, maintenance, edit),
         }

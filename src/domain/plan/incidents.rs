@@ -229,15 +229,21 @@ impl Planner<'_> {
             components,
             at: self.now,
             by: by.to_owned(),
+            edited_at: None,
         };
         self.emit(Change::Incident { incident: incident.clone(), update: Some(update.clone()) }, why);
+        self.tell_readers(incident, update, kind, why);
+        id
+    }
+
+    /// Tells subscribers of an entry, if readers may see it.
+    pub(super) fn tell_readers(&mut self, incident: Incident, update: IncidentUpdate, kind: NoticeKind, why: &Why) {
         if let Some(incident) = incident.for_readers(|id| self.shows(id)) {
             let update = update.for_readers(|id| self.shows(id));
             let named: Vec<ComponentId> = incident.components.keys().copied().collect();
             let named = named.into_iter().chain(update.components.iter().map(|change| change.component)).collect::<Vec<_>>();
             self.notify(kind, NoticeAbout::Incident { incident, update }, named, why);
         }
-        id
     }
 
     pub(super) fn shows_something(&self, incident: &Incident) -> bool {

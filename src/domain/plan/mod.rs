@@ -13,6 +13,7 @@ mod memory;
 mod mutes;
 mod past;
 mod places;
+mod postmortems;
 mod reconfigured;
 mod series;
 mod signals;
@@ -32,6 +33,7 @@ pub use flaps::{FLAPPING_FINGERPRINT, Swing};
 pub use mutes::still_firing;
 pub use trial::{Trial, try_route};
 pub use wording::opening_words;
+pub(crate) use wording::{in_a_sentence, without_control_characters};
 
 use std::collections::BTreeSet;
 

@@ -115,6 +115,7 @@ impl Planner<'_> {
             components: Vec::new(),
             at: self.now,
             by: EVALUATOR.to_owned(),
+            edited_at: None,
         };
         self.emit(Change::Incident { incident, update: Some(update) }, why);
     }

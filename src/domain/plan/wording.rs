@@ -38,7 +38,7 @@ fn by_templates(
 }
 
 /// Names as they stand in a sentence: `API, Payments and 3 more`.
-pub(super) fn in_a_sentence(names: &[&str]) -> String {
+pub(crate) fn in_a_sentence(names: &[&str]) -> String {
     const SHOWN: usize = 3;
     match names {
         [] => "an internal component".to_owned(),
@@ -115,6 +115,6 @@ fn as_title(text: &str) -> String {
 }
 
 /// A title or text as the databases take it: line breaks and tabs are all it may hold besides letters.
-fn without_control_characters(text: &str) -> String {
+pub(crate) fn without_control_characters(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }

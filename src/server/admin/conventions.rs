@@ -49,13 +49,13 @@ pub(super) fn complete(operation: &mut Value, rule: &Rule) {
     operation["security"] = json!([{ "token": [] }]);
     operation["x-scope"] = json!(scope);
     add_responses(operation, rule);
-    let header = header_of(rule, has_etag(operation));
+    let headers = headers_of(rule, has_etag(operation));
     let Some(parameters) = operation.as_object_mut().map(|operation| operation.entry("parameters").or_insert_with(|| json!([]))) else {
         return;
     };
     if let Some(parameters) = parameters.as_array_mut() {
         parameters.iter_mut().filter(|parameter| parameter["in"] == "query").for_each(narrow);
-        parameters.extend(header);
+        parameters.extend(headers);
     }
 }
 
@@ -82,20 +82,29 @@ fn add_responses(operation: &mut Value, rule: &Rule) {
     }
 }
 
-/// The header that belongs to the method.
-fn header_of(rule: &Rule, has_etag: bool) -> Option<Value> {
+/// What adds to a thing, or acts on it, and takes `If-Match` as changes of it do.
+const MATCHED: [&str; 3] = ["/incidents/{id}/updates", "/incidents/{id}/postmortem/publish", "/incidents/{id}/postmortem/unpublish"];
+
+/// The headers that belong to the method.
+fn headers_of(rule: &Rule, has_etag: bool) -> Vec<Value> {
     let header = |name: &str, text: &str, schema: Value| json!({ "name": name, "in": "header", "required": false, "description": text, "schema": schema });
     let tags = || json!({ "type": "string" });
-    Some(match rule.method {
-        "POST" => header(
-            IDEMPOTENCY_KEY,
-            "The same request under the same key is done once within 24 hours, and answered alike.",
-            json!({ "type": "string", "pattern": "^[!-~]{1,255}$" }),
-        ),
-        "GET" if has_etag => header("If-None-Match", "The ETag that the client has: if it is still the one, 304 is answered.", tags()),
-        "GET" => return None,
-        _ => header("If-Match", "The ETag of the state that the client has seen; another one is answered 412.", tags()),
-    })
+    let matched = || header("If-Match", "The ETag of the state that the client has seen; another one is answered 412.", tags());
+    match rule.method {
+        "POST" => {
+            let once = header(
+                IDEMPOTENCY_KEY,
+                "The same request under the same key is done once within 24 hours, and answered alike.",
+                json!({ "type": "string", "pattern": "^[!-~]{1,255}$" }),
+            );
+            std::iter::once(once).chain(MATCHED.contains(&rule.path).then(matched)).collect()
+        }
+        "GET" if has_etag => {
+            vec![header("If-None-Match", "The ETag that the client has: if it is still the one, 304 is answered.", tags())]
+        }
+        "GET" => Vec::new(),
+        _ => vec![matched()],
+    }
 }
 
 /// Says what values a parameter takes, which the framework has no way to say.

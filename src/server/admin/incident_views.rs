@@ -74,6 +74,9 @@ pub(super) struct UpdateView {
     at: Time,
     /// Who wrote it: a person's or a token's name, or `fanal` for the evaluator.
     by: String,
+    /// When it was written anew, if it was.
+    #[oai(skip_serializing_if_is_none)]
+    edited_at: Option<Time>,
     /// In the answer to an entry that ends the incident: the alerts that still fire, and what becomes of them.
     #[oai(skip_serializing_if_is_none)]
     pub(super) still_firing: Option<String>,
@@ -101,11 +104,13 @@ impl Called {
         Ok(Self { keys: components::keys(conn).await?, names: Names::load(conn).await? })
     }
 
+    pub(super) fn affected(&self, components: &BTreeMap<ComponentId, Status>) -> Vec<Affected> {
+        let affected =
+            |(id, status): (&ComponentId, &Status)| Some(Affected { component: self.keys.get(id)?.clone(), status: Name(*status) });
+        components.iter().filter_map(affected).collect()
+    }
+
     pub(super) fn incident(&self, incident: Incident, updates: Option<Vec<IncidentUpdate>>, still_firing: Option<String>) -> IncidentView {
-        let affected = incident
-            .components
-            .iter()
-            .filter_map(|(id, status)| Some(Affected { component: self.keys.get(id)?.clone(), status: Name(*status) }));
         IncidentView {
             id: incident.id.0,
             status: Name(incident.status),
@@ -114,7 +119,7 @@ impl Called {
             publishes_at: incident.pending().map(Time),
             vetoed: incident.vetoed,
             opened_by: incident.opened_by.map(|id| self.names.route(id)),
-            components: affected.collect(),
+            components: self.affected(&incident.components),
             started_at: Time(incident.started_at),
             resolved_at: incident.resolved_at.map(Time),
             updated_at: Time(incident.updated_at),
@@ -137,6 +142,7 @@ impl Called {
             at: Time(update.at),
             body: update.body,
             by: update.by,
+            edited_at: update.edited_at.map(Time),
             still_firing: None,
         }
     }

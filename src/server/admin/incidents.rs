@@ -135,14 +135,20 @@ impl IncidentsApi {
 
     /// Adds an entry to an incident's timeline, and tells subscribers.
     #[oai(path = "/incidents/:id/updates", method = "post")]
-    async fn add_update(&self, Data(caller): Data<&Caller>, id: Path<i64>, body: Body<NewUpdate>) -> Result<Created<UpdateView>, Problem> {
+    async fn add_update(
+        &self,
+        Data(caller): Data<&Caller>,
+        id: Path<i64>,
+        if_match: IfMatch,
+        body: Body<NewUpdate>,
+    ) -> Result<Created<UpdateView>, Problem> {
         let (id, new) = (IncidentId(id.0), body.0);
         if new.body.trim().is_empty() {
             return Err(Problem::field("body", "must not be empty"));
         }
         let status = new.status.map(|status| status.0);
         let change = Wanted { title: None, body: Some(new.body), status, components: new.components, published: None };
-        let recorded = self.change(caller, id, &IfMatch::any(), change).await?;
+        let recorded = self.change(caller, id, &if_match.unrecorded(), change).await?;
         let update = written(&recorded).and_then(|(_, update)| update).ok_or_else(Problem::internal)?;
         let mut conn = self.0.db.read().await?;
         let mut view = Called::load(&mut conn).await?.update(update.clone());

@@ -29,6 +29,7 @@ mod once;
 mod operations;
 mod page;
 mod policies;
+mod postmortems;
 mod problem;
 mod providers;
 mod reply;
@@ -41,6 +42,7 @@ mod sessions;
 mod settings;
 mod sources;
 mod subscribers;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -95,7 +97,7 @@ pub struct Admin {
 type Apis = (
     components::ComponentsApi,
     groups::GroupsApi,
-    incidents::IncidentsApi,
+    (incidents::IncidentsApi, postmortems::PostmortemsApi, templates::TemplatesApi),
     (maintenances::MaintenancesApi, series::SeriesApi),
     integrations::IntegrationsApi,
     insight::InsightApi,
@@ -130,7 +132,7 @@ fn apis(admin: &Admin) -> Apis {
     (
         components::ComponentsApi(admin.clone()),
         groups::GroupsApi(admin.clone()),
-        incidents::IncidentsApi(admin.clone()),
+        (incidents::IncidentsApi(admin.clone()), postmortems::PostmortemsApi(admin.clone()), templates::TemplatesApi(admin.clone())),
         (maintenances::MaintenancesApi(admin.clone()), series::SeriesApi(admin.clone())),
         integrations::IntegrationsApi(admin.clone()),
         insight::InsightApi::new(admin.clone()),

@@ -60,6 +60,11 @@ impl IfMatch {
         Self { tags: None, trail: None }
     }
 
+    /// The same for what adds to a thing and leaves what was before as it is.
+    pub(super) fn unrecorded(self) -> Self {
+        Self { trail: None, ..self }
+    }
+
     /// Refuses if the client has seen another state of `current`. Otherwise notes it for the audit log, as what was before.
     pub(super) fn check(&self, current: &impl View) -> Result<(), Problem> {
         if let (Some(trail), Some(before)) = (&self.trail, current.to_json()) {

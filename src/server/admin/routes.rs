@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::{
     DEFAULT_CONDITION, DEFAULT_COOL_OFF, DEFAULT_VALUE, Expression, ExpressionError, MAX_COMPONENTS, MAX_COOL_OFF, MAX_ROUTES, MetricFeed,
-    Publish, RouteSpec, SIGNAL_FIELDS, Severity, Signal, SignalState, Span, Status, StatusMap, Timestamp, render_template, template_names,
-    to_value,
+    Publish, RouteSpec, SIGNAL_FIELDS, Severity, Signal, SignalState, Span, Status, StatusMap, TEMPLATE_NAMES, Timestamp, render_template,
+    template_names, to_value,
 };
 use poem_openapi::Object;
 
@@ -15,8 +15,6 @@ use super::{
     types::{Length, Name},
 };
 
-/// What the templates of a route may read.
-const TEMPLATE_NAMES: [&str; 3] = ["signal", "components", "status"];
 /// What its expressions may read.
 const EXPRESSION_NAMES: [&str; 1] = ["signal"];
 
@@ -178,7 +176,8 @@ fn expression(fields: &mut Fields, field: &str, source: &str) {
     }
 }
 
-fn template(fields: &mut Fields, field: &str, source: &str) {
+/// A template of a route or an incident.
+pub(super) fn template(fields: &mut Fields, field: &str, source: &str) {
     let checked = template_names(source).and_then(|names| {
         check_names(fields, field, &names, &TEMPLATE_NAMES);
         let context = serde_json::json!({ "signal": trial_signal(), "components": "API", "status": "major outage" });

@@ -22,7 +22,8 @@ use storage::{
 use super::rules::Rule;
 
 /// Operations that change something and leave no row: they only look, or they carry measurements, which come by the thousand.
-const UNRECORDED: [(&str, &str); 4] = [
+const UNRECORDED: [(&str, &str); 5] = [
+    ("POST", "/incident-templates/{id}/render"),
     ("POST", "/integrations/{id}/dry-run"),
     ("POST", "/integrations/{id}/back-test"),
     ("POST", "/maintenance-series/preview"),
@@ -185,6 +186,9 @@ mod tests {
         assert_eq!(of("POST", "/deliveries/replay"), "delivery.replay");
         assert_eq!(of("POST", "/notifications/{id}/resend"), "notification.resend");
         assert_eq!(of("POST", "/incidents/{id}/updates"), "incident.update.create");
+        assert_eq!(of("PUT", "/incidents/{id}/postmortem"), "incident.postmortem.set");
+        assert_eq!(of("POST", "/incidents/{id}/postmortem/unpublish"), "incident.postmortem.unpublish");
+        assert_eq!(of("DELETE", "/incident-templates/{id}"), "incident-template.delete");
         assert_eq!(of("DELETE", "/integrations/{id}/secrets/{secret_id}"), "integration.secret.delete");
     }
 }

@@ -45,6 +45,16 @@ impl Acts {
         self.operations.call_if(self.actor(), Method::PATCH, path, Some(body), etag).await
     }
 
+    /// Adds to something or acts on it, unless it is not as in `etag` any more.
+    pub(super) async fn post_if(&self, path: &str, body: Option<&Value>, etag: Option<&str>) -> Result<Value, Refused> {
+        self.operations.call_if(self.actor(), Method::POST, path, body, etag).await
+    }
+
+    /// Puts something in place of what is there, unless that is not as in `etag` any more.
+    pub(super) async fn put(&self, path: &str, body: &Value, etag: Option<&str>) -> Result<Value, Refused> {
+        self.operations.call_if(self.actor(), Method::PUT, path, Some(body), etag).await
+    }
+
     pub(super) async fn delete(&self, path: &str) -> Result<Value, Refused> {
         self.operations.call(self.actor(), Method::DELETE, path, None).await
     }

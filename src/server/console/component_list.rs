@@ -48,12 +48,13 @@ struct Row {
 }
 
 impl Row {
-    fn is_pressed_up(&self) -> bool {
-        self.pressed == Some(Way::Up)
+    /// Whether the button that goes up has the focus: it was pressed, or the other one was and leads no further.
+    fn is_up_focused(&self) -> bool {
+        self.pressed == Some(Way::Up) || (self.pressed == Some(Way::Down) && self.down.is_none())
     }
 
-    fn is_pressed_down(&self) -> bool {
-        self.pressed == Some(Way::Down)
+    fn is_down_focused(&self) -> bool {
+        self.pressed == Some(Way::Down) || (self.pressed == Some(Way::Up) && self.up.is_none())
     }
 }
 

@@ -23,6 +23,7 @@ use super::{
     form::{Errors, Sent, from_field},
     frame::{Frame, see_other, show, time},
     gate::{Needs, Table},
+    meanwhile::{Field, Meanwhile, Version},
     session::Person,
 };
 
@@ -100,6 +101,32 @@ impl Typed {
         Self { name, description, group: sent.named("group"), hidden: sent.has("hidden") }
     }
 
+    fn fields(&self, groups: &[Group]) -> Vec<Field> {
+        let group = groups.iter().find(|group| Some(group.id.0) == self.group);
+        vec![
+            Field::new("name", "Its name", self.name.clone()),
+            Field::new("description", "Its description", self.description.clone()),
+            Field::new("group", "Its group", group.map(|group| group.name.clone()).unwrap_or_default()),
+            Field::new("hidden", "Who sees it", if self.hidden { "only the team" } else { "readers" }),
+        ]
+    }
+
+    /// Puts in what somebody else has changed meanwhile and whoever typed has not touched.
+    fn merge(&mut self, opened: &Version, theirs: &Self, groups: &[Group]) -> Meanwhile {
+        let mine = self.fields(groups);
+        let typed = |name: &str| mine.iter().find(|field| field.name == name).map(|field| field.value.clone());
+        let meanwhile = Meanwhile::new(opened, theirs.fields(groups), typed);
+        meanwhile.fill("name", &mut self.name);
+        meanwhile.fill("description", &mut self.description);
+        if meanwhile.taken("group").is_some() {
+            self.group = theirs.group;
+        }
+        if meanwhile.taken("hidden").is_some() {
+            self.hidden = theirs.hidden;
+        }
+        meanwhile
+    }
+
     /// Reads it, with what is wrong.
     fn check(&self, groups: &[Group], position: i32) -> Result<ComponentEdit, Errors> {
         let mut errors = Errors::default();
@@ -136,6 +163,8 @@ struct Form<'a> {
     until: &'a str,
     /// Alerts that bear on it now.
     n_reasons: usize,
+    version: Version,
+    meanwhile: Option<Meanwhile>,
 }
 
 impl Form<'_> {
@@ -158,6 +187,19 @@ async fn form(
     typed: &Typed,
     (errors, until): (&Errors, &str),
 ) -> Result<Response, Failure> {
+    form_since(console, person, frame, component, typed, (errors, until), None).await
+}
+
+/// The form, with what somebody else has changed since it was opened.
+async fn form_since(
+    console: &Console,
+    person: &Person,
+    frame: &Frame,
+    component: Option<&Component>,
+    typed: &Typed,
+    (errors, until): (&Errors, &str),
+    meanwhile: Option<Meanwhile>,
+) -> Result<Response, Failure> {
     let mut conn = console.db.read().await?;
     let (mut how, mut depends_on, mut n_reasons) = (String::new(), Vec::new(), 0);
     if let Some(component) = component {
@@ -170,11 +212,19 @@ async fn form(
         depends_on = dependencies.of(component.id).iter().filter_map(|each| names.get(&each.component).cloned()).collect();
         n_reasons = attention::reasons(&mut conn, &[component.id]).await?.len();
     }
+    let groups = rows::groups(&mut conn).await?;
+    let status = match (&meanwhile, errors.is_empty()) {
+        (Some(_), _) => StatusCode::PRECONDITION_FAILED,
+        (None, true) => StatusCode::OK,
+        (None, false) => StatusCode::UNPROCESSABLE_ENTITY,
+    };
     let shown = Form {
+        version: component.map(|component| Version::new("", &as_it_is(component).fields(&groups))).unwrap_or_default(),
+        meanwhile,
         frame,
         component,
         typed,
-        groups: rows::groups(&mut conn).await?,
+        groups,
         errors,
         may_write: person.may(Permission::write(Resource::Components)),
         may_override: person.may(Permission::write(Resource::Overrides)),
@@ -183,7 +233,7 @@ async fn form(
         until,
         n_reasons,
     };
-    Ok(show(if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }, &shown))
+    Ok(show(status, &shown))
 }
 
 #[handler]
@@ -232,10 +282,19 @@ async fn one(person: Person, frame: Frame, Path(id): Path<i64>, Data(console): D
 
 #[handler]
 async fn update(person: Person, frame: Frame, Path(id): Path<i64>, sent: Sent, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let typed = Typed::new(&sent);
+    let mut typed = Typed::new(&sent);
     let mut entry = ledger::begin(&console.db, None).await?;
     let component = find(&mut entry.tx, id).await?;
-    match typed.check(&rows::groups(&mut entry.tx).await?, component.position) {
+    let groups = rows::groups(&mut entry.tx).await?;
+    // Only what the form shows is compared: signals change the rest all the time.
+    if let Some(opened) = sent.has("was").then(|| sent.version()) {
+        let meanwhile = typed.merge(&opened, &as_it_is(&component), &groups);
+        if !meanwhile.changed.is_empty() {
+            drop(entry);
+            return form_since(console, &person, &frame, Some(&component), &typed, (&Errors::default(), ""), Some(meanwhile)).await;
+        }
+    }
+    match typed.check(&groups, component.position) {
         Ok(edit) => {
             components::update(&mut entry.tx, component.id, &edit).await?;
             let before = fields(&component.clone().into());

@@ -6,7 +6,8 @@ use domain::{ActError, Component, ComponentId, Group, Status, Timestamp};
 use poem::{FromRequest, Request, RequestBody, Result};
 use storage::StorageError;
 
-use super::failure::Failure;
+use super::{failure::Failure, meanwhile::Version};
+use crate::admin::Refused;
 
 /// A form as it was sent, with fields that nobody can know before: one for each component.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +21,18 @@ impl<'a> FromRequest<'a> for Sent {
     }
 }
 
+impl From<Vec<(String, String)>> for Sent {
+    fn from(fields: Vec<(String, String)>) -> Self {
+        Self(fields.into_iter().collect())
+    }
+}
+
 impl Sent {
+    /// The version that the form was opened on.
+    pub(super) fn version(&self) -> Version {
+        Version { etag: self.text("etag"), was: self.text("was") }
+    }
+
     /// What stands in a field; empty if it was not sent. Browsers send line breaks of two characters; we keep one.
     pub(super) fn text(&self, name: &str) -> String {
         self.0.get(name).map(|text| text.trim().replace("\r\n", "\n")).unwrap_or_default()
@@ -59,6 +71,17 @@ impl Errors {
     /// What is wrong with a field.
     pub(super) fn of(&self, field: &str) -> Option<&str> {
         self.0.get(field).map(String::as_str)
+    }
+
+    /// What an operation has against one of these fields.
+    pub(super) fn of_refused(refused: Refused, fields: &[&'static str]) -> Result<Self, Failure> {
+        let mut errors = Self::default();
+        for field in fields {
+            if let Some(message) = refused.field(field) {
+                errors.add(field, sentence(message));
+            }
+        }
+        if errors.is_empty() { Err(refused.into()) } else { Ok(errors) }
     }
 
     /// What the domain has against an act, where a field is to blame.

@@ -51,6 +51,7 @@ pub(super) const AREAS: &[Area] = &[
     area("", "/console/components", "Components", Resource::Components),
     area("What comes in", "/console/integrations", "Integrations", Resource::Integrations),
     area("What comes in", "/console/deliveries", "Deliveries", Resource::Deliveries),
+    area("What readers get", "/console/incident-templates", "Templates", Resource::Incidents),
     area("What readers get", "/console/page", "Page", Resource::Page),
     area("What readers get", "/console/metrics", "Metrics", Resource::Metrics),
     area("What readers get", "/console/subscribers", "Subscribers", Resource::Subscribers),

@@ -11,25 +11,30 @@ use poem::{
     http::StatusCode,
     web::{Data, Path},
 };
+use serde_json::{Value, json};
 use storage::{
-    Connection,
+    Connection, components,
     rows::{self, Maintenances},
     subscribers,
 };
 
 use super::{
     Console,
+    acts::Acts,
     failure::Failure,
     form::{Choices, Errors, Sent, choices, from_field, to_field},
     frame::{Frame, see_other, show, time},
     gate::{Needs, Table},
+    meanwhile::{Field, Meanwhile, Version},
     pager::{self, Pager},
-    seen::{self, Asked},
+    seen::{self, Asked, Seen},
     session::Person,
     words,
 };
 
 const PATH: &str = "/console/maintenances";
+/// The fields that a refusal can blame.
+const FIELDS: [&str; 5] = ["title", "body", "starts_at", "ends_at", "components"];
 const GONE: Failure = Failure::NotFound("There is no such maintenance.");
 
 pub(super) fn routes(table: Table) -> Table {
@@ -120,6 +125,34 @@ impl Typed {
         }
     }
 
+    fn fields(&self, all: &[Component]) -> Vec<Field> {
+        let about = all.iter().filter(|component| self.components.contains(&component.id));
+        let about: Vec<&str> = about.map(|component| component.name.as_str()).collect();
+        vec![
+            Field::new("title", "What is done", self.title.clone()),
+            Field::new("body", "What readers will notice", self.body.clone()),
+            Field::new("starts_at", "From", self.starts_at.clone()),
+            Field::new("ends_at", "To", self.ends_at.clone()),
+            Field::new("components", "What is under maintenance", about.join(", ")),
+        ]
+    }
+
+    /// Puts in what somebody else has changed meanwhile and whoever typed has not touched.
+    fn merge(&mut self, opened: &Version, theirs: &Self, all: &[Component]) -> Meanwhile {
+        let mine = self.fields(all);
+        let typed = |name: &str| mine.iter().find(|field| field.name == name).map(|field| field.value.clone());
+        let meanwhile = Meanwhile::new(opened, theirs.fields(all), typed);
+        for (name, field) in
+            [("title", &mut self.title), ("body", &mut self.body), ("starts_at", &mut self.starts_at), ("ends_at", &mut self.ends_at)]
+        {
+            meanwhile.fill(name, field);
+        }
+        if meanwhile.taken("components").is_some() {
+            self.components.clone_from(&theirs.components);
+        }
+        meanwhile
+    }
+
     /// Reads it, with what is wrong.
     fn check(&self) -> Result<MaintenanceEdit, Errors> {
         let mut errors = Errors::default();
@@ -152,6 +185,8 @@ struct Form<'a> {
     affected: Vec<String>,
     told: String,
     errors: &'a Errors,
+    version: Version,
+    meanwhile: Option<Meanwhile>,
 }
 
 impl Form<'_> {
@@ -160,16 +195,38 @@ impl Form<'_> {
     }
 }
 
+/// A maintenance that there is, for its form.
+#[derive(Clone, Copy)]
+struct Stored<'a> {
+    maintenance: &'a Maintenance,
+    /// The mark of this version.
+    etag: &'a str,
+    /// The version that the form was opened on.
+    opened: Option<&'a Version>,
+    /// Whether this one is newer.
+    is_newer: bool,
+}
+
 async fn form(
     console: &Console,
     person: &Person,
     frame: &Frame,
-    maintenance: Option<&Maintenance>,
-    typed: &Typed,
+    stored: Option<Stored<'_>>,
+    mut typed: Typed,
     errors: &Errors,
 ) -> Result<Response, Failure> {
     let mut conn = console.db.read().await?;
     let (groups, all) = (rows::groups(&mut conn).await?, rows::components(&mut conn).await?);
+    let maintenance = stored.map(|stored| stored.maintenance);
+    let now = |stored: Stored<'_>| Version::new(stored.etag, &as_it_is(stored.maintenance).fields(&all));
+    let version = stored.map(|stored| Version::again(stored.opened, stored.is_newer, now(stored))).unwrap_or_default();
+    let outdated = stored.filter(|stored| stored.is_newer).and_then(|stored| Some((stored.opened?, as_it_is(stored.maintenance))));
+    let meanwhile = outdated.map(|(opened, theirs)| typed.merge(opened, &theirs, &all));
+    let status = match (&meanwhile, errors.is_empty()) {
+        (Some(_), _) => StatusCode::PRECONDITION_FAILED,
+        (None, true) => StatusCode::OK,
+        (None, false) => StatusCode::UNPROCESSABLE_ENTITY,
+    };
     let chosen: BTreeMap<ComponentId, Status> = typed.components.iter().map(|id| (*id, Status::UnderMaintenance)).collect();
     let about: Vec<&Component> = all.iter().filter(|component| chosen.contains_key(&component.id)).collect();
     let shown = Form {
@@ -178,13 +235,15 @@ async fn form(
         status: maintenance.map_or("", |maintenance| words::maintenance_status(&maintenance.status)),
         window: maintenance.map(window).unwrap_or_default(),
         may_change: person.may(Permission::write(Resource::Maintenances)) && maintenance.is_none_or(is_open),
-        typed,
+        typed: &typed,
         picker: choices(&groups, &all, &chosen),
         affected: about.iter().map(|component| component.name.clone()).collect(),
         told: words::told(n_told(&mut conn, &about).await?),
         errors,
+        version,
+        meanwhile,
     };
-    Ok(show(if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }, &shown))
+    Ok(show(status, &shown))
 }
 
 async fn n_told(conn: &mut Connection, about: &[&Component]) -> Result<i64, Failure> {
@@ -200,7 +259,7 @@ async fn n_told(conn: &mut Connection, about: &[&Component]) -> Result<i64, Fail
 async fn new_form(person: Person, frame: Frame, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let (from, to) = (console.now().plus(Span::mins(24 * 60)), console.now().plus(Span::mins(25 * 60)));
     let typed = Typed { starts_at: to_field(from), ends_at: to_field(to), ..Typed::default() };
-    form(console, &person, &frame, None, &typed, &Errors::default()).await
+    form(console, &person, &frame, None, typed, &Errors::default()).await
 }
 
 #[handler]
@@ -213,7 +272,7 @@ async fn create(person: Person, frame: Frame, sent: Sent, Data(console): Data<&C
             Err(error) => Errors::of_act(error)?,
         },
     };
-    form(console, &person, &frame, None, &typed, &errors).await
+    form(console, &person, &frame, None, typed, &errors).await
 }
 
 async fn find(console: &Console, id: i64) -> Result<Maintenance, Failure> {
@@ -230,30 +289,63 @@ fn as_it_is(maintenance: &Maintenance) -> Typed {
     }
 }
 
-#[handler]
-async fn one(person: Person, frame: Frame, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let maintenance = find(console, id).await?;
-    form(console, &person, &frame, Some(&maintenance), &as_it_is(&maintenance), &Errors::default()).await
+/// A maintenance, and the mark of its version.
+async fn load(console: &Console, acts: &Acts, id: i64) -> Result<(Maintenance, String), Failure> {
+    let etag = acts.get(&format!("/maintenances/{id}")).await?.text("etag").to_owned();
+    Ok((find(console, id).await?, etag))
 }
 
 #[handler]
-async fn update(person: Person, frame: Frame, Path(id): Path<i64>, sent: Sent, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let maintenance = find(console, id).await?;
-    let typed = Typed::new(&sent);
-    let was = as_it_is(&maintenance);
+async fn one(person: Person, acts: Acts, frame: Frame, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let (maintenance, etag) = load(console, &acts, id).await?;
+    let stored = Stored { maintenance: &maintenance, etag: &etag, opened: None, is_newer: false };
+    form(console, &person, &frame, Some(stored), as_it_is(&maintenance), &Errors::default()).await
+}
+
+#[handler]
+async fn update(
+    person: Person,
+    acts: Acts,
+    frame: Frame,
+    Path(id): Path<i64>,
+    sent: Sent,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
+    let (maintenance, etag) = load(console, &acts, id).await?;
+    let (typed, opened) = (Typed::new(&sent), sent.version());
+    let mut is_newer = false;
     let errors = match typed.check() {
         Err(errors) => errors,
-        Ok(mut edit) => {
-            // The fields know no seconds: what was not touched stays as it is.
-            edit.starts_at = edit.starts_at.filter(|_| typed.starts_at != was.starts_at);
-            edit.ends_at = edit.ends_at.filter(|_| typed.ends_at != was.ends_at);
-            match console.act(&person, Act::UpdateMaintenance { maintenance: maintenance.id, edit }).await {
+        Ok(edit) => {
+            match acts.patch(&format!("/maintenances/{id}"), &patch(console, edit, &typed, &maintenance).await?, opened.etag()).await {
                 Ok(_) => return Ok(see_other(&format!("{PATH}/{id}"))),
-                Err(error) => Errors::of_act(error)?,
+                Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => {
+                    is_newer = true;
+                    Errors::default()
+                }
+                Err(refused) => Errors::of_refused(refused, &FIELDS)?,
             }
         }
     };
-    form(console, &person, &frame, Some(&maintenance), &typed, &errors).await
+    // What is stored may be newer than when we looked first.
+    let (maintenance, etag) = if is_newer { load(console, &acts, id).await? } else { (maintenance, etag) };
+    let stored = Stored { maintenance: &maintenance, etag: &etag, opened: Some(&opened), is_newer };
+    form(console, &person, &frame, Some(stored), typed, &errors).await
+}
+
+/// What is to be changed, as the operation takes it.
+async fn patch(console: &Console, edit: MaintenanceEdit, typed: &Typed, maintenance: &Maintenance) -> Result<Value, Failure> {
+    let was = as_it_is(maintenance);
+    let keys = components::keys(&mut console.db.read().await?).await?;
+    let chosen: Vec<&String> = edit.components.iter().flatten().filter_map(|id| keys.get(id)).collect();
+    let mut wanted = json!({ "title": edit.title, "body": edit.body, "components": chosen });
+    // The fields know no seconds: what was not touched stays as it is.
+    let touched =
+        [("starts_at", edit.starts_at, typed.starts_at != was.starts_at), ("ends_at", edit.ends_at, typed.ends_at != was.ends_at)];
+    for (name, at, _) in touched.into_iter().filter(|(_, _, touched)| *touched) {
+        wanted[name] = json!(at.map(|at| at.to_string()));
+    }
+    Ok(wanted)
 }
 
 /// Takes a maintenance to another status.

@@ -25,6 +25,7 @@ mod incidents;
 mod integrations;
 mod login;
 mod maintenances;
+mod meanwhile;
 mod metrics;
 mod notifications;
 mod now;
@@ -43,6 +44,7 @@ mod sign_in;
 mod subscribers;
 mod system;
 mod team;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -164,6 +166,7 @@ fn table(console: Console) -> Table {
         now::routes,
         incident_list::routes,
         incidents::routes,
+        templates::routes,
         maintenances::routes,
         series::routes,
         component_list::routes,

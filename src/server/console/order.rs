@@ -151,7 +151,8 @@ async fn arrange(person: Person, sent: Sent, Data(console): Data<&Console>) -> R
         console.reconfigure(entry, &person, done).await?;
     }
     let place = address(PATH, &[("moved", &back.to_string()), ("way", way.map_or("", Way::as_str))]);
-    Ok(see_other(&format!("{place}#c-{}", wanted.component)))
+    // Browsers that follow a fragment put the focus nowhere; after a button it goes back to the button.
+    Ok(see_other(&if way.is_some() { place } else { format!("{place}#c-{}", wanted.component) }))
 }
 
 /// Where a component stands among those of its group.

@@ -34,8 +34,8 @@ pub(super) fn routes(table: Table) -> Table {
         .get(PATH, needs, profile)
         .post("/console/profile/name", needs, rename)
         .post("/console/profile/password", needs, change_password)
-        .post("/console/profile/sessions/end-others", needs, end_others)
-        .post("/console/profile/sessions/:id/end", needs, end)
+        .post("/console/profile/sessions/end-others", needs.fresh(), end_others)
+        .post("/console/profile/sessions/:id/end", needs.fresh(), end)
 }
 
 #[derive(Template)]

@@ -65,6 +65,11 @@ pub(super) fn add(headers: &mut HeaderMap, audience: Audience, https: bool) {
     }
 }
 
+/// Adds what every answer of the public APIs carries to one that is given in their place.
+pub(crate) fn add_for_everyone(headers: &mut HeaderMap, https: bool) {
+    add(headers, Audience::Everyone, https);
+}
+
 /// A middleware that adds the public page's security headers to responses that bring none.
 ///
 /// Documents of the snapshot carry theirs already; this is for forms, errors and everything else. `Strict-Transport-Security` is sent

@@ -25,6 +25,13 @@ impl Told {
             Act::UpdateIncident { incident: id, edit } => (verb(edit), Some(format!("incident:{id}")), incident(edit)),
             Act::DeleteIncident { incident } => ("incident.delete", Some(format!("incident:{incident}")), Value::Null),
             Act::Veto { incident } => ("incident.veto", Some(format!("incident:{incident}")), Value::Null),
+            Act::PublishPostmortem { incident, body, notify, .. } => {
+                let after = json!({ "body": body, "notify": notify });
+                ("incident.postmortem.publish", Some(format!("incident:{incident}")), after)
+            }
+            Act::WithdrawPostmortem { incident, .. } => {
+                ("incident.postmortem.unpublish", Some(format!("incident:{incident}")), Value::Null)
+            }
             Act::ScheduleMaintenance(edit) => ("maintenance.create", None, maintenance(edit)),
             Act::UpdateMaintenance { maintenance: id, edit } => {
                 ("maintenance.update", Some(format!("maintenance:{id}")), maintenance(edit))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Change, Incident, IncidentId, IncidentUpdate, Recorded};
+use domain::{Change, Incident, IncidentId, IncidentUpdate, Recorded, UpdateId};
 use sqlx::QueryBuilder;
 
 use super::portions;
@@ -15,11 +15,17 @@ use crate::{
 pub(super) async fn store(conn: &mut Connection, recorded: &[Recorded]) -> Result<(), StorageError> {
     let mut last: BTreeMap<IncidentId, Option<&Incident>> = BTreeMap::new();
     let mut updates: Vec<&IncidentUpdate> = Vec::new();
+    let mut removed: Vec<UpdateId> = Vec::new();
     for Recorded { change, .. } in recorded {
         match change {
             Change::Incident { incident, update } => {
                 last.insert(incident.id, Some(incident));
+                updates.retain(|known| update.as_ref().is_none_or(|update| update.id != known.id));
                 updates.extend(update.as_ref());
+            }
+            Change::EntryRemoved { update, .. } => {
+                updates.retain(|known| known.id != *update);
+                removed.push(*update);
             }
             Change::IncidentDeleted { incident } => {
                 last.insert(*incident, None);
@@ -35,6 +41,9 @@ pub(super) async fn store(conn: &mut Connection, recorded: &[Recorded]) -> Resul
     }
     for portion in portions(&updates) {
         insert_updates(conn, portion).await?;
+    }
+    for update in removed {
+        execute!(conn, sqlx::query("delete from incident_update where update_id = $1").bind(update.0))?;
     }
     for (deleted, _) in last.iter().filter(|(_, incident)| incident.is_none()) {
         execute!(conn, sqlx::query("delete from incident where incident_id = $1").bind(deleted.0))?;
@@ -98,7 +107,7 @@ async fn replace_components(conn: &mut Connection, incidents: &[&Incident]) -> R
 
 async fn insert_updates(conn: &mut Connection, updates: &[&IncidentUpdate]) -> Result<(), StorageError> {
     sql!(conn, c => {
-        let mut query = QueryBuilder::<DB>::new("insert into incident_update (update_id, incident_id, status, body, components, at, author) ");
+        let mut query = QueryBuilder::<DB>::new("insert into incident_update (update_id, incident_id, status, body, components, at, author, edited_at) ",);
         query.push_values(updates, |mut row, update| {
             row.push_bind(update.id.0)
                 .push_bind(update.incident.0)
@@ -106,8 +115,12 @@ async fn insert_updates(conn: &mut Connection, updates: &[&IncidentUpdate]) -> R
                 .push_bind(update.body.as_str())
                 .push_bind(to_json(&update.components))
                 .push_bind(update.at.0)
-                .push_bind(update.by.as_str());
+                .push_bind(update.by.as_str())
+                .push_bind(update.edited_at.map(|at| at.0));
         });
+        query.push(
+            " on conflict (update_id) do update set body = excluded.body, author = excluded.author, edited_at = excluded.edited_at",
+        );
         query.build().execute(&mut *c).await?;
     });
     Ok(())

@@ -7,7 +7,7 @@ use domain::{
     Secret, Span, SubscriberSpec,
 };
 
-use super::series;
+use super::{series, templates};
 use crate::{
     Connection, StorageError, combine,
     db::sql,
@@ -41,6 +41,8 @@ pub(super) struct Stored {
     pub(super) subscribers: Vec<i64>,
     /// The ids of series, by key.
     pub(super) series: HashMap<String, i64>,
+    /// The ids of incident templates, by key.
+    pub(super) templates: HashMap<String, i64>,
 }
 
 impl Stored {
@@ -56,6 +58,7 @@ impl Stored {
         load_sources(conn, &mut component_specs, &components, &component_keys, &integration_keys).await?;
         let (subscriber_specs, subscribers) = load_subscribers(conn, &component_keys).await?;
         let (maintenance_series, series) = series::load(conn, &component_keys).await?;
+        let (incident_templates, templates) = templates::load(conn, &component_keys).await?;
         let desired = Desired {
             page,
             groups: group_specs,
@@ -64,8 +67,9 @@ impl Stored {
             metrics: metric_specs,
             subscribers: subscriber_specs,
             maintenance_series,
+            incident_templates,
         };
-        Ok(Self { desired, groups, components, metrics, integrations, subscribers, series })
+        Ok(Self { desired, groups, components, metrics, integrations, subscribers, series, templates })
     }
 }
 

@@ -7,6 +7,7 @@ mod secrets;
 mod series;
 mod sources;
 mod subscribers;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -48,6 +49,7 @@ pub async fn apply(conn: &mut Connection, secrets: &SecretBox, desired: &Desired
     sources::apply(conn, &stored, &desired.components, &components).await?;
     subscribers::apply(conn, &secrets, &stored, &desired.subscribers, &components, now).await?;
     series::apply(conn, &stored, &desired.maintenance_series, &components).await?;
+    templates::apply(conn, &stored, &desired.incident_templates, &components).await?;
     remove(conn, &stored, desired).await
 }
 

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Channel, ComponentSpec, Desired, GroupSpec, IntegrationSpec, MetricFeed, MetricSpec, PageSettings, Publish, RouteSpec, Secret,
-    Severity, Span, Status, StatusMap, SubscriberSpec, Timestamp,
+    Channel, ComponentSpec, Desired, GroupSpec, IncidentStatus, IntegrationSpec, MetricFeed, MetricSpec, PageSettings, Publish, RouteSpec,
+    Secret, Severity, Span, Status, StatusMap, SubscriberSpec, TemplateSpec, Timestamp,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -11,6 +11,7 @@ use super::{apply, load};
 use crate::{
     Connection, Db, SecretBox, StorageError,
     db::{execute, sql},
+    templates,
 };
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -90,6 +91,24 @@ impl Fixture {
                 announce: Span::mins(60),
                 components: BTreeSet::from([text("api")]),
             }],
+            incident_templates: vec![
+                TemplateSpec {
+                    key: text("outage"),
+                    name: text("Outage"),
+                    title: text("Problem with {{ components }}"),
+                    body: text("We are **on it**."),
+                    status: IncidentStatus::Identified,
+                    components: BTreeMap::from([(text("api"), Status::MajorOutage)]),
+                },
+                TemplateSpec {
+                    key: text("bare"),
+                    name: text("bare"),
+                    title: text("Trouble"),
+                    body: String::new(),
+                    status: IncidentStatus::Investigating,
+                    components: BTreeMap::new(),
+                },
+            ],
             page: PageSettings { name: text("Acme"), time_zone: text("Europe/Paris"), ..PageSettings::default() },
             groups: vec![
                 GroupSpec { key: text("west"), name: text("West"), parent: Some(text("eu")) },
@@ -174,6 +193,24 @@ async fn what_stays_keeps_its_id_and_its_status() {
     assert_eq!(api, ("major_outage".to_owned(), 7));
     let days: i64 = sql!(conn, c => sqlx::query_scalar("select count(*) from component_day").fetch_one(&mut *c).await).unwrap();
     assert_eq!(days, 2, "the history of the removed one is gone, that of the others is not");
+}
+
+#[tokio::test]
+async fn a_template_goes_on_under_its_number_and_lets_go_of_what_is_gone() {
+    let fixture = Fixture::new().await;
+    let mut desired = fixture.desired();
+    fixture.apply(&desired).await.unwrap();
+    let ids = fixture.ids("select key, template_id from incident_template").await;
+    desired.incident_templates[0].title = "Trouble with {{ components }}".to_owned();
+    desired.incident_templates[0].components = BTreeMap::from([("db".to_owned(), Status::PartialOutage)]);
+    desired.incident_templates.remove(1);
+    fixture.apply(&desired).await.unwrap();
+    assert_eq!(fixture.load().await, desired);
+    assert_eq!(fixture.ids("select key, template_id from incident_template").await["outage"], ids["outage"]);
+    let mut tx = fixture.db.begin().await.unwrap();
+    execute!(tx, sqlx::query("delete from component where key = 'db'")).unwrap();
+    let left = templates::all(&mut tx).await.unwrap();
+    assert_eq!((left.len(), left[0].components.len()), (1, 0));
 }
 
 #[tokio::test]

@@ -211,24 +211,26 @@ async fn incident_components(conn: &mut Connection, ids: &[i64]) -> Result<Vec<(
     Ok(found)
 }
 
+type UpdateRow = (i64, i64, String, String, String, i64, String, Option<i64>);
+
 /// The timelines of incidents, newest entry first.
 ///
 /// # Errors
 /// What the database said.
 pub async fn incident_updates(conn: &mut Connection, ids: &[IncidentId]) -> Result<Vec<IncidentUpdate>, StorageError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let mut rows: Vec<(i64, i64, String, String, String, i64, String)> = Vec::new();
+    let mut rows: Vec<UpdateRow> = Vec::new();
     for chunk in ids.chunks(MAX_IN) {
         sql!(conn, c => {
             let mut query = sqlx::QueryBuilder::<DB>::new(
-                "select update_id, incident_id, status, body, components, at, author from incident_update where incident_id in (",
+                "select update_id, incident_id, status, body, components, at, author, edited_at from incident_update where incident_id in (",
             );
             push_ids(&mut query, chunk);
             query.push(" order by update_id desc");
             rows.extend(query.build_query_as().fetch_all(&mut *c).await?);
         });
     }
-    let update = |(id, incident, status, body, components, at, by): (i64, i64, String, String, String, i64, String)| {
+    let update = |(id, incident, status, body, components, at, by, edited_at): UpdateRow| {
         Ok(IncidentUpdate {
             id: UpdateId(id),
             incident: IncidentId(incident),
@@ -237,6 +239,7 @@ pub async fn incident_updates(conn: &mut Connection, ids: &[IncidentId]) -> Resu
             components: json(&components, "incident_update", "components")?,
             at: Timestamp(at),
             by,
+            edited_at: edited_at.map(Timestamp),
         })
     };
     rows.into_iter().map(update).collect()

@@ -108,13 +108,33 @@ impl Postgres {
 
     /// Where a database of this cluster is reached.
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://{SUPERUSER}@127.0.0.1:{}/{database}", self.port)
+        self.url_as(SUPERUSER, database)
+    }
+
+    /// The same for a role.
+    pub(crate) fn url_as(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The port it listens on.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What `PATH` must be for its own programs to be found.
+    pub(crate) fn path(&self) -> String {
+        format!("{}:{}", self.programs.display(), std::env::var("PATH").unwrap_or_default())
     }
 
     /// Runs one statement and returns its rows, as `psql` prints them: columns separated by `|`.
     pub(crate) async fn query(&self, database: &str, sql: &str) -> Result<String> {
+        self.query_as(SUPERUSER, database, sql).await
+    }
+
+    /// The same as a role.
+    pub(crate) async fn query_as(&self, role: &str, database: &str, sql: &str) -> Result<String> {
         let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--command", sql, &self.url(database)]);
+        psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--command", sql, &self.url_as(role, database)]);
         let output = psql.output().await?;
         if !output.status.success() {
             bail!("`{sql}` failed: {}", String::from_utf8_lossy(&output.stderr));

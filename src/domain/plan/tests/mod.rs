@@ -15,6 +15,7 @@ mod memory;
 mod mutes;
 mod notices;
 mod polls;
+mod postmortems;
 mod properties;
 mod reconfigured;
 mod series;

@@ -254,13 +254,17 @@ fn check_told(state: &State, changes: &[Recorded]) {
         match change {
             Change::ComponentStatus { component, from, to, .. } if from != to && shown(*component) => moved.push((*component, *to)),
             // What was over before it was heard of is news for nobody.
+            // Of a postmortem people are told if that is wished.
             Change::Incident { incident, update: Some(update) }
-                if incident.is_visible(shown) && (incident.added_at.is_none() || update.by != EVALUATOR) =>
+                if incident.is_visible(shown)
+                    && (incident.added_at.is_none() || update.by != EVALUATOR)
+                    && update.status != IncidentStatus::Postmortem =>
             {
                 entries.push(update.id);
             }
             Change::Notice(notice) => match &notice.about {
                 NoticeAbout::Component { change } => told_machines.push((change.component, change.to)),
+                NoticeAbout::Incident { update, .. } if update.status == IncidentStatus::Postmortem => {}
                 NoticeAbout::Incident { update, .. } => {
                     told_entries.push(update.id);
                     if matches!(notice.kind, NoticeKind::IncidentOpened | NoticeKind::IncidentReopened) {

@@ -9,7 +9,7 @@ mod suggestions;
 
 use std::sync::Arc;
 
-use domain::{ComponentId, DeliveryId, IntegrationId, MetricId, Route, RouteId, RouteSpec, Signal};
+use domain::{ComponentId, DeliveryId, IntegrationId, MetricId, Route, RouteId, RouteSpec, Signal, SignalState};
 use integrations::Settings;
 use jobs::evaluator;
 use poem_openapi::{OpenApi, param::Path, payload::Json};
@@ -120,7 +120,18 @@ async fn read(provider: String, settings: serde_json::Value, delivery: Delivery)
     off_thread(move || evaluator::parse(&provider, &Settings::new(settings), &delivery)).await
 }
 
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+/// The first signal of a delivery that fires, else its first; `None` if there is no such delivery, or it says nothing.
+pub(super) async fn first_signal(admin: &Admin, id: DeliveryId) -> Result<Option<Signal>, Problem> {
+    let mut conn = admin.db.read().await?;
+    let Some(delivery) = deliveries::find(&mut conn, id).await? else { return Ok(None) };
+    let integration = configured::find(&mut conn, delivery.integration).await?;
+    drop(conn);
+    let signals = read(integration.provider, integration.edit.settings, delivery).await?.unwrap_or_default();
+    let firing = signals.iter().position(|signal| signal.state == SignalState::Firing);
+    Ok(signals.into_iter().nth(firing.unwrap_or_default()))
+}
+
+pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!(%error, "Work for the admin API failed");
         Problem::internal()

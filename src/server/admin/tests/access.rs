@@ -36,7 +36,7 @@ async fn the_table_of_rules_and_the_document_name_the_same_operations() {
 }
 
 #[tokio::test]
-async fn every_operation_wants_a_token_with_its_scope() {
+async fn cve_2026_35053_every_operation_wants_a_token_with_its_scope() {
     let fixture = Fixture::new().await;
     let operations = operations(&fixture).await;
     assert!(operations.len() > 50);
@@ -55,6 +55,39 @@ async fn every_operation_wants_a_token_with_its_scope() {
         let answer = fixture.send(method.clone(), &path, &[("authorization", &bearer)], None).await;
         assert!(!matches!(answer.status.as_u16(), 401 | 403 | 405 | 500), "{method} {path}: {} {}", answer.status, answer.body);
     }
+}
+
+/// For each operation there is: tokens that have run out, were revoked or may not come from here, a cookie in the place of a token, and a page
+/// of another site that asks for leave.
+#[tokio::test]
+async fn no_operation_takes_a_token_that_does_not_count_any_more() {
+    let fixture = Fixture::new().await;
+    let mut tx = fixture.admin.db.begin().await.unwrap();
+    let (_, over) = tokens::create(&mut tx, "over", &[Scope::ALL], Some(NOW), NOW).await.unwrap();
+    let (revoked, gone) = tokens::create(&mut tx, "revoked", &[Scope::ALL], None, NOW).await.unwrap();
+    assert!(tokens::revoke(&mut tx, revoked.id, NOW).await.unwrap());
+    tx.commit().await.unwrap();
+    let body = json!({ "name": "elsewhere", "scopes": ["*"], "networks": ["192.0.2.0/24"] });
+    let elsewhere = fixture.post("/tokens", body).await.expect(201)["token"].as_str().unwrap().to_owned();
+    let before = fixture.get("/audit").await.expect(200)["items"].as_array().unwrap().len();
+    for (method, path, _) in operations(&fixture).await {
+        let path = format!("/v1{path}");
+        for (secret, status) in [(over.expose_secret(), 401), (gone.expose_secret(), 401), (elsewhere.as_str(), 403)] {
+            // An address of its own for each: who tries too many has to wait.
+            let address = std::net::Ipv6Addr::from(rand::random::<u128>());
+            let request = fixture.client.request(method.clone(), format!("/api/admin{path}")).data(std::net::IpAddr::V6(address));
+            let answer = request.header("authorization", format!("Bearer {secret}")).send().await.0;
+            assert_eq!(answer.status().as_u16(), status, "{method} {path}");
+        }
+        let cookie = format!("__Host-fanal={0}; fanal-session={0}; token={0}", fixture.token);
+        fixture.send(method.clone(), &path, &[("cookie", &cookie)], None).await.refused(401);
+        let asks = [("origin", "https://evil.example"), ("access-control-request-method", method.as_str())];
+        let answer = fixture.send(Method::OPTIONS, &path, &asks, None).await;
+        assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (405, ""), "{path}");
+    }
+    let after = fixture.get("/audit").await.expect(200);
+    let acts = after["items"].as_array().unwrap().iter().filter(|row| row["actor"] != "anonymous");
+    assert_eq!(acts.count(), before, "nothing was done");
 }
 
 #[tokio::test]

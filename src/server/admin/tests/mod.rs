@@ -9,6 +9,7 @@ mod series;
 mod setup;
 mod users;
 mod vulnerabilities;
+mod words;
 
 use std::sync::{
     Arc,

@@ -15,6 +15,7 @@ use crate::{
         acts::{Acts, sentence},
         failure::Failure,
         frame::{Frame, see_other, show},
+        meanwhile::{Field, Meanwhile, Version},
         seen::{Seen, Sent, Typed, names, pretty},
     },
 };
@@ -38,6 +39,16 @@ struct SettingsPage<'a> {
     integration: &'a Value,
     typed: &'a Typed,
     refused: Option<&'a Refused>,
+    version: Version,
+    meanwhile: Option<Meanwhile>,
+}
+
+/// What can be changed at once, as it stands in the form.
+fn fields(integration: &Value) -> Vec<Field> {
+    vec![
+        Field::new("name", "The name", integration.text("name")),
+        Field::new("settings", "The settings", pretty(integration.part("settings"))),
+    ]
 }
 
 impl SettingsPage<'_> {
@@ -52,27 +63,50 @@ pub(super) async fn settings_form(frame: Frame, acts: Acts, Path(id): Path<i64>)
     let mut typed = Typed::default();
     typed.add("name", integration.text("name"));
     typed.add("settings", pretty(integration.part("settings")));
-    typed.add("etag", integration.text("etag"));
-    Ok(show(StatusCode::OK, &SettingsPage { frame: &frame, integration: &integration, typed: &typed, refused: None }))
+    let version = Version::new(integration.text("etag"), &fields(&integration));
+    Ok(show(
+        StatusCode::OK,
+        &SettingsPage { frame: &frame, integration: &integration, typed: &typed, refused: None, version, meanwhile: None },
+    ))
 }
 
 #[handler]
 pub(super) async fn settings(frame: Frame, acts: Acts, Path(id): Path<i64>, sent: Sent) -> Result<Response, Failure> {
-    let (integration, typed) = (find(&acts, id).await?, Typed::from(sent));
+    let typed = Typed::from(sent);
+    let opened = Version { etag: typed.text("etag").to_owned(), was: typed.text("was").to_owned() };
     let changed = match read_settings(typed.text("settings")) {
         Ok(settings) => {
             let body = json!({ "name": typed.text("name"), "settings": settings });
-            acts.patch(&format!("/integrations/{id}"), &body, typed.given("etag")).await
+            acts.patch(&format!("/integrations/{id}"), &body, opened.etag()).await
         }
         Err(why) => Err(refuse("settings", why)),
     };
     match changed {
         Ok(_) => Ok(back_to(id)),
+        Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => overtaken(&frame, &acts, id, &typed, &opened).await,
         Err(refused) if refused.status.is_client_error() => {
-            Ok(show(refused.status, &SettingsPage { frame: &frame, integration: &integration, typed: &typed, refused: Some(&refused) }))
+            let (status, integration) = (refused.status, find(&acts, id).await?);
+            let refused = Some(&refused);
+            Ok(show(
+                status,
+                &SettingsPage { frame: &frame, integration: &integration, typed: &typed, refused, version: opened, meanwhile: None },
+            ))
         }
         Err(refused) => Err(refused.into()),
     }
+}
+
+/// Shows what somebody else has changed meanwhile, beside what was typed.
+async fn overtaken(frame: &Frame, acts: &Acts, id: i64, typed: &Typed, opened: &Version) -> Result<Response, Failure> {
+    let integration = find(acts, id).await?;
+    let meanwhile = Meanwhile::new(opened, fields(&integration), |name| Some(typed.text(name).replace("\r\n", "\n")));
+    let mut merged = Typed::default();
+    for name in ["name", "settings"] {
+        merged.add(name, meanwhile.taken(name).unwrap_or_else(|| typed.text(name)));
+    }
+    let version = Version::new(integration.text("etag"), &fields(&integration));
+    let shown = SettingsPage { frame, integration: &integration, typed: &merged, refused: None, version, meanwhile: Some(meanwhile) };
+    Ok(show(StatusCode::PRECONDITION_FAILED, &shown))
 }
 
 #[derive(Template)]

@@ -2,6 +2,7 @@
 
 use domain::{Role, Span};
 use poem::http::Method;
+use storage::users;
 
 use super::{Fixture, PASSWORD};
 use crate::console::{
@@ -9,7 +10,7 @@ use crate::console::{
     table,
 };
 
-fn path_of(rule: &Rule) -> String {
+pub(super) fn path_of(rule: &Rule) -> String {
     rule.path.split('/').map(|part| if part.starts_with(':') { "999999" } else { part }).collect::<Vec<_>>().join("/")
 }
 
@@ -77,6 +78,35 @@ async fn nobody_gets_in_without_signing_in_and_no_act_without_its_token_and_from
             }
         }
     }
+}
+
+/// For each route there is: a session that has run out, one that was ended, one of somebody who was shut out, and a cookie that somebody made up.
+#[tokio::test]
+async fn no_route_takes_a_session_that_does_not_count_any_more() {
+    let fixture = Fixture::new().await;
+    let owner = fixture.user(Role::Owner).await;
+    let gone = fixture.user_at("gone@example.com", Role::Owner).await;
+    let over = fixture.signed_in(Role::Owner).await.cookie().unwrap();
+    fixture.console.clock.advance(Span::mins(60 * 11 + 50));
+    let shut_out = fixture.signed_in_as("gone@example.com").await.cookie().unwrap();
+    let browser = fixture.signed_in(Role::Owner).await;
+    let ended = browser.cookie().unwrap();
+    browser.post("/console/log-out", &[]).await.leads_to("/console/log-in");
+    fixture.console.clock.advance(Span::mins(11));
+    let mut tx = fixture.console.db.begin().await.unwrap();
+    assert_eq!(users::set_disabled(&mut tx, gone, Some(fixture.console.now())).await.unwrap(), users::Changed::Yes);
+    tx.commit().await.unwrap();
+    for rule in table(fixture.console.clone()).rules().iter().filter(|rule| rule.needs.who != Who::Anybody) {
+        let path = path_of(rule);
+        for (what, cookie) in [("over", over.as_str()), ("made up", &"A".repeat(43)), ("shut out", &shut_out), ("ended", &ended)] {
+            browser.set_cookie(cookie);
+            let from_here = [("sec-fetch-site", "same-origin")];
+            let answer = browser.send(rule.method.clone(), &path, &from_here, Some("csrf=x".to_owned())).await;
+            assert!(answer.location().starts_with("/console/log-in"), "{what}: {} {path} {}", rule.method, answer.status);
+        }
+    }
+    let left = users::find(&mut fixture.console.db.read().await.unwrap(), owner).await.unwrap();
+    assert!(left.is_some_and(|user| user.disabled_at.is_none()));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use totp_rs::{Builder, Secret, Totp};
 use super::{Browser, Fixture, PASSWORD};
 
 /// Enrols an app for somebody who is signed in; gives the app and the recovery codes.
-async fn enrol(browser: &Browser<'_>) -> (Totp, Vec<String>) {
+pub(super) async fn enrol(browser: &Browser<'_>) -> (Totp, Vec<String>) {
     browser.post("/console/profile/factor/begin", &[]).await.leads_to("/console/profile/factor");
     let page = browser.get("/console/profile/factor").await.expect(200).body;
     assert!(page.contains("<svg") && !page.contains("<?xml") && !page.contains("style="), "the picture stands in the page");
@@ -18,18 +18,18 @@ async fn enrol(browser: &Browser<'_>) -> (Totp, Vec<String>) {
     let done = browser.post("/console/profile/factor", &[("code", &code(&app, browser, 0))]).await.expect(200).body;
     let codes: Vec<String> = done.split("<li><code>").skip(1).map(|part| part.split('<').next().unwrap().to_owned()).collect();
     assert_eq!(codes.len(), 10);
-    assert!(codes.iter().all(|code| code.len() == 19), "80 bits each");
+    assert!(codes.iter().all(|code| code.len() == 29), "120 bits each");
     assert!(!browser.get("/console/profile/factor").await.body.contains(&seed), "the key is not shown again");
     (app, codes)
 }
 
 /// What the app shows, or showed some steps ago.
-fn code(app: &Totp, browser: &Browser<'_>, steps: i64) -> String {
+pub(super) fn code(app: &Totp, browser: &Browser<'_>, steps: i64) -> String {
     let at = browser.fixture.console.now().0 / 1000 + steps * 30;
     app.generate(at.try_into().unwrap()).to_string()
 }
 
-async fn half(fixture: &Fixture, role: Role) -> Browser<'_> {
+pub(super) async fn half(fixture: &Fixture, role: Role) -> Browser<'_> {
     let browser = fixture.browser();
     browser.log_in(&format!("{role}@example.com"), PASSWORD).await.leads_to("/console/log-in/code?next=%2Fconsole%2F");
     browser

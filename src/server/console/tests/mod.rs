@@ -10,6 +10,8 @@ mod people;
 mod running;
 mod screens;
 mod tries;
+mod vulnerabilities;
+mod words;
 
 use std::{
     cell::RefCell,
@@ -23,7 +25,10 @@ use std::{
 use domain::{Role, UserId};
 use jobs::{
     Clock,
-    channels::Channels,
+    channels::{
+        Channels,
+        email::{Email, EmailSettings},
+    },
     egress::{Egress, EgressPolicy},
 };
 use poem::{
@@ -103,8 +108,18 @@ impl Fixture {
         Self::with(factor_roles, None).await
     }
 
+    /// A console that writes to people, by a mail server that is not there.
+    async fn with_mail() -> Self {
+        let settings = EmailSettings { smtp_url: "smtp://127.0.0.1:9".into(), from: "Acme <status@example.com>".to_owned(), dkim: None };
+        Self::made(&[], None, Some(Email::new(&settings).unwrap())).await
+    }
+
     /// The same, with an identity provider.
     async fn with(factor_roles: &[Role], oidc: Option<Settings>) -> Self {
+        Self::made(factor_roles, oidc, None).await
+    }
+
+    async fn made(factor_roles: &[Role], oidc: Option<Settings>, email: Option<Email>) -> Self {
         static N: AtomicU32 = AtomicU32::new(0);
         let folder = std::env::temp_dir().join(format!("fanal-console-{}-{}", std::process::id(), N.fetch_add(1, Ordering::Relaxed)));
         let db = Db::open(&format!("sqlite://{}", folder.join("fanal.db").display())).await.unwrap();
@@ -115,7 +130,7 @@ impl Fixture {
         let secrets = SecretBox::new(&SecretBox::generate_key()).unwrap();
         let page = Page::new(snapshot, Setup::default(), CancellationToken::new());
         let egress = Egress::new(EgressPolicy { allow_private: false, require_tls: false }).unwrap();
-        let channels = Arc::new(Channels::new(egress, None, &base_url));
+        let channels = Arc::new(Channels::new(egress, email, &base_url));
         let letters = Letters { channels, page: page.clone(), base_url: base_url.clone() };
         let admin = Admin {
             letters: letters.clone(),

@@ -45,10 +45,12 @@ async fn components_go_up_and_down_and_into_groups_and_each_move_can_be_taken_ba
     let fixture = Fixture::new().await;
     let editor = stocked(&fixture).await;
     assert_eq!(fixture.order().await, "Shop: API, Web, Tills; Office: ; : Mail");
-    arrange(&editor, "3", "1", ("up", "2")).await.leads_to("/console/components?moved=3.1.&way=up#c-3");
+    arrange(&editor, "3", "1", ("up", "2")).await.leads_to("/console/components?moved=3.1.&way=up");
     assert_eq!(fixture.order().await, "Shop: API, Tills, Web; Office: ; : Mail");
     let list = editor.get("/console/components?moved=3.1.&way=up").await.expect(200).body;
     assert!(list.contains("Moved <bdi>Tills</bdi>") && list.contains("name=\"up\" value=\"1\" autofocus"), "{list}");
+    let last = editor.get("/console/components?moved=2.1.3&way=down").await.expect(200).body;
+    assert!(last.contains("name=\"down\" value=\"\" disabled") && last.contains("name=\"up\" value=\"3\" autofocus"), "{last}");
     arrange(&editor, "3", "2", ("before", "")).await.leads_to("/console/components?moved=3.1.2#c-3");
     arrange(&editor, "4", "2", ("before", "3")).await.leads_to("/console/components?moved=4..#c-4");
     assert_eq!(fixture.order().await, "Shop: API, Web; Office: Mail, Tills; : ");

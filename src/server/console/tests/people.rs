@@ -87,7 +87,7 @@ async fn there_is_always_an_owner_who_can_sign_in() {
 
 /// The session matrix: whatever makes a session wrong ends it at once. (GHSA-g9v2-wqcj-j99g, GHSA-23q2-5gf8-gjpp)
 #[tokio::test]
-async fn whatever_changes_an_account_ends_its_other_sessions() {
+async fn ghsa_g9v2_wqcj_j99g_whatever_changes_an_account_ends_its_other_sessions() {
     let fixture = Fixture::new().await;
     fixture.user(Role::Owner).await;
     let id = fixture.user(Role::Operator).await;

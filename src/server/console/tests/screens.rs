@@ -186,7 +186,7 @@ async fn the_page_is_looked_at_before_it_is_saved_and_nothing_typed_is_lost() {
 #[tokio::test]
 async fn the_rail_leads_where_somebody_may_go_and_the_first_four_are_at_hand() {
     let fixture = Fixture::new().await;
-    for (role, more) in [(Role::Owner, 11), (Role::Operator, 8), (Role::Viewer, 3)] {
+    for (role, more) in [(Role::Owner, 12), (Role::Operator, 9), (Role::Viewer, 4)] {
         fixture.user(role).await;
         let page = fixture.signed_in(role).await.get("/console/maintenances").await.expect(200).body;
         let rail = page.split_once("<nav class=\"rail\"").unwrap().1.split_once("</nav>").unwrap().0;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use domain::{Role, Span};
 
 use super::{Fixture, PASSWORD};
+use crate::timing::tells_nobody_by_time;
 
 #[tokio::test]
 async fn after_many_tries_the_next_waits_and_the_right_password_works_then() {
@@ -101,39 +102,37 @@ async fn what_is_said_tells_nobody_who_is_known() {
     }
 }
 
-/// Pairs, one right after the other, so that noise of the machine falls on both: a difference shows itself when one of the two is slower in
-/// most pairs and by more than a twentieth, and is believed when it does so three times.
 #[tokio::test]
 async fn the_time_it_takes_tells_nobody_who_is_known() {
-    const N: usize = 40;
     let fixture = Fixture::new().await;
     fixture.user(Role::Owner).await;
-    let timed = async |email: &str| {
+    tells_nobody_by_time("signing in", async |known| {
         fixture.console.clock.advance(Span::mins(16));
         let browser = fixture.browser();
+        let email = if known { "owner@example.com" } else { "nobody@example.com" };
         let began = Instant::now();
         browser.log_in(email, "wrong wrong wrong").await.expect(401);
         began.elapsed().as_secs_f64()
-    };
-    let mut seen = Vec::new();
-    for _ in 0..3 {
-        let mut ratios = Vec::new();
-        for n in 0..N {
-            let (known, unknown) = if n % 2 == 0 {
-                (timed("owner@example.com").await, timed("nobody@example.com").await)
-            } else {
-                let unknown = timed("nobody@example.com").await;
-                (timed("owner@example.com").await, unknown)
-            };
-            ratios.push(known / unknown);
-        }
-        ratios.sort_unstable_by(f64::total_cmp);
-        let (slower, median) = (ratios.iter().filter(|ratio| **ratio > 1.0).count(), ratios[N / 2]);
-        seen.push((slower, median));
-        // Chance alone puts fewer than 10 or more than 30 of 40 on one side about once in a thousand times.
-        if (10..=30).contains(&slower) || (0.95..1.05).contains(&median) {
-            return;
-        }
-    }
-    panic!("known addresses are slower in so many of {N} pairs, and by this ratio: {seen:?}");
+    })
+    .await;
+}
+
+/// The mail is sent after the answer, to whoever is known.
+#[tokio::test]
+async fn the_time_it_takes_to_ask_for_a_link_tells_nobody_who_is_known() {
+    let fixture = Fixture::with_mail().await;
+    fixture.user(Role::Owner).await;
+    tells_nobody_by_time("asking for a link", async |known| {
+        fixture.console.clock.advance(Span::mins(24 * 60 + 1));
+        let browser = fixture.browser();
+        let email = if known { "owner@example.com" } else { "nobody@example.com" };
+        let began = Instant::now();
+        let answer = browser.post("/console/forgot", &[("email", email)]).await.expect(200);
+        let took = began.elapsed().as_secs_f64();
+        assert!(answer.body.contains("a link"), "{}", answer.body);
+        // What is done for somebody after the answer would else take its time from the next.
+        tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+        took
+    })
+    .await;
 }

@@ -77,8 +77,29 @@ fn tags(markup: &str) -> Vec<(String, Vec<String>)> {
     list
 }
 
+/// Cachet: the title and the text of an incident ran what they held.
 #[test]
-fn no_text_becomes_markup() {
+fn ghsa_x397_5hrv_j9m9_an_incident_runs_nothing() {
+    let payload = "<img src=x onerror=alert(document.domain)>";
+    let mut data = troubled();
+    for shown in &mut data.incidents {
+        payload.clone_into(&mut shown.incident.title);
+        shown.updates.iter_mut().for_each(|update| payload.clone_into(&mut update.body));
+    }
+    let snapshot = Snapshot::render(&data, &base_url());
+    let mut said = 0;
+    for resource in all(&snapshot) {
+        let markup = text(&snapshot, resource);
+        let json = markup.starts_with(['{', 'B']);
+        assert!(json || !tags(&markup).iter().any(|(name, _)| name == "img"), "{resource:?}");
+        said += markup.matches("&lt;img").count() + markup.matches("&#60;img").count();
+    }
+    assert!(said > 0, "the title is shown as it was written");
+}
+
+/// Uptime Kuma: an id that stood in an attribute ended it.
+#[test]
+fn cve_2023_49276_no_text_becomes_markup() {
     for payload in PAYLOADS {
         let snapshot = Snapshot::render(&filled(payload), &base_url());
         let harmless = Snapshot::render(&filled("harmless"), &base_url());

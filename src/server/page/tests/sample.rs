@@ -110,6 +110,7 @@ pub(super) fn update(id: i64, incident: i64, status: IncidentStatus, body: &str,
         components,
         at,
         by: "secret-person".to_owned(),
+        edited_at: None,
     }
 }
 

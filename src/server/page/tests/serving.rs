@@ -175,12 +175,20 @@ async fn open_pages_hear_of_every_version_until_shutdown() {
     assert!(tokio::time::timeout(Duration::from_secs(5), stream.next()).await.unwrap().is_none());
 }
 
+/// Uptime Kuma: its socket took anybody's page for its own.
 #[tokio::test]
-async fn foreign_pages_and_crowds_are_turned_away() {
+async fn cve_2023_49805_a_foreign_page_opens_no_stream() {
     let page = page();
     for origin in ["https://evil.example", "null", "http://status.example.com", "https://status.example.com.evil.example"] {
         assert_eq!(ask(&page, Method::GET, "/events", &[("origin", origin)]).await.status(), StatusCode::FORBIDDEN, "{origin}");
     }
+    let own = ask(&page, Method::GET, "/events", &[("origin", "https://status.example.com")]).await;
+    assert_eq!((own.status(), header(own.headers(), "access-control-allow-origin")), (StatusCode::OK, ""));
+}
+
+#[tokio::test]
+async fn crowds_are_turned_away() {
+    let page = page();
     let held = page.streams.clone().try_acquire_many_owned(u32::try_from(crate::page::MAX_STREAMS).unwrap() - 1).unwrap();
     let last = ask(&page, Method::GET, "/events", &[]).await;
     assert_eq!(last.status(), StatusCode::OK);

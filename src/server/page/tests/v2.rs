@@ -1,11 +1,11 @@
 //! The shapes that clients of Statuspage read.
 
-use domain::{MaintenanceStatus, Span, Status};
+use domain::{IncidentStatus, MaintenanceStatus, Span, Status};
 use serde_json::Value;
 
 use super::{
     injection::text,
-    sample::{ago, base_url, maintenance, troubled},
+    sample::{ago, base_url, maintenance, troubled, update},
 };
 use crate::page::{IdKind, Resource, Snapshot, short_id};
 
@@ -177,4 +177,24 @@ fn a_group_of_groups_carries_its_path() {
         .collect();
     assert_eq!(names, ["Platform", "Platform / Payments"]);
     assert_eq!(data.components[0].component.status, Status::MajorOutage);
+}
+
+#[test]
+fn a_postmortem_carries_its_keys_and_only_where_there_is_one() {
+    let mut data = troubled();
+    let over = data.incidents.iter().position(|shown| shown.incident.status.is_over()).unwrap();
+    let plain = json(&Snapshot::render(&data, &base_url()), Resource::Incidents(1));
+    assert!(keys(&plain["incidents"][over]).iter().all(|key| !key.starts_with("postmortem")), "{plain}");
+    let id = data.incidents[over].incident.id;
+    let entry = update(99, id.0, IncidentStatus::Postmortem, "It was the *cable*.", ago(Span::mins(3)));
+    data.incidents[over].updates.insert(0, domain::IncidentUpdate { edited_at: Some(ago(Span::mins(1))), ..entry });
+    let snapshot = Snapshot::render(&data, &base_url());
+    let written = &json(&snapshot, Resource::Incidents(1))["incidents"][over];
+    assert_eq!(written["postmortem_body"], "It was the *cable*.");
+    assert_eq!(written["postmortem_published_at"], ago(Span::mins(3)).to_string());
+    assert_eq!(written["postmortem_body_last_updated_at"], ago(Span::mins(1)).to_string());
+    assert_eq!(written["incident_updates"][0]["updated_at"], ago(Span::mins(1)).to_string());
+    let page = text(&snapshot, Resource::Incident(id));
+    assert_eq!((page.matches("id=\"postmortem\"").count(), page.matches("<em>cable</em>").count()), (1, 1), "{page}");
+    assert!(text(&snapshot, Resource::History).contains("<em>cable</em>") && text(&snapshot, Resource::Atom).contains("cable"));
 }

@@ -1,6 +1,6 @@
 //! Incidents and maintenances in Statuspage's shape.
 
-use domain::{Impact, IncidentStatus, IncidentUpdate, Maintenance, MaintenanceStatus, PageIncident, Timestamp};
+use domain::{Impact, IncidentStatus, IncidentUpdate, Maintenance, MaintenanceStatus, PageIncident, Timestamp, postmortem_of};
 use serde::Serialize;
 
 use super::{ComponentObject, PER_PAGE, known, leaf, page_id};
@@ -25,6 +25,28 @@ pub(in crate::page) struct Incident<'a> {
     incident_updates: Vec<Update<'a>>,
     components: Vec<ComponentObject<'a>>,
     reminder_intervals: Option<()>,
+    #[serde(flatten)]
+    postmortem: Option<Postmortem<'a>>,
+}
+
+/// What was learned, once it is published. Incidents without one do not carry these keys.
+#[derive(Serialize)]
+struct Postmortem<'a> {
+    postmortem_body: &'a str,
+    postmortem_body_last_updated_at: String,
+    postmortem_ignored: bool,
+    postmortem_published_at: String,
+}
+
+impl<'a> From<&'a IncidentUpdate> for Postmortem<'a> {
+    fn from(entry: &'a IncidentUpdate) -> Self {
+        Self {
+            postmortem_body: &entry.body,
+            postmortem_body_last_updated_at: entry.edited_at.unwrap_or(entry.at).to_string(),
+            postmortem_ignored: false,
+            postmortem_published_at: entry.at.to_string(),
+        }
+    }
 }
 
 /// An incident with a planned window.
@@ -95,6 +117,7 @@ fn incident<'a>(shown: &'a PageIncident, view: &View<'a>) -> Incident<'a> {
         incident_updates: shown.updates.iter().map(|each| update(each, &id, view)).collect(),
         components: incident.components.keys().filter_map(|id| view.component(*id)).map(|component| leaf(view, component)).collect(),
         reminder_intervals: None,
+        postmortem: postmortem_of(&shown.updates).map(Postmortem::from),
         id,
     }
 }
@@ -118,6 +141,7 @@ fn update<'a>(update: &'a IncidentUpdate, incident_id: &str, view: &View<'_>) ->
         id: short_id(IdKind::Update, update.id.0),
         body: &update.body,
         affected_components: (!affected.is_empty()).then_some(affected),
+        updated_at: update.edited_at.unwrap_or(update.at).to_string(),
         ..entry(String::new(), update.status.as_str(), "", incident_id, update.at)
     }
 }
@@ -167,6 +191,7 @@ fn scheduled_maintenance<'a>(maintenance: &'a Maintenance, status: &'static str,
             incident_updates: entries(maintenance, &id),
             components,
             reminder_intervals: None,
+            postmortem: None,
             id,
         },
         scheduled_for: maintenance.starts_at.to_string(),

@@ -1,9 +1,15 @@
 //! The pages of one thing, and errors.
 
 use askama::Template;
-use domain::{BAR_DAYS, ComponentId, Maintenance, MaintenanceStatus, PageComponent, PageIncident, Status};
+use domain::{BAR_DAYS, ComponentId, Maintenance, MaintenanceStatus, PageComponent, PageIncident, Status, postmortem_of};
 
-use super::{View, components::Row, incidents::IncidentCard, maintenances::MaintenanceCard, past::PastDay};
+use super::{
+    View,
+    components::Row,
+    incidents::{Entry, IncidentCard},
+    maintenances::MaintenanceCard,
+    past::PastDay,
+};
 use crate::page::site::{Site, span_words};
 
 /// `/incidents/{id}`.
@@ -11,12 +17,17 @@ use crate::page::site::{Site, span_words};
 #[template(path = "page/incident.html")]
 pub(crate) struct IncidentPage<'a> {
     site: &'a Site,
+    /// Its timeline without the postmortem.
     incident: IncidentCard<'a>,
+    postmortem: Option<Entry>,
 }
 
 impl<'a> IncidentPage<'a> {
     pub(crate) fn new(shown: &'a PageIncident, view: &View<'a>) -> Self {
-        Self { site: view.site, incident: IncidentCard::new(shown, view) }
+        let mut incident = IncidentCard::new(shown, view);
+        let learned = postmortem_of(&shown.updates).and_then(|learned| shown.updates.iter().position(|update| update.id == learned.id));
+        let postmortem = learned.map(|at| incident.timeline.remove(at));
+        Self { site: view.site, incident, postmortem }
     }
 }
 
