@@ -264,9 +264,10 @@ fn check_told(state: &State, changes: &[Recorded]) {
             }
             Change::Notice(notice) => match &notice.about {
                 NoticeAbout::Component { change } => told_machines.push((change.component, change.to)),
-                NoticeAbout::Incident { update, .. } if update.status == IncidentStatus::Postmortem => {}
                 NoticeAbout::Incident { update, .. } => {
-                    told_entries.push(update.id);
+                    if update.status != IncidentStatus::Postmortem {
+                        told_entries.push(update.id);
+                    }
                     if matches!(notice.kind, NoticeKind::IncidentOpened | NoticeKind::IncidentReopened) {
                         opened.push(update.incident);
                     }
