@@ -37,7 +37,7 @@ async fn the_audit_log_is_narrowed_paged_read_exported_and_checked() {
     assert!(all.contains("component.create") && all.contains("session.") && all.contains("owner@example.com"), "{all}");
     let some = owner.get("/console/audit?action=component.update&resource=component:1&actor=user:1").await.expect(200).body;
     assert!(some.contains("<code>component.update</code>") && !some.contains("<code>component.create</code>"), "{some}");
-    let (_, entry) = some.split_once("href=\"/console/audit/").unwrap();
+    let (_, entry) = some.split_once("<td class=\"at\"><a href=\"/console/audit/").unwrap();
     let entry = owner.get(&format!("/console/audit/{}", entry.split('"').next().unwrap())).await.expect(200).body;
     assert!(entry.contains("API 2") && entry.contains("&#60;b&#62;new&#60;/b&#62;") && !entry.contains("<b>new"), "{entry}");
     assert!(owner.get("/console/audit?action=nothing.ever").await.expect(200).body.contains("Nothing fits"));
