@@ -157,7 +157,7 @@ test("components are put in order by buttons, by keyboard and by drag, and each 
   assert.deepEqual(await names(), before);
 
   const drag = async (name, onto, drop = true) => {
-    const middle = async text => { const { x, y, width, height } = await page.locator(`li:has(.what > a:text-is("${text}")) .grip`).boundingBox(); return [x + width / 2, y + height / 2]; };
+    const middle = async text => { const { x, y, width, height } = await page.locator(`li:has(bdi:text-is("${text}")) .grip`).boundingBox(); return [x + width / 2, y + height / 2]; };
     const [x, y] = await middle(name);
     const [, to] = await middle(onto);
     await page.mouse.move(x, y);

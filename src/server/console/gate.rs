@@ -191,7 +191,7 @@ impl From<Failure> for Refusal {
 
 impl Gate {
     /// Lets the request through, with who asks in its data.
-    async fn pass(&self, request: &mut Request) -> Result<Option<Person>, Refusal> {
+    async fn pass(&self, request: &mut Request) -> Result<(), Refusal> {
         let (full, half) = match session::look_up(&self.console, request).await? {
             Found::Nobody => (None, None),
             Found::Half(person) => (None, Some(person)),
@@ -200,6 +200,9 @@ impl Gate {
         let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD);
         if unsafe_method {
             check_origin(&self.console, request)?;
+        }
+        if let Some(person) = &full {
+            request.set_data(person.clone());
         }
         let person = match self.needs.who {
             Who::Anybody => full.as_ref(),
@@ -229,10 +232,7 @@ impl Gate {
         if let Some(half) = half {
             request.set_data(HalfPerson(half));
         }
-        if let Some(person) = &full {
-            request.set_data(person.clone());
-        }
-        Ok(full)
+        Ok(())
     }
 }
 
@@ -242,10 +242,10 @@ impl Endpoint for Gate {
     async fn call(&self, mut request: Request) -> Result<Response> {
         let nonce = Nonce::new();
         let passed = self.pass(&mut request).await;
-        let person = passed.as_ref().ok().and_then(Option::as_ref);
-        let frame = Frame::new(&self.console, person, &nonce, request.uri().path());
+        // Who is signed in keeps the way everywhere, on a page that says no too.
+        let frame = Frame::new(&self.console, request.data::<Person>(), &nonce, request.uri().path());
         let mut response = match passed {
-            Ok(_) => {
+            Ok(()) => {
                 request.set_data(frame.clone());
                 request.set_data(self.console.clone());
                 match self.endpoint.call(request).await {

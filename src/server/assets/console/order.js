@@ -10,7 +10,6 @@
       const row = grip.closest("li");
       const [home, neighbour] = [row.parentElement, row.nextElementSibling];
       row.classList.add("dragged");
-      grip.setPointerCapture(event.pointerId);
 
       /** The list that is nearest to a height, and the row of it that stands behind. */
       const place = y => {
@@ -27,7 +26,7 @@
       };
       const end = keep => {
         removeEventListener("keydown", cancel, true);
-        for (const [name, listener] of Object.entries({ pointermove: move, pointerup: drop, pointercancel: back })) grip.removeEventListener(name, listener);
+        for (const [name, listener] of listeners()) removeEventListener(name, listener);
         row.classList.remove("dragged");
         if (!keep) home.insertBefore(row, neighbour);
       };
@@ -41,7 +40,9 @@
       };
       const back = () => end(false);
       const cancel = pressed => { if (pressed.key === "Escape") back(); };
-      for (const [name, listener] of Object.entries({ pointermove: move, pointerup: drop, pointercancel: back })) grip.addEventListener(name, listener);
+      // On the window: an element that moves in the document loses whatever it had captured.
+      const listeners = () => Object.entries({ pointermove: move, pointerup: drop, pointercancel: back });
+      for (const [name, listener] of listeners()) addEventListener(name, listener);
       addEventListener("keydown", cancel, true);
     });
   }

@@ -1,6 +1,7 @@
 //! The screens that look at everything: audit, lists in pages, finding, metrics and the page itself.
 
 use domain::{NotificationId, Role, Span};
+use poem::http::Method;
 use storage::{
     metrics,
     notifications::{self, Ended, Next},
@@ -193,6 +194,12 @@ async fn the_rail_leads_where_somebody_may_go_and_the_first_four_are_at_hand() {
         let (at_hand, sheet) = rail.split_once("popover>").unwrap();
         assert_eq!((at_hand.matches("<a href").count(), sheet.matches("<a href").count()), (4, more), "{role}");
     }
+    let viewer = fixture.signed_in(Role::Viewer).await;
+    let refused = viewer.get("/console/team").await.expect(403).body;
+    assert!(refused.contains("<nav class=\"rail\"") && !refused.contains("href=\"/console/team\""), "{refused}");
+    let strange = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+    let refused = viewer.send(Method::POST, "/console/profile/name", &strange, Some(String::new())).await.expect(403).body;
+    assert!(!refused.contains("csrf"), "what comes from elsewhere is told nothing: {refused}");
     let owner = fixture.signed_in(Role::Owner).await;
     let here = |page: &str| {
         page.split_once("aria-current=\"page\"").unwrap().0.rsplit_once("href=\"").unwrap().1.split_once('"').unwrap().0.to_owned()
