@@ -134,21 +134,20 @@ async function furnish() {
   await post("invitations", { email: "eve@example.com", role: "viewer" });
 }
 
-/** What is wrong with the screen that is open. */
-async function faults(path) {
-  const found = [];
+/** What is wrong with the screen that is open; a fault that is everywhere is told of where it was met first. */
+async function faults(path, found) {
+  const tell = (fault, where) => found.has(fault) || found.set(fault, `${where}: ${fault}`);
   for (const colorScheme of ["light", "dark"]) for (const width of [390, 1440]) {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 900 });
     const where = `${path}, ${width}, ${colorScheme}`;
-    if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) found.push(`${where}: something sticks out`);
+    if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) tell("something sticks out", where);
     const session = await context.newCDPSession(page);
     await session.send("Runtime.evaluate", { expression: axe });
     await session.detach();
     const { violations } = await page.evaluate(() => globalThis.axe.run());
-    found.push(...violations.map(({ id, nodes }) => `${where}: ${id}: ${nodes[0].html}`));
+    for (const { id, nodes } of violations) tell(`${id}: ${nodes[0].html}`, where);
   }
-  return found;
 }
 
 /** Screens that must be among those that were reached; what is new is reached by itself. */
@@ -164,19 +163,19 @@ const KNOWN = [
 
 test("every screen that links lead to stands for everybody, in both colours, on a phone and on a desk", { timeout: 900_000 }, async () => {
   await furnish();
-  const [looked, wrong] = [new Set(), []];
+  const [looked, wrong] = [new Set(), new Map()];
   const met = await crawl(page, base, {
     paths: ["/console/"], prefix: "/console/", nAlike: 3,
     look: async path => {
       assert.ok(!page.url().includes("/console/log-in"), `${path}: still signed in`);
       // One guide stands for all of them; each is opened all the same.
       const kind = shape(path).replace(/new\/[a-z_]+$/, "new/:provider");
-      if (!looked.has(kind)) wrong.push(...await faults(path));
+      if (!looked.has(kind)) await faults(path, wrong);
       looked.add(kind);
     },
   });
   const shapes = met.map(path => shape(path).split("?")[0]);
   assert.deepEqual(KNOWN.filter(known => !shapes.includes(known)), []);
-  assert.deepEqual(wrong, []);
+  assert.deepEqual([...wrong.values()], []);
   assert.deepEqual(seen, []);
 });

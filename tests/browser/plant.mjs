@@ -26,6 +26,12 @@ export class Planter {
     return ok && made.id !== undefined ? `${kind.replace(/\/.*/, "")}/${made.id}` : null;
   }
 
+  /** Puts something in its place, counted. */
+  async write(path, body) {
+    const { ok } = await this.call("PUT", path, body);
+    this.count(path.replace(/\d+/, ":id"), ok);
+  }
+
   async change(path, body) {
     const { ok } = await this.call("PATCH", path, body);
     for (const field of Object.keys(body)) this.count(`${path.replace(/\d+/, ":id")} ${field}`, ok);
@@ -49,6 +55,7 @@ export class Planter {
       await this.add("maintenances", { title: cut(200), body: text, starts_at: at(-1), ends_at: at(1), components: [key] }),
       await this.add("integrations", { key, provider: "alertmanager", name: cut(200), secrets: [{ value: `secret-of-${key}-0123456789` }], routes: [{ components: [key], title: cut(200), body: text }] })
         ?? await this.add("integrations", { key, provider: "alertmanager", name: cut(200) }),
+      await this.add("incident-templates", { key, name: cut(200), title: cut(200), body: text }) ?? await this.add("incident-templates", { key, name: cut(200), title: "Something fails" }),
       await this.add("tokens", { name: cut(100), scopes: ["components:read"] }),
       await this.add("subscribers", { channel: "webhook", address: `https://hooks.example.com/${cut(1_900)}` }),
       await this.add("subscribers", { channel: "email", address: `"${cut(60)}"@example.com` }),
@@ -56,6 +63,12 @@ export class Planter {
     ];
     const incident = await this.add("incidents", { title: cut(200), body: text, components: [{ component: key, status: "major_outage" }] });
     if (incident) await this.add(`${incident}/updates`, { body: text });
+    // Some stay open, and what was learned from the others is written down.
+    if (incident && n % 2 === 1) {
+      await this.add(`${incident}/updates`, { body: text, status: "resolved" });
+      await this.write(`${incident}/postmortem`, { body: text });
+      await this.add(`${incident}/postmortem/publish`, {});
+    }
     return [...made, incident].filter(Boolean);
   }
 

@@ -17,7 +17,7 @@ select delivery_id, integration_id,
        case when integration_id in (2, 3) then '[]'
             else '[{"fingerprint":"check-' || (delivery_id % 100) || '","state":"resolved","severity":"error","subject":"c' || (delivery_id % 100)
                  || '","summary":"The probe in Paris has an answer","labels":{"service":"c' || (delivery_id % 100)
-                 || '"},"occurred_at":' || received_at || '}]' end,
+                 || '"},"occurred_at":"2026-03-01T11:59:59.500Z"}]' end,
        delivery_id, received_at + 5
 from delivery;
 
@@ -26,7 +26,7 @@ insert into incident (incident_id, title, status, impact, published, started_at,
 with recursive series (n) as (select cast(1 as bigint) union all select n + 1 from series where n < {incidents}),
      timed (n, began) as (select n, {now} - ({incidents} - n) * 3000000 - 1000000 from series)
 select n, 'Service ' || (n % {components}) || ' answers late', case when n > {incidents} - 5 then 'investigating' else 'resolved' end,
-       'partial_outage', n <> {incidents}, began, case when n <= {incidents} - 5 then began + 900000 end, began + 900000, true
+       'major', n <> {incidents}, began, case when n <= {incidents} - 5 then began + 900000 end, began + 900000, true
 from timed;
 
 insert into incident_component (incident_id, component_id, worst)
@@ -63,7 +63,7 @@ from notice cross join series;
 
 insert into alert (integration_id, fingerprint, firing, signal, since, seen_at, delivery_id)
 with recursive series (n) as (select cast(1 as bigint) union all select n + 1 from series where n < 5000)
-select 1 + n % 10, 'seed-' || n, false, '{"fingerprint":"seed-' || n || '","state":"resolved","subject":"c","occurred_at":' || {now} || '}',
+select 1 + n % 10, 'seed-' || n, false, '{"fingerprint":"seed-' || n || '","state":"resolved","subject":"c","occurred_at":"2026-03-01T11:59:59.500Z"}',
        {now}, {now}, n
 from series;
 
