@@ -153,6 +153,15 @@ impl DeliveryFilter {
             Some(_) => "f",
         }
     }
+
+    /// What to look for them in. Where nothing is asked of a delivery itself, that is the fates alone: PostgreSQL would otherwise walk both tables
+    /// in step, past everything that is not asked for.
+    pub(crate) const fn tables(&self) -> &'static str {
+        match (self.state, self.from, self.to) {
+            (Some(DeliveryState::Processed | DeliveryState::Quarantined | DeliveryState::Ignored), None, None) => "fate f",
+            _ => "delivery d left join fate f on f.delivery_id = d.delivery_id",
+        }
+    }
 }
 
 /// Adds the conditions of a filter to a query that has one already; the integration is that of the table `$first`.
@@ -213,12 +222,16 @@ pub async fn list(conn: &mut Connection, filter: DeliveryFilter, before: i64, li
     let rows: Vec<SummaryRow> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "select d.delivery_id, d.integration_id, d.external_id, d.received_at, coalesce(f.state, 'pending'), f.reason, f.evaluated_at,
-                    cast(length(d.body) as bigint)
-             from delivery d left join fate f on f.delivery_id = d.delivery_id where ",
+                    cast(length(d.body) as bigint) from (select ",
         );
+        query.push(first).push(".delivery_id from ").push(filter.tables()).push(" where ");
         query.push(first).push(".delivery_id < ").push_bind(before);
         narrow!(query, filter, first);
         query.push(" order by ").push(first).push(".delivery_id desc limit ").push_bind(limit);
+        query.push(
+            ") as page join delivery d on d.delivery_id = page.delivery_id left join fate f on f.delivery_id = d.delivery_id
+             order by d.delivery_id desc",
+        );
         query.build_query_as().fetch_all(&mut *c).await?
     });
     let summary = |(id, integration, external_id, received_at, state, reason, evaluated_at, body_bytes): SummaryRow| {

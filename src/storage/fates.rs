@@ -215,9 +215,9 @@ pub async fn replayable(
     let (last, n): (Option<i64>, i64) = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "select max(delivery_id), count(*) from (
-                 select f.delivery_id from delivery d join fate f on f.delivery_id = d.delivery_id where f.delivery_id > ",
+                 select f.delivery_id from ",
         );
-        query.push_bind(after.0.max(first)).push(" and f.delivery_id <= ").push_bind(last);
+        query.push(filter.tables()).push(" where f.delivery_id > ").push_bind(after.0.max(first)).push(" and f.delivery_id <= ").push_bind(last);
         narrow!(query, filter, "f");
         query.push(" order by f.delivery_id limit ").push_bind(limit).push(") as oldest");
         query.build_query_as().fetch_one(&mut *c).await?
@@ -233,9 +233,9 @@ pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, after: D
     let (first, _) = insight::ids_between(conn, filter.from, None).await?;
     let ids: Vec<i64> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
-            "select f.delivery_id from delivery d join fate f on f.delivery_id = d.delivery_id where f.delivery_id > ",
+            "select f.delivery_id from ",
         );
-        query.push_bind(after.0.max(first)).push(" and f.delivery_id <= ").push_bind(last.0);
+        query.push(filter.tables()).push(" where f.delivery_id > ").push_bind(after.0.max(first)).push(" and f.delivery_id <= ").push_bind(last.0);
         narrow!(query, filter, "f");
         query.build_query_scalar().fetch_all(&mut *c).await?
     });
