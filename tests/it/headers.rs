@@ -40,6 +40,7 @@ const WATCHED: [&str; 14] = [
     "set-cookie",
 ];
 
+/// Headers by name.
 type Kind = &'static [(&'static str, &'static str)];
 
 const PAGE: Kind = &[
@@ -80,8 +81,11 @@ const CONSOLE: Kind = &[
 const OPS: Kind =
     &[("content-security-policy", NOTHING_POLICY), ("x-content-type-options", "nosniff"), ("cross-origin-resource-policy", "same-origin")];
 
-/// A kind of answer, and where it is seen: method, path, status.
-const SEEN: &[(Kind, &[(&str, &str, u16)])] = &[
+/// Where an answer is seen: method, path, status.
+type Place = (&'static str, &'static str, u16);
+
+/// A kind of answer, and where it is seen.
+const SEEN: &[(Kind, &[Place])] = &[
     (
         PAGE,
         &[

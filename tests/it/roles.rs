@@ -90,8 +90,8 @@ const PARTS: [&str; 6] = ["/hooks", "/ping", "/api/admin", "/v1", "/", "/console
 const OPS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the sources can be read") {
+        let path = entry.expect("the sources can be read").path();
         let is_test = path.file_name().is_some_and(|name| name == "tests" || name == "tests.rs");
         if path.is_dir() && !is_test {
             sources(&path, found);
@@ -107,9 +107,9 @@ fn registered() -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut files, mut paths, mut computed) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     sources(&root, &mut files);
     for file in files {
-        let name = file.strip_prefix(&root).unwrap().display().to_string();
-        let text = fs::read_to_string(&file).unwrap();
-        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let name = file.strip_prefix(&root).expect("it was found there").display().to_string();
+        let text = fs::read_to_string(&file).expect("the sources can be read");
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         for call in [".at(", ".nest(", ".nest_no_strip("] {
             for rest in code.split(call).skip(1) {
                 match rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) {
@@ -119,8 +119,8 @@ fn registered() -> (BTreeSet<String>, BTreeSet<String>) {
             }
         }
         // The documents of the page that have one address each.
-        let fixed = code.split("(\"/").skip(1).filter(|rest| rest.split('\n').next().unwrap().contains(", Resource::"));
-        paths.extend(fixed.map(|rest| format!("/{}", rest.split('"').next().unwrap())));
+        let fixed = code.split("(\"/").skip(1).filter(|rest| rest.lines().next().is_some_and(|line| line.contains(", Resource::")));
+        paths.extend(fixed.map(|rest| format!("/{}", rest.split('"').next().unwrap_or_default())));
     }
     (paths, computed)
 }
@@ -179,15 +179,15 @@ fn console_pages() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/console");
     let (mut files, mut pages) = (Vec::new(), BTreeSet::new());
     sources(&root, &mut files);
-    for text in files.iter().map(|file| fs::read_to_string(file).unwrap()) {
+    for text in files.iter().map(|file| fs::read_to_string(file).expect("the sources can be read")) {
         let constants: Vec<(&str, &str)> = text
             .split("const ")
             .skip(1)
             .filter_map(|rest| rest.split_once(": &str = \""))
-            .map(|(name, rest)| (name, rest.split('"').next().unwrap()))
+            .map(|(name, rest)| (name, rest.split('"').next().unwrap_or_default()))
             .collect();
         for rest in text.split(".get(").skip(1) {
-            let first = rest.split([',', ')']).next().unwrap().trim();
+            let first = rest.split([',', ')']).next().unwrap_or_default().trim();
             let named = constants.iter().find(|(name, _)| *name == first).map(|(_, path)| *path);
             pages.extend(
                 first

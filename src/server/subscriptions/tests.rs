@@ -45,7 +45,8 @@ async fn subscribing_tells_nobody_who_is_known() {
         let mut answer = request.body(format!("address={}", address(n).replace('@', "%40"))).send().await.0;
         let took = began.elapsed().as_secs_f64();
         assert_eq!(answer.status(), StatusCode::OK);
-        bodies.borrow_mut().push(answer.take_body().into_string().await.unwrap().replace(&address(n), ""));
+        let body = answer.take_body().into_string().await.unwrap().replace(&address(n), "");
+        bodies.borrow_mut().push(body);
         // The mail that is tried after the answer would else take its time from the next.
         tokio::time::sleep(Duration::from_millis(15)).await;
         took

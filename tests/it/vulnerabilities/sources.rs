@@ -11,16 +11,16 @@ fn sources() -> Vec<(PathBuf, String)> {
     let mut folders = vec![root.join("src"), root.join("jobs"), root.join("integrations")];
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
+        for entry in fs::read_dir(&folder).expect("the sources can be read") {
+            let path = entry.expect("the sources can be read").path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if path.is_dir() && name != "tests" {
                 folders.push(path);
             } else if name.ends_with(".rs") && name != "tests.rs" && !name.ends_with("_tests.rs") {
-                let text = fs::read_to_string(&path).unwrap();
+                let text = fs::read_to_string(&path).expect("the sources can be read");
                 // Tests stand at the end of a file.
                 let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
-                found.push((path.strip_prefix(root).unwrap().to_owned(), code));
+                found.push((path.strip_prefix(root).expect("it was found there").to_owned(), code));
             }
         }
     }

@@ -58,7 +58,8 @@ async fn kener_600_whoever_is_shut_out_is_out_at_once_by_every_way() {
 async fn cve_2026_46716_who_may_not_name_targets_names_none() {
     let fixture = Fixture::new().await;
     let settings = ("settings", "url: https://evil.example/");
-    let acts: [(Resource, &str, &[(&str, &str)]); 5] = [
+    type Fields = [(&'static str, &'static str)];
+    let acts: [(Resource, &str, &Fields); 5] = [
         (Resource::Integrations, "/console/integrations/new/http", &[("name", "Mine"), settings, ("secret_from", "none")]),
         (Resource::Integrations, "/console/integrations/1/settings", &[settings]),
         (Resource::Integrations, "/console/integrations/1/routes/new", &[("publish", "auto")]),

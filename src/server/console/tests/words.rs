@@ -119,7 +119,8 @@ async fn who_saves_over_a_newer_version_is_shown_it_and_loses_nothing() {
     let maintenance = format!("/console/maintenances/{maintenance}");
     let window = [("starts_at", "2099-01-01T00:00"), ("ends_at", "2099-01-01T01:00")];
 
-    let cases: [(&str, &str, Vec<(&str, &str)>, &str); 6] = [
+    type Fields = Vec<(&'static str, &'static str)>;
+    let cases: [(&str, &str, Fields, &str); 6] = [
         (&incident, &updates, vec![("status", "investigating")], "body"),
         (&incident, &incident, vec![], "title"),
         (&postmortem, &postmortem, vec![], "body"),
