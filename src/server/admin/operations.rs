@@ -148,6 +148,11 @@ impl Refused {
         }
     }
 
+    /// Whether somebody else has changed it since, see [`Operations::call_if`].
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.status == StatusCode::PRECONDITION_FAILED
+    }
+
     /// All of it, without marks that are for programs.
     pub(crate) fn in_words(&self) -> String {
         self.detail.replace('`', "")

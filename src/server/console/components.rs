@@ -7,7 +7,6 @@ use domain::{
 };
 use poem::{
     Response, handler,
-    http::StatusCode,
     web::{Data, Path},
 };
 use serde_json::{Value, json};
@@ -213,11 +212,7 @@ async fn form_since(
         n_reasons = attention::reasons(&mut conn, &[component.id]).await?.len();
     }
     let groups = rows::groups(&mut conn).await?;
-    let status = match (&meanwhile, errors.is_empty()) {
-        (Some(_), _) => StatusCode::PRECONDITION_FAILED,
-        (None, true) => StatusCode::OK,
-        (None, false) => StatusCode::UNPROCESSABLE_ENTITY,
-    };
+    let status = errors.status(meanwhile.is_some());
     let shown = Form {
         version: component.map(|component| Version::new("", &as_it_is(component).fields(&groups))).unwrap_or_default(),
         meanwhile,

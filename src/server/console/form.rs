@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{ActError, Component, ComponentId, Group, Status, Timestamp};
-use poem::{FromRequest, Request, RequestBody, Result};
+use poem::{FromRequest, Request, RequestBody, Result, http::StatusCode};
 use storage::StorageError;
 
 use super::{failure::Failure, meanwhile::Version};
@@ -71,6 +71,15 @@ impl Errors {
     /// What is wrong with a field.
     pub(super) fn of(&self, field: &str) -> Option<&str> {
         self.0.get(field).map(String::as_str)
+    }
+
+    /// The status of a form that is shown with these, and with what changed meanwhile if that is so.
+    pub(super) fn status(&self, is_outdated: bool) -> StatusCode {
+        match (is_outdated, self.is_empty()) {
+            (true, _) => StatusCode::PRECONDITION_FAILED,
+            (false, true) => StatusCode::OK,
+            (false, false) => StatusCode::UNPROCESSABLE_ENTITY,
+        }
     }
 
     /// What an operation has against one of these fields.

@@ -222,11 +222,7 @@ async fn form(
     let version = stored.map(|stored| Version::again(stored.opened, stored.is_newer, now(stored))).unwrap_or_default();
     let outdated = stored.filter(|stored| stored.is_newer).and_then(|stored| Some((stored.opened?, as_it_is(stored.maintenance))));
     let meanwhile = outdated.map(|(opened, theirs)| typed.merge(opened, &theirs, &all));
-    let status = match (&meanwhile, errors.is_empty()) {
-        (Some(_), _) => StatusCode::PRECONDITION_FAILED,
-        (None, true) => StatusCode::OK,
-        (None, false) => StatusCode::UNPROCESSABLE_ENTITY,
-    };
+    let status = errors.status(meanwhile.is_some());
     let chosen: BTreeMap<ComponentId, Status> = typed.components.iter().map(|id| (*id, Status::UnderMaintenance)).collect();
     let about: Vec<&Component> = all.iter().filter(|component| chosen.contains_key(&component.id)).collect();
     let shown = Form {
@@ -319,7 +315,7 @@ async fn update(
         Ok(edit) => {
             match acts.patch(&format!("/maintenances/{id}"), &patch(console, edit, &typed, &maintenance).await?, opened.etag()).await {
                 Ok(_) => return Ok(see_other(&format!("{PATH}/{id}"))),
-                Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => {
+                Err(refused) if refused.is_outdated() => {
                     is_newer = true;
                     Errors::default()
                 }

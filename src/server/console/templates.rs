@@ -207,11 +207,7 @@ async fn form(console: &Console, frame: &Frame, typed: &Typed, again: Again) -> 
     let sample = Sample::new(console, typed).await?;
     let mut conn = console.db.read().await?;
     let (groups, all) = (rows::groups(&mut conn).await?, rows::components(&mut conn).await?);
-    let status = match (&meanwhile, errors.is_empty()) {
-        (Some(_), _) => StatusCode::PRECONDITION_FAILED,
-        (None, true) => StatusCode::OK,
-        (None, false) => StatusCode::UNPROCESSABLE_ENTITY,
-    };
+    let status = errors.status(meanwhile.is_some());
     let picker = choices(&groups, &all, &typed.affected);
     Ok(show(status, &Form { frame, id, typed, picker, errors: &errors, sample, version, meanwhile }))
 }
@@ -266,7 +262,7 @@ async fn update(acts: Acts, frame: Frame, Path(id): Path<i64>, sent: Sent, Data(
     }
     match acts.patch(&format!("{OPERATIONS}/{id}"), &typed.body(console).await?, opened.etag()).await {
         Ok(_) => Ok(see_other(PATH)),
-        Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => {
+        Err(refused) if refused.is_outdated() => {
             let (stored, version) = load(console, &acts, id).await?;
             let all = rows::components(&mut console.db.read().await?).await?;
             let meanwhile = Some(typed.merge(&opened, &stored, &all));

@@ -3,7 +3,6 @@
 use domain::{Act, Change, IncidentEdit, IncidentId, IncidentStatus, Recorded};
 use poem::{
     Response, handler,
-    http::StatusCode,
     web::{Data, Path},
 };
 use serde_json::{Value, json};
@@ -48,7 +47,7 @@ async fn answer(
 ) -> Result<Response, Failure> {
     let (errors, is_outdated) = match outcome {
         Ok(_) => return Ok(see_other(&path(id))),
-        Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => (Errors::default(), true),
+        Err(refused) if refused.is_outdated() => (Errors::default(), true),
         Err(refused) => (Errors::of_refused(refused, &FIELDS)?, false),
     };
     let sending = Sending { typed, errors, opened: Some(opened), is_outdated };

@@ -6,7 +6,6 @@ use domain::{
 };
 use poem::{
     Response, handler,
-    http::StatusCode,
     web::{Data, Path},
 };
 use storage::{
@@ -101,15 +100,7 @@ pub(super) struct Sending<'a> {
     pub(super) is_outdated: bool,
 }
 
-impl Sending<'_> {
-    fn status(&self) -> StatusCode {
-        match (self.is_outdated, self.errors.is_empty()) {
-            (true, _) => StatusCode::PRECONDITION_FAILED,
-            (false, true) => StatusCode::OK,
-            (false, false) => StatusCode::UNPROCESSABLE_ENTITY,
-        }
-    }
-}
+impl Sending<'_> {}
 
 /// Where an incident stands, to be compared: what an update is written about.
 fn fields(incident: &Incident, updates: &[IncidentUpdate], affected: String) -> Vec<Field> {
@@ -159,7 +150,7 @@ pub(super) async fn page(
     let updates = rows::incident_updates(&mut conn, &[id]).await?;
     let unchanged = Draft { title: incident.title.clone(), affected: incident.components.clone(), ..Draft::default() };
     let sending = sending.unwrap_or_else(|| Sending { typed: unchanged, errors: Errors::default(), opened: None, is_outdated: false });
-    let status = sending.status();
+    let status = sending.errors.status(sending.is_outdated);
     let Sending { typed: mut draft, errors, opened, is_outdated } = sending;
     let now = fields(&incident, &updates, in_words(&components, &incident.components));
     let version = Version::again(opened, is_outdated, Version::new(&etag, &now));

@@ -4,7 +4,6 @@ use askama::Template;
 use domain::{Incident, IncidentId, IncidentStatus};
 use poem::{
     Response, handler,
-    http::StatusCode,
     web::{Data, Path},
 };
 use serde_json::{Value, json};
@@ -97,11 +96,7 @@ async fn page(console: &Console, acts: &Acts, frame: &Frame, id: i64, typed: Opt
     if !typed.notify {
         "Nobody is told, unless you tick that they are.".clone_into(&mut preview.told);
     }
-    let status = match (typed.is_outdated, errors.is_empty()) {
-        (true, _) => StatusCode::PRECONDITION_FAILED,
-        (false, true) => StatusCode::OK,
-        (false, false) => StatusCode::UNPROCESSABLE_ENTITY,
-    };
+    let status = errors.status(typed.is_outdated);
     let Typed { body, notify, .. } = typed;
     let shown = Page { frame, incident: &incident, stored: &stored, body, notify, preview, n_told, errors: &errors, version, meanwhile };
     Ok(show(status, &shown))
@@ -128,7 +123,7 @@ pub(super) async fn save(
     match keep(&acts, id, &typed, sent.has("publish")).await {
         Ok(()) if sent.has("publish") => Ok(see_other(&path(IncidentId(id)))),
         Ok(()) => Ok(see_other(&format!("{}/postmortem", path(IncidentId(id))))),
-        Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => {
+        Err(refused) if refused.is_outdated() => {
             page(console, &acts, &frame, id, Some(Typed { is_outdated: true, ..typed }), Errors::default()).await
         }
         Err(refused) => page(console, &acts, &frame, id, Some(typed), Errors::of_refused(refused, &["body"])?).await,

@@ -83,7 +83,7 @@ pub(super) async fn settings(frame: Frame, acts: Acts, Path(id): Path<i64>, sent
     };
     match changed {
         Ok(_) => Ok(back_to(id)),
-        Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => overtaken(&frame, &acts, id, &typed, &opened).await,
+        Err(refused) if refused.is_outdated() => overtaken(&frame, &acts, id, &typed, &opened).await,
         Err(refused) if refused.status.is_client_error() => {
             let (status, integration) = (refused.status, find(&acts, id).await?);
             let refused = Some(&refused);
