@@ -223,7 +223,7 @@ pub async fn begin(
     Ok((SessionId(id), secret))
 }
 
-/// The stay of this secret, if it is valid now; notes that it was used.
+/// The stay of this secret, if it is valid now.
 ///
 /// # Errors
 /// What the database said.
@@ -233,15 +233,21 @@ pub async fn find(db: &Db, secret: &SecretString, now: Timestamp) -> Result<Opti
         .bind(hash_token(secret.expose_secret()))
         .fetch_optional(&mut *c)
         .await)?;
-    drop(conn);
-    let Some(session) = row.map(Session::try_from).transpose()? else { return Ok(None) };
-    if now.since(session.seen_at) >= SEEN_NOTED_EVERY {
-        let mut tx = db.begin_lazily().await?;
-        execute!(tx, sqlx::query("update session set seen_at = $2 where session_id = $1").bind(session.id.0).bind(now.0))?;
-        execute!(tx, sqlx::query("update account set seen_at = $2 where account_id = $1").bind(session.user.id.0).bind(now.0))?;
-        tx.commit().await?;
+    row.map(Session::try_from).transpose()
+}
+
+/// Notes that somebody used their stay just now, so that it goes on.
+///
+/// # Errors
+/// What the database said.
+pub async fn note_use(db: &Db, session: &Session, now: Timestamp) -> Result<(), StorageError> {
+    if now.since(session.seen_at) < SEEN_NOTED_EVERY {
+        return Ok(());
     }
-    Ok(Some(session))
+    let mut tx = db.begin_lazily().await?;
+    execute!(tx, sqlx::query("update session set seen_at = $2 where session_id = $1").bind(session.id.0).bind(now.0))?;
+    execute!(tx, sqlx::query("update account set seen_at = $2 where account_id = $1").bind(session.user.id.0).bind(now.0))?;
+    tx.commit().await
 }
 
 /// The stays of somebody that are valid now, newest first.

@@ -47,11 +47,13 @@ pub(super) struct Needs {
     pub(super) fresh: bool,
     /// Whether somebody whose role needs a second factor may go there before they have one.
     pub(super) before_factor: bool,
+    /// Whether pages ask for it by themselves, though nobody may sit in front of them.
+    pub(super) by_itself: bool,
 }
 
 impl Needs {
     const fn who(who: Who) -> Self {
-        Self { who, fresh: false, before_factor: false }
+        Self { who, fresh: false, before_factor: false, by_itself: false }
     }
 
     /// For everybody: what lets people in.
@@ -84,6 +86,11 @@ impl Needs {
     /// Also for those whose role needs a second factor that they do not have: what leads to it, and out.
     pub(super) const fn before_factor(self) -> Self {
         Self { before_factor: true, ..self }
+    }
+
+    /// And no stay goes on by it: pages that are open ask for it again and again.
+    pub(super) const fn by_itself(self) -> Self {
+        Self { by_itself: true, ..self }
     }
 }
 
@@ -192,7 +199,7 @@ impl From<Failure> for Refusal {
 impl Gate {
     /// Lets the request through, with who asks in its data.
     async fn pass(&self, request: &mut Request) -> Result<(), Refusal> {
-        let (full, half) = match session::look_up(&self.console, request).await? {
+        let (full, half) = match session::look_up(&self.console, request, self.needs.by_itself).await? {
             Found::Nobody => (None, None),
             Found::Half(person) => (None, Some(person)),
             Found::Full(person) => (Some(person), None),

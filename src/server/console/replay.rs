@@ -32,7 +32,7 @@ pub(super) fn routes(table: Table) -> Table {
         .get("/console/deliveries/replay", act, ask)
         .post("/console/deliveries/replay", act, take_up)
         .get("/console/deliveries/replay/progress", act, progress)
-        .get("/console/deliveries/waiting", look, waiting)
+        .get("/console/deliveries/waiting", look.by_itself(), waiting)
 }
 
 /// Which ones, as operations take it.

@@ -129,10 +129,13 @@ pub(super) enum Found {
     Full(Person),
 }
 
-/// Looks up who asks.
-pub(super) async fn look_up(console: &Console, request: &Request) -> Result<Found, Failure> {
+/// Looks up who asks. Unless a page asks `by_itself`, their stay goes on.
+pub(super) async fn look_up(console: &Console, request: &Request, by_itself: bool) -> Result<Found, Failure> {
     let Some(secret) = cookie(request, name(console.https())) else { return Ok(Found::Nobody) };
     let Some(session) = sessions::find(&console.db, &secret, console.now()).await? else { return Ok(Found::Nobody) };
+    if !by_itself {
+        sessions::note_use(&console.db, &session, console.now()).await?;
+    }
     let stage = session.stage;
     let person = person(console, session, &secret, client(request));
     Ok(if stage == Stage::Full { Found::Full(person) } else { Found::Half(person) })

@@ -54,7 +54,11 @@
       if (document.hidden) return;
       try {
         const answer = await fetch(table.dataset.live);
-        if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+        if (answer.redirected) {
+          said.textContent = "You are signed out; load the page again to go on.";
+          return;
+        }
+        if (!answer.ok) throw new Error(answer.statusText);
         const rows = await answer.json();
         if (rows.map(({ id, state }) => `${id} ${state}`).join() !== seen()) {
           // A row that somebody stands on stays while they do.

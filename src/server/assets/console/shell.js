@@ -60,7 +60,9 @@
     const look = async () => {
       const answer = await fetch("/console/deliveries/waiting").catch(() => null);
       if (!answer?.ok || answer.redirected) {
-        said.textContent = "Fanal does not answer; it goes on as soon as it does.";
+        said.textContent = answer?.redirected
+          ? "You are signed out; load the page again to go on."
+          : "Fanal does not answer; it goes on as soon as it does.";
         return;
       }
       const { waiting } = await answer.json();

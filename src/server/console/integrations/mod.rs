@@ -33,7 +33,7 @@ pub(super) fn routes(table: Table) -> Table {
         .get("/console/integrations/new/:provider", act, catalogue::form)
         .post("/console/integrations/new/:provider", act, catalogue::create)
         .get("/console/integrations/:id", look, setup_page::page)
-        .get("/console/integrations/:id/arrivals", Needs::read(Resource::Deliveries), setup_page::arrivals)
+        .get("/console/integrations/:id/arrivals", Needs::read(Resource::Deliveries).by_itself(), setup_page::arrivals)
         .post("/console/integrations/:id/enable", act, change::enable)
         .post("/console/integrations/:id/disable", act, change::disable)
         .get("/console/integrations/:id/settings", act, change::settings_form)

@@ -127,6 +127,20 @@ async fn a_session_ends_by_itself() {
     operator.get("/console/").await.leads_to("/console/log-in");
 }
 
+/// Pages ask again and again what has arrived. Nobody need sit in front of them.
+#[tokio::test]
+async fn a_page_that_is_left_open_keeps_nobody_signed_in() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Admin).await;
+    let admin = fixture.signed_in(Role::Admin).await;
+    for path in ["/console/deliveries/waiting", "/console/integrations/1/arrivals"] {
+        fixture.console.clock.advance(Span::mins(14));
+        assert_ne!(admin.get(path).await.status, 303);
+    }
+    fixture.console.clock.advance(Span::mins(3));
+    admin.get("/console/").await.leads_to("/console/log-in");
+}
+
 #[tokio::test]
 async fn signing_in_leads_only_to_pages_of_the_console() {
     let fixture = Fixture::new().await;
