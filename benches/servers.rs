@@ -4,6 +4,8 @@
 
 #[path = "../tests/it/servers/folder.rs"]
 pub(crate) mod folder;
+#[path = "../tests/it/servers/port.rs"]
+pub(crate) mod port;
 #[path = "../tests/it/servers/postgres.rs"]
 pub(crate) mod postgres;
 #[path = "../tests/it/servers/process.rs"]
@@ -11,16 +13,11 @@ pub(crate) mod process;
 #[path = "../tests/it/servers/redis.rs"]
 pub(crate) mod redis;
 
-use std::{future::Future, net::TcpListener, time::Duration};
+use std::{future::Future, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+pub(crate) use port::spare_port;
 use tokio::time::{Instant, sleep};
-
-/// A port of the loopback that nobody listens on right now.
-pub(crate) fn spare_port() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("no port to be had on 127.0.0.1")?;
-    Ok(listener.local_addr()?.port())
-}
 
 /// Asks again and again until the answer is `Some`, and gives up with the name of what was waited for.
 pub(crate) async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, timeout: Duration, mut ask: impl FnMut() -> F) -> Result<T> {

@@ -12,7 +12,12 @@ const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-firs
 /** Debian's Chromium. */
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
 
-export const sparePort = () => new Promise(done => { const s = createServer().listen(0, "127.0.0.1", () => { const { port } = s.address(); s.close(() => done(port)); }); });
+/** A port that nobody listens on, below those that the kernel takes for outgoing connections: one of those may be gone before the server has it. */
+export const sparePort = () => new Promise(done => {
+  const port = 18000 + Math.floor(Math.random() * 14000);
+  const server = createServer().once("error", () => done(sparePort()));
+  server.listen(port, "127.0.0.1", () => server.close(() => done(port)));
+});
 
 export async function start(settings = {}, host = "127.0.0.1") {
   const [port, ops] = [await sparePort(), await sparePort()];

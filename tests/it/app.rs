@@ -99,13 +99,10 @@ impl App {
         arguments.extend([env!("CARGO_BIN_EXE_fanal").to_owned(), "serve".to_owned()]);
         let log = self.folder.path().join("fanal.log");
         let began = Instant::now();
-        self.process = Some(Process::start(Path::new("/usr/bin/env"), &arguments, None, &log)?);
+        let process = self.process.insert(Process::start(Path::new("/usr/bin/env"), &arguments, None, &log)?);
         let url = format!("{}/{sign}", self.ops);
-        wait_for(&format!("fanal's /{sign}"), Duration::from_secs(60), || async {
-            let answer = self.http.get(&url).send().await.ok()?;
-            answer.status().is_success().then_some(())
-        })
-        .await?;
+        let answers = || async { self.http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) };
+        process.wait_until(&format!("fanal's /{sign}"), answers).await?;
         Ok(began.elapsed())
     }
 
@@ -121,7 +118,7 @@ impl App {
 
     /// The number of the process.
     pub(crate) fn pid(&self) -> Result<u32> {
-        Ok(self.process.as_ref().context("nothing runs")?.id())
+        Ok(self.process.as_ref().context("nothing runs")?.pid())
     }
 
     /// Sends the process a signal, `STOP` for example.

@@ -8,6 +8,7 @@ pub(crate) mod dkim;
 pub(crate) mod folder;
 pub(crate) mod nagios;
 pub(crate) mod oidc;
+pub(crate) mod port;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod prometheus;
@@ -17,16 +18,11 @@ pub(crate) mod smtp;
 pub(crate) mod sns;
 pub(crate) mod webhooks;
 
-use std::{future::Future, net::TcpListener, sync::Once, time::Duration};
+use std::{future::Future, sync::Once, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+pub(crate) use port::spare_port;
 use tokio::time::{Instant, sleep};
-
-/// A port of the loopback that nobody listens on right now.
-pub(crate) fn spare_port() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("no port to be had on 127.0.0.1")?;
-    Ok(listener.local_addr()?.port())
-}
 
 /// Asks again and again until the answer is `Some`, and gives up with the name of what was waited for.
 pub(crate) async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, timeout: Duration, mut ask: impl FnMut() -> F) -> Result<T> {

@@ -59,7 +59,6 @@ impl Process {
     }
 
     /// Its process id: `setpriv` becomes the program.
-    #[allow(dead_code, reason = "the benches use it")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -70,28 +69,27 @@ impl Process {
             let (running, ready) = (self.check_running(), probe());
             async move { if running.is_err() { Some(running) } else { ready.await.then_some(Ok(())) } }
         };
-        wait_for(what, START_TIMEOUT, ask).await?
+        wait_for(what, START_TIMEOUT, ask).await.with_context(|| self.last_printed())?
     }
 
     /// Fails, with the end of what it printed, if it has ended by itself.
     pub(crate) fn check_running(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            let log = fs::read_to_string(&self.log).unwrap_or_default();
-            let tail: Vec<&str> = log.lines().rev().take(20).collect();
-            bail!("it ended with {status}; the last it printed:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+            bail!("it ended with {status}; {}", self.last_printed());
         }
         Ok(())
     }
 
-    /// Its number.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    fn last_printed(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(20).collect();
+        format!("the last it printed:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"))
     }
 
     /// Sends it a signal, `STOP` for example.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
         // Not yet waited for, so the number is still its own.
-        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status()?;
+        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status()?;
         ensure!(status.success(), "kill -s {name}: {status}");
         Ok(())
     }
