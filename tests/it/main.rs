@@ -31,6 +31,7 @@ mod signers;
 mod sources;
 mod storm;
 mod subscribers;
+mod taken_back;
 mod tokens;
 mod told;
 mod vulnerabilities;

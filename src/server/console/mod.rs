@@ -71,6 +71,9 @@ use gate::Table;
 use oidc::Oidc;
 use session::{Origin, Person};
 
+/// How long somebody can take back what goes out: until then nothing leaves.
+const UNDO_SECS: i64 = 10;
+
 /// What the console works with. Cheap to clone; every handler gets it as `Data<&Console>`.
 #[derive(Clone)]
 pub struct Console {

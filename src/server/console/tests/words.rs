@@ -16,10 +16,6 @@ async fn over(browser: &Browser<'_>, page: &Answer, path: &str, fields: &[(&str,
     browser.post(path, &[fields, &[("etag", &etag), ("was", &was)]].concat()).await
 }
 
-fn id_in(answer: &Answer) -> String {
-    answer.location().rsplit('/').next().unwrap().to_owned()
-}
-
 async fn with_api() -> Fixture {
     let fixture = Fixture::new().await;
     fixture.user(Role::Owner).await;
@@ -75,11 +71,10 @@ async fn an_incident_begins_with_the_words_of_a_template() {
 async fn a_postmortem_is_drafted_seen_before_and_published() {
     let fixture = with_api().await;
     let owner = fixture.signed_in(Role::Owner).await;
-    let opened = owner.post("/console/incidents/new", &[("title", "Down"), ("on-1", "on"), ("as-1", "major_outage")]).await;
-    let path = format!("/console/incidents/{}", id_in(&opened.expect(303)));
+    let path = owner.publish("/console/incidents/new", &[("title", "Down"), ("on-1", "on"), ("as-1", "major_outage")]).await;
     let postmortem = format!("{path}/postmortem");
     owner.get(&postmortem).await.expect(409);
-    owner.post(&format!("{path}/resolve"), &[]).await.leads_to(&path);
+    assert_eq!(owner.publish(&format!("{path}/resolve"), &[]).await, path);
     assert!(owner.get(&path).await.expect(200).body.contains("Write the postmortem"));
     let form = owner.get(&postmortem).await.expect(200);
     assert!(form.body.contains("### What happened") && form.body.contains("Nobody is told"), "{}", form.body);
@@ -104,12 +99,11 @@ async fn a_postmortem_is_drafted_seen_before_and_published() {
 async fn who_saves_over_a_newer_version_is_shown_it_and_loses_nothing() {
     let fixture = with_api().await;
     let (one, two) = (fixture.signed_in(Role::Owner).await, fixture.signed_in(Role::Owner).await);
-    let opened = one.post("/console/incidents/new", &[("title", "Down")]).await.expect(303);
-    let incident = opened.location().to_owned();
+    let incident = one.publish("/console/incidents/new", &[("title", "Down")]).await;
     let updates = format!("{incident}/updates");
     one.post("/console/incident-templates/new", &TEMPLATE).await.expect(303);
-    let resolved = one.post("/console/incidents/new", &[("title", "Over")]).await.expect(303).location().to_owned();
-    one.post(&format!("{resolved}/resolve"), &[]).await.expect(303);
+    let resolved = one.publish("/console/incidents/new", &[("title", "Over")]).await;
+    one.publish(&format!("{resolved}/resolve"), &[]).await;
     let postmortem = format!("{resolved}/postmortem");
     one.post("/console/maintenances/new", &[("title", "Disks"), ("starts_at", "2099-01-01T00:00"), ("ends_at", "2099-01-01T01:00")])
         .await
