@@ -31,6 +31,7 @@ mod page;
 mod policies;
 mod postmortems;
 mod problem;
+mod progress;
 mod providers;
 mod reply;
 mod roles;
@@ -66,6 +67,7 @@ use gate::{Caller, Gate};
 pub use operations::Operations;
 pub(crate) use operations::{Actor, Refused};
 use problem::Problem;
+pub(crate) use progress::{Progress, Watcher};
 pub use settings::{OidcSettings, Settings};
 
 /// Where the operations are, below the base URL.

@@ -19,6 +19,7 @@ mod forgot;
 mod form;
 mod frame;
 mod gate;
+mod going;
 mod groups;
 mod incident_list;
 mod incidents;

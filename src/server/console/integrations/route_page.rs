@@ -2,20 +2,25 @@
 
 use askama::Template;
 use domain::Status;
-use poem::{Response, handler, http::StatusCode, web::Path};
+use poem::{
+    IntoResponse, Response, handler,
+    http::StatusCode,
+    web::{Html, Path},
+};
 use serde_json::{Value, json};
 
 use super::{
     back_to, find, path_of,
     route_form::{PUBLISH, SEVERITIES, from_route, to_route},
-    timeline::{self, Timeline},
+    timeline,
 };
 use crate::{
     admin::Refused,
     console::{
         acts::{Acts, sentence},
         failure::Failure,
-        frame::{Frame, show},
+        frame::{Frame, render, show},
+        going::Next,
         seen::{Asked, Seen, Sent, Typed, address, names},
     },
 };
@@ -39,7 +44,8 @@ struct Page<'a> {
     refused_at: usize,
     suggested: Option<Suggested>,
     trial: Option<Value>,
-    timeline: Option<Timeline>,
+    /// Whether a back-test goes on.
+    goes_on: bool,
 }
 
 /// What can be chosen.
@@ -131,7 +137,7 @@ pub(super) async fn page(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
         refused_at: 0,
         suggested,
         trial: None,
-        timeline: None,
+        goes_on: false,
     };
     Ok(show(StatusCode::OK, &shown))
 }
@@ -164,13 +170,37 @@ pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
     let (integration, typed) = (find(&acts, id).await?, Typed::from(sent));
     let place = place(&at, &integration)?;
     let route = to_route(&typed);
-    let (mut trial, mut lines, mut refused_at) = (None, None, 0);
+    let choices = choices(&acts, &integration).await?;
+    let (mut trial, mut refused_at) = (None, 0);
+    let again = |refused: Option<&Refused>, refused_at, trial, goes_on| {
+        let shown = Page {
+            frame: &frame,
+            integration: &integration,
+            place,
+            typed: &typed,
+            choices: &choices,
+            refused,
+            refused_at,
+            suggested: None,
+            trial,
+            goes_on,
+        };
+        render(&shown).map(|html| (refused.map_or(StatusCode::OK, |refused| refused.status), html))
+    };
     let done = match typed.text("act") {
         "try" => {
             let body = json!({ "delivery": typed.number("delivery").unwrap_or(0), "routes": [route] });
             acts.post(&format!("/integrations/{id}/dry-run"), Some(&body)).await.map(|answer| trial = Some(answer))
         }
-        "back-test" => timeline::run(&acts, id, &typed, Some(json!([route]))).await.map(|answer| lines = Some(answer)),
+        "back-test" => {
+            let mut going = timeline::begin(acts, id, &typed, Some(json!([route])));
+            match going.first().await {
+                Next::Done(Err(refused)) => Err(refused),
+                first => return Ok(going.answer(&again(None, 0, None, true)?.1, first, timeline::end)),
+            }
+        }
+        // Nothing but to leave the page on which a back-test goes on.
+        "stop" => Ok(()),
         act => {
             let routes = changed(&integration, place, route, act);
             refused_at = place.unwrap_or(routes.len().saturating_sub(1));
@@ -184,20 +214,8 @@ pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
     if let Some(refused) = refused.clone().filter(|refused| !refused.status.is_client_error()) {
         return Err(refused.into());
     }
-    let choices = choices(&acts, &integration).await?;
-    let shown = Page {
-        frame: &frame,
-        integration: &integration,
-        place,
-        typed: &typed,
-        choices: &choices,
-        refused: refused.as_ref(),
-        refused_at,
-        suggested: None,
-        trial,
-        timeline: lines,
-    };
-    Ok(show(refused.as_ref().map_or(StatusCode::OK, |refused| refused.status), &shown))
+    let (status, html) = again(refused.as_ref(), refused_at, trial, false)?;
+    Ok(Html(html).with_status(status).into_response())
 }
 
 /// All routes, with this one in its place, or without it.
