@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use crate::{
     app::{App, Stack, on_every_stack},
     console::{Answer, Browser, PASSWORD, csrf},
-    faults::mail_settings,
     road,
     servers::{smtp::SmtpServer, webhooks::WebhookServer},
 };
@@ -41,7 +40,8 @@ async fn publish(app: &App, browser: &mut Browser) -> Result<(Answer, String)> {
 /// Taken back, it has left for nobody; left alone, it leaves once, after the wait, though the process dies meanwhile.
 async fn what_is_taken_back_leaves_for_nobody_and_the_rest_leaves_once(stack: Stack) -> Result<()> {
     let (smtp, webhooks) = (SmtpServer::start()?, WebhookServer::start().await?);
-    let mut app = App::start(stack, &road::configuration(&webhooks.url()), &mail_settings(&smtp)).await?;
+    let mail = [("FANAL_SMTP_URL", smtp.url()), ("FANAL_MAIL_FROM", "Acme <status@acme.example>".to_owned())];
+    let mut app = App::start(stack, &road::configuration(&webhooks.url()), &mail).await?;
     app.command_with_input(&["user", "create", "--email", "ada@example.com", "--role", "operator", "--password-stdin"], PASSWORD)?;
     let mut browser = Browser::new(&app);
     browser.post("/console/log-in", &[("email", "ada@example.com"), ("password", PASSWORD)]).await?;
