@@ -1,6 +1,7 @@
 //! The console on a real database, through its real front door.
 
 mod access;
+mod back_test;
 mod entry;
 mod factors;
 mod idp;
