@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     back_to, find, path_of,
     route_form::{PUBLISH, SEVERITIES, from_route, to_route},
-    timeline,
+    route_meanwhile, timeline,
 };
 use crate::{
     admin::Refused,
@@ -21,6 +21,7 @@ use crate::{
         failure::Failure,
         frame::{Frame, render, show},
         going::Next,
+        meanwhile::{Meanwhile, Version},
         seen::{Asked, Seen, Sent, Typed, address, names},
     },
 };
@@ -46,6 +47,8 @@ struct Page<'a> {
     trial: Option<Value>,
     /// Whether a back-test goes on.
     goes_on: bool,
+    version: Version,
+    meanwhile: Option<Meanwhile>,
 }
 
 /// What can be chosen.
@@ -125,7 +128,6 @@ pub(super) async fn page(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
         typed.add("delivery", delivery.to_string());
     }
     typed.add("publish", "draft");
-    typed.add("etag", integration.text("etag"));
     let choices = choices(&acts, &integration).await?;
     let shown = Page {
         frame: &frame,
@@ -138,6 +140,8 @@ pub(super) async fn page(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
         suggested,
         trial: None,
         goes_on: false,
+        version: Version::new(integration.text("etag"), &route_meanwhile::fields(&integration, place)),
+        meanwhile: None,
     };
     Ok(show(StatusCode::OK, &shown))
 }
@@ -168,7 +172,13 @@ async fn suggestion(acts: &Acts, id: i64, delivery: i64, wanted: usize) -> Resul
 #[handler]
 pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, String)>, sent: Sent) -> Result<Response, Failure> {
     let (integration, typed) = (find(&acts, id).await?, Typed::from(sent));
-    let place = place(&at, &integration)?;
+    let opened = Version { etag: typed.text("etag").to_owned(), was: typed.text("was").to_owned() };
+    let is_outdated = opened.etag().is_some_and(|etag| etag != integration.text("etag"));
+    let place = match place(&at, &integration) {
+        // Gone while somebody wrote at it: what they typed is not.
+        Err(_) if is_outdated => return overtaken(&frame, &acts, (id, at.parse().ok()), &typed, &opened).await,
+        place => place?,
+    };
     let route = to_route(&typed);
     let choices = choices(&acts, &integration).await?;
     let (mut trial, mut refused_at) = (None, 0);
@@ -184,6 +194,8 @@ pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
             suggested: None,
             trial,
             goes_on,
+            version: opened.clone(),
+            meanwhile: None,
         };
         render(&shown).map(|html| (refused.map_or(StatusCode::OK, |refused| refused.status), html))
     };
@@ -204,8 +216,9 @@ pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
         act => {
             let routes = changed(&integration, place, route, act);
             refused_at = place.unwrap_or(routes.len().saturating_sub(1));
-            match acts.patch(&format!("/integrations/{id}"), &json!({ "routes": routes }), typed.given("etag")).await {
+            match acts.patch(&format!("/integrations/{id}"), &json!({ "routes": routes }), opened.etag()).await {
                 Ok(_) => return Ok(back_to(id)),
+                Err(refused) if refused.is_outdated() => return overtaken(&frame, &acts, (id, place), &typed, &opened).await,
                 Err(refused) => Err(refused),
             }
         }
@@ -216,6 +229,34 @@ pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
     }
     let (status, html) = again(refused.as_ref(), refused_at, trial, false)?;
     Ok(Html(html).with_status(status).into_response())
+}
+
+/// Shows what somebody else has changed meanwhile, beside what was typed.
+async fn overtaken(
+    frame: &Frame,
+    acts: &Acts,
+    (id, place): (i64, Option<usize>),
+    typed: &Typed,
+    opened: &Version,
+) -> Result<Response, Failure> {
+    let integration = find(acts, id).await?;
+    let place = route_meanwhile::place_now(&integration, place, opened);
+    let (meanwhile, merged) = route_meanwhile::merge(&integration, place, opened, typed);
+    let shown = Page {
+        frame,
+        integration: &integration,
+        place,
+        typed: &merged,
+        choices: &choices(acts, &integration).await?,
+        refused: None,
+        refused_at: 0,
+        suggested: None,
+        trial: None,
+        goes_on: false,
+        version: Version::new(integration.text("etag"), &route_meanwhile::fields(&integration, place)),
+        meanwhile: Some(meanwhile),
+    };
+    Ok(show(StatusCode::PRECONDITION_FAILED, &shown))
 }
 
 /// All routes, with this one in its place, or without it.

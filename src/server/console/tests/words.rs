@@ -7,7 +7,8 @@ use super::{Answer, Browser, Fixture};
 /// What stands in a hidden field of a page; its first, if there are several.
 fn hidden(page: &Answer, name: &str) -> String {
     let (_, rest) = page.body.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {}", page.body));
-    rest.split('"').next().unwrap().replace("&#34;", "\"").replace("&#38;", "&").replace("&#60;", "<").replace("&#62;", ">")
+    let marks = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
+    marks.iter().fold(rest.split('"').next().unwrap().to_owned(), |text, (name, mark)| text.replace(name, mark))
 }
 
 /// Sends a form over the version that `page` shows.
@@ -160,4 +161,46 @@ async fn settings_of_an_integration_that_were_changed_meanwhile_are_shown() {
     let refused = over(&one, &mine, path, &[("name", "Live"), ("settings", "{}")]).await.expect(412);
     assert!(refused.body.contains("“<bdi>Production</bdi>”") && refused.body.contains("value=\"Live\""), "{}", refused.body);
     over(&one, &refused, path, &[("name", "Live"), ("settings", "{}")]).await.expect(303);
+}
+
+#[tokio::test]
+async fn a_route_that_was_changed_meanwhile_is_shown_and_one_that_is_gone_loses_no_words() {
+    let fixture = with_api().await;
+    let (one, two) = (fixture.signed_in(Role::Owner).await, fixture.signed_in(Role::Owner).await);
+    one.post("/console/integrations/new/alertmanager", &[("name", "Prod"), ("key", "prod")]).await.expect(200);
+    let route = |when: &'static str, hold: &'static str| [("when", when), ("for", hold), ("components", "api"), ("publish", "draft")];
+    let save = |fields: [(&'static str, &'static str); 4]| [&fields[..], &[("act", "save")]].concat();
+    let new = "/console/integrations/1/routes/new";
+    for when in ["true", "signal.severity == 'critical'"] {
+        one.post(new, &save(route(when, "1m"))).await.expect(303);
+    }
+    let path = "/console/integrations/1/routes/1";
+    let (mine, theirs) = (one.get(path).await.expect(200), two.get(path).await.expect(200));
+    over(&two, &theirs, path, &save(route("signal.severity == 'critical'", "5m"))).await.expect(303);
+    let refused = over(&one, &mine, path, &save(route("signal.severity == 'error'", "1m"))).await.expect(412);
+    for part in [
+        "Somebody changed this",
+        "<b>For</b> was “<bdi>1m</bdi>”, and is now “<bdi>5m</bdi>”",
+        "value=\"5m\"",
+        "&#39;error&#39;</textarea>",
+    ] {
+        assert!(refused.body.contains(part), "{part}: {}", refused.body);
+    }
+    over(&one, &refused, path, &save(route("signal.severity == 'error'", "5m"))).await.expect(303);
+
+    // The first is removed while somebody writes at the second: it is saved where it went.
+    let (mine, theirs) = (one.get(path).await.expect(200), two.get("/console/integrations/1/routes/0").await.expect(200));
+    over(&two, &theirs, "/console/integrations/1/routes/0", &[("act", "remove")]).await.expect(303);
+    let refused = over(&one, &mine, path, &save(route("signal.severity == 'error'", "7m"))).await.expect(412);
+    assert!(refused.body.contains("<b>The other routes</b> was “<bdi>true</bdi>”, and is now empty"), "{}", refused.body);
+    let first = "/console/integrations/1/routes/0";
+    assert!(refused.body.contains(&format!("action=\"{first}\"")) && refused.body.contains("value=\"7m\""), "{}", refused.body);
+    over(&one, &refused, first, &save(route("signal.severity == 'error'", "7m"))).await.expect(303);
+
+    // And itself: what was typed stands in a new one.
+    let (mine, theirs) = (one.get(first).await.expect(200), two.get(first).await.expect(200));
+    over(&two, &theirs, first, &[("act", "remove")]).await.expect(303);
+    let refused = over(&one, &mine, first, &save(route("signal.severity == 'error'", "9m"))).await.expect(412);
+    assert!(refused.body.contains(&format!("action=\"{new}\"")) && refused.body.contains("value=\"9m\""), "{}", refused.body);
+    over(&one, &refused, new, &save(route("signal.severity == 'error'", "9m"))).await.expect(303);
 }
