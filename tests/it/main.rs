@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod checks;
+mod commands;
 mod console;
 mod durability;
 mod fairness;
