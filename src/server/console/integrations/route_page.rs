@@ -1,13 +1,13 @@
 //! One route: a form, with what it would do before it is saved.
 
 use askama::Template;
-use domain::Status;
+use domain::{Status, Weekday};
 use poem::{Response, handler, http::StatusCode, web::Path};
 use serde_json::{Value, json};
 
 use super::{
     back_to, find, path_of,
-    route_form::{PUBLISH, SEVERITIES, from_route, to_route},
+    route_form::{HOURS, MINIMUM_SEVERITIES, PUBLISH, SEVERITIES, from_route, to_route},
     timeline::{self, Timeline},
 };
 use crate::{
@@ -63,6 +63,27 @@ impl Page<'_> {
 
     fn publish_modes(&self) -> [(&'static str, &'static str); 3] {
         PUBLISH
+    }
+
+    /// Whether anything is said, or wrong, of what is seldom needed.
+    fn has_policy(&self) -> bool {
+        let is_set = |name| self.typed.given(name).is_some_and(|text| text != "0s");
+        let is_wrong = |name: &&str| self.wrong(name).is_some();
+        let wrong = ["minimum_severity", "publish_after", "publish_hours", "publish_hours.from", "publish_hours.to"];
+        let of_flapping = ["flapping", "flapping.changes", "flapping.within", "flapping.calm"];
+        ["minimum_severity", "publish_after", "hours", "flapping"].into_iter().any(is_set) || wrong.iter().chain(&of_flapping).any(is_wrong)
+    }
+
+    fn hours(&self) -> &'static [(&'static str, &'static str)] {
+        &HOURS
+    }
+
+    fn minimum_severities(&self) -> &'static [&'static str] {
+        &MINIMUM_SEVERITIES
+    }
+
+    fn weekdays(&self) -> impl Iterator<Item = &'static str> {
+        Weekday::ALL.iter().map(|day| day.as_str())
     }
 
     fn severities(&self) -> [(&'static str, &'static str); 6] {
