@@ -197,6 +197,7 @@ fn forget(state: &mut State) {
     state.causes.clear();
     state.swings.clear();
     state.incidents.clear();
+    state.waiting.clear();
     state.dependencies.forget_quiet();
     state.past.clear();
     state.clock = Timestamp(0);

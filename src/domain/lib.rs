@@ -31,6 +31,7 @@ mod suggest;
 mod template;
 mod time;
 mod visibility;
+mod waiting;
 
 pub use access::{Action, Permission, Resource, Role};
 pub use address::mail_address;
@@ -67,3 +68,4 @@ pub use status::{Impact, Severity, Status, UnknownName};
 pub use suggest::{MAX_SUGGESTIONS, Suggestion, Target, suggest};
 pub use template::{FillError, IncidentTemplate, MAX_TEMPLATES, TEMPLATE_NAMES, template_for};
 pub use time::{MAX_SPAN, Span, TimeError, Timestamp};
+pub use waiting::{MAX_WAIT, MAX_WAITING_ACTS, WaitState, WaitingAct};

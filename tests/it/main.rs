@@ -33,6 +33,7 @@ mod signers;
 mod sources;
 mod storm;
 mod subscribers;
+mod taken_back;
 mod tokens;
 mod told;
 mod vulnerabilities;

@@ -9,6 +9,7 @@ mod series;
 mod setup;
 mod users;
 mod vulnerabilities;
+mod waiting;
 mod words;
 
 use std::sync::{

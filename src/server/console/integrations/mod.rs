@@ -4,6 +4,7 @@ mod catalogue;
 mod change;
 mod list;
 mod route_form;
+mod route_meanwhile;
 mod route_page;
 mod setup_page;
 mod timeline;
