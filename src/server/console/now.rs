@@ -11,6 +11,7 @@ use storage::{
     Connection, StorageError,
     attention::{self, MAX_COUNTED, Reason},
     insight, integrations,
+    order::{Order, Slice},
     rows::{self, Incidents, Maintenances},
 };
 
@@ -183,7 +184,11 @@ fn running(maintenances: Vec<Maintenance>) -> Vec<Window> {
 async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Result<Vec<Fault>, StorageError> {
     let mut faults = Vec::new();
     let may = |resource| person.may(Permission::read(resource));
-    let all = if may(Resource::Integrations) { integrations::list(conn, 0, MAX_INTEGRATIONS).await? } else { Vec::new() };
+    let all = if may(Resource::Integrations) {
+        integrations::list(conn, &Slice::first(Order::oldest(), MAX_INTEGRATIONS)).await?
+    } else {
+        Vec::new()
+    };
     if may(Resource::Deliveries) {
         for (id, n, newest) in attention::quarantined(conn).await? {
             let found = all.iter().find(|integration| integration.id == id);
