@@ -1,6 +1,7 @@
 //! The console on a real database, through its real front door.
 
 mod access;
+mod chosen;
 mod entry;
 mod factors;
 mod idp;
@@ -9,6 +10,7 @@ mod order;
 mod people;
 mod running;
 mod screens;
+mod series;
 mod tries;
 mod vulnerabilities;
 mod words;
