@@ -133,7 +133,8 @@ async fn screens(port: u16, cookie: &str) -> Result<Vec<String>> {
 /// Where a screen leads within the console.
 fn links(html: &str) -> Vec<String> {
     let targets = html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    let own = targets.filter(|target| target.starts_with("/console/"));
+    // What is exported is a file, however long, and no screen.
+    let own = targets.filter(|target| target.starts_with("/console/") && !target.contains("/export?"));
     own.map(|target| target.split('#').next().unwrap_or_default().replace("&amp;", "&").replace("&#38;", "&")).collect()
 }
 

@@ -147,6 +147,69 @@ async fn secrets(conn: &mut Connection, only: Option<i64>) -> Result<HashMap<i64
     Ok(found)
 }
 
+/// What an integration is called, without what it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Its id.
+    pub id: IntegrationId,
+    /// Its name in URLs.
+    pub key: String,
+    /// The provider's slug.
+    pub provider: String,
+    /// Its name in the console.
+    pub name: String,
+    /// Whether it takes anything in.
+    pub enabled: bool,
+}
+
+type OutlineRow = (i64, String, String, String, bool);
+
+fn outline_of((id, key, provider, name, enabled): OutlineRow) -> Outline {
+    Outline { id: IntegrationId(id), key, provider, name, enabled }
+}
+
+/// The outlines of the first integrations, by id.
+///
+/// # Errors
+/// What the database said.
+pub async fn outlines(conn: &mut Connection, limit: i64) -> Result<Vec<Outline>, StorageError> {
+    let rows: Vec<OutlineRow> = sql!(conn, c => sqlx::query_as(
+        "select integration_id, key, provider, name, enabled from integration order by integration_id limit $1",
+    )
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    Ok(rows.into_iter().map(outline_of).collect())
+}
+
+/// The outline of one integration.
+///
+/// # Errors
+/// What the database said.
+pub async fn outline(conn: &mut Connection, id: IntegrationId) -> Result<Option<Outline>, StorageError> {
+    let row: Option<OutlineRow> = sql!(conn, c => sqlx::query_as(
+        "select integration_id, key, provider, name, enabled from integration where integration_id = $1",
+    )
+    .bind(id.0)
+    .fetch_optional(&mut *c)
+    .await)?;
+    Ok(row.map(outline_of))
+}
+
+/// The outline of the integration that has a key.
+///
+/// # Errors
+/// What the database said.
+pub async fn outline_of_key(conn: &mut Connection, key: &str) -> Result<Option<Outline>, StorageError> {
+    let row: Option<OutlineRow> = sql!(conn, c => sqlx::query_as(
+        "select integration_id, key, provider, name, enabled from integration where key = $1",
+    )
+    .bind(key)
+    .fetch_optional(&mut *c)
+    .await)?;
+    Ok(row.map(outline_of))
+}
+
 /// The key of every integration.
 ///
 /// # Errors

@@ -15,7 +15,14 @@ use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::servers::{folder::Folder, http_client, postgres::Postgres, process::Process, redis::Redis, spare_port, wait_for};
+use crate::servers::{
+    folder::Folder,
+    http_client,
+    postgres::Postgres,
+    process::{Process, missing},
+    redis::Redis,
+    spare_port, wait_for,
+};
 use crate::told;
 
 /// What the binary runs on.
@@ -153,6 +160,18 @@ impl App {
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Runs another program, with `variables`, beside which it finds `fanal` and its settings; returns what it printed.
+    pub(crate) fn program(&self, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<String> {
+        let fanal = Path::new(env!("CARGO_BIN_EXE_fanal")).parent().context("a folder")?;
+        let path = format!("{}:{}", fanal.display(), std::env::var("PATH")?);
+        let mut command = Command::new(program);
+        command.args(arguments).envs(self.environment.iter().cloned()).env("PATH", path).envs(variables.iter().copied());
+        let output = command.stdin(Stdio::null()).output().with_context(|| missing(program))?;
+        let printed = String::from_utf8(output.stdout)?;
+        ensure!(output.status.success(), "{program}: {printed}{}", String::from_utf8_lossy(&output.stderr));
+        Ok(printed)
     }
 
     /// Runs one statement in the instance's database, as somebody would who got hold of it, and returns its rows with `|` between columns.

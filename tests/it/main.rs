@@ -23,6 +23,7 @@ mod polls;
 mod processes;
 mod road;
 mod roles;
+mod samples;
 mod secrets;
 mod senders;
 mod series;

@@ -2,11 +2,19 @@
 
 use askama::Template;
 use domain::{Permission, Resource};
-use poem::{Response, handler, http::StatusCode, web::Path};
+use poem::{
+    Response, handler,
+    http::StatusCode,
+    web::{Data, Path},
+};
 use serde_json::Value;
-use storage::deliveries::DeliveryState;
+use storage::{
+    deliveries::DeliveryState,
+    integrations::{self, Outline},
+};
 
 use super::{
+    Console,
     acts::{Acts, sentence},
     chosen::{self, Bar},
     columns::Columns,
@@ -22,7 +30,7 @@ use crate::admin::Refused;
 
 pub(super) const PATH: &str = "/console/deliveries";
 /// The most integrations that can be chosen.
-const N_CHOICES: &str = "200";
+const N_CHOICES: i64 = 1_000;
 
 pub(super) fn routes(table: Table) -> Table {
     let (look, act) = (Needs::read(Resource::Deliveries), Needs::write(Resource::Deliveries));
@@ -43,7 +51,7 @@ struct List<'a> {
     frame: &'a Frame,
     typed: &'a Typed,
     rows: &'a [Value],
-    integrations: Vec<Value>,
+    integrations: Vec<Outline>,
     pager: Pager,
     columns: Columns<'a>,
     bar: Bar,
@@ -63,12 +71,8 @@ impl List<'_> {
     }
 }
 
-async fn integrations(acts: &Acts) -> Result<Vec<Value>, Failure> {
-    Ok(acts.get(&address("/integrations", &[("limit", N_CHOICES)])).await?.list("items").to_vec())
-}
-
 #[handler]
-async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
+async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let typed = Typed::from(asked);
     let (integration, state) = (typed.text("integration"), typed.text("state"));
     let (from, to) = (read_time(&typed, "from"), read_time(&typed, "to"));
@@ -104,7 +108,7 @@ async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<
         frame: &frame,
         typed: &typed,
         rows: listed.list("items"),
-        integrations: integrations(&acts).await?,
+        integrations: integrations::outlines(&mut console.db.read().await?, N_CHOICES).await?,
         pager: Pager::new(PATH, &filters, &typed, listed.text("next")),
         columns: Columns::new(PATH, &filters, &typed, "-id"),
         bar: Bar::new(&person, &[&chosen::REPLAY], &filters, &typed),
@@ -126,7 +130,7 @@ struct Delivery<'a> {
     frame: &'a Frame,
     delivery: &'a Value,
     /// The integration, if it is still there.
-    integration: Option<Value>,
+    integration: Option<Outline>,
     headers: Vec<(&'a str, &'a str)>,
     body: String,
     changes: Vec<Value>,
@@ -135,10 +139,9 @@ struct Delivery<'a> {
 }
 
 #[handler]
-async fn one(person: Person, frame: Frame, acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+async fn one(person: Person, frame: Frame, acts: Acts, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let delivery = acts.get(&format!("/deliveries/{id}")).await?;
-    let key = delivery.text("integration");
-    let integration = integrations(&acts).await?.into_iter().find(|integration| integration.text("key") == key);
+    let integration = integrations::outline_of_key(&mut console.db.read().await?, delivery.text("integration")).await?;
     let headers = delivery.part("headers").as_object();
     let page = Delivery {
         frame: &frame,

@@ -11,7 +11,6 @@ use storage::{
     Connection, StorageError,
     attention::{self, MAX_COUNTED, Reason},
     insight, integrations,
-    order::{Order, Slice},
     rows::{self, Incidents, Maintenances},
 };
 
@@ -184,15 +183,11 @@ fn running(maintenances: Vec<Maintenance>) -> Vec<Window> {
 async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Result<Vec<Fault>, StorageError> {
     let mut faults = Vec::new();
     let may = |resource| person.may(Permission::read(resource));
-    let all = if may(Resource::Integrations) {
-        integrations::list(conn, &Slice::first(Order::oldest(), MAX_INTEGRATIONS)).await?
-    } else {
-        Vec::new()
-    };
+    let all = if may(Resource::Integrations) { integrations::outlines(conn, MAX_INTEGRATIONS).await? } else { Vec::new() };
     if may(Resource::Deliveries) {
         for (id, n, newest) in attention::quarantined(conn).await? {
             let found = all.iter().find(|integration| integration.id == id);
-            faults.push(quarantine(found.map(|found| (found.key.as_str(), found.edit.name.as_str())), n, newest, now));
+            faults.push(quarantine(found.map(|found| (found.key.as_str(), found.name.as_str())), n, newest, now));
         }
     }
     if may(Resource::Notifications) {
@@ -205,13 +200,13 @@ async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Resul
     }
     // Equal answers are not stored, so the deliveries of a source that is asked make no habit.
     let is_asked = |slug: &str| ::integrations::find(slug).is_some_and(|provider| provider.poll.is_some());
-    for integration in all.into_iter().filter(|integration| integration.edit.enabled && !is_asked(&integration.provider)) {
+    for integration in all.into_iter().filter(|integration| integration.enabled && !is_asked(&integration.provider)) {
         let arrivals = insight::arrivals(conn, integration.id, ::integrations::silence::PREFIX, HABIT_DELIVERIES).await?;
         if is_silent(&arrivals, now) == Some(true) {
             let heard = arrivals
                 .first()
                 .map_or_else(String::new, |at| format!("Last heard {}; it usually speaks more often.", words::ago(*at, now)));
-            let text = format!("{} is silent", integration.edit.name);
+            let text = format!("{} is silent", integration.name);
             faults.push(Fault { text, detail: heard, href: format!("/console/integrations/{}", integration.id), act: "Look into it" });
         }
     }

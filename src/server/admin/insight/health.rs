@@ -8,6 +8,7 @@ use poem_openapi::Object;
 use storage::{
     deliveries::DeliveryState,
     insight::{self, Tally},
+    integrations::outline,
 };
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
         integration_views::{Activity, LastDelivery, PollView, RejectionView, activity},
         types::{Length, Time},
     },
-    Admin, Problem, configured,
+    Admin, Problem,
 };
 
 /// The most deliveries of one state that are counted.
@@ -67,7 +68,7 @@ pub(super) struct HealthView {
 pub(super) async fn look(admin: &Admin, id: IntegrationId) -> Result<HealthView, Problem> {
     let now = admin.now();
     let mut conn = admin.db.read().await?;
-    let integration = configured::find(&mut conn, id).await?;
+    let integration = outline(&mut conn, id).await?.ok_or_else(|| Problem::not_found("integration"))?;
     let Activity { last_delivery, rejections, poll } = activity(&mut conn, id).await?;
     let (day_ago, hour_ago) = (Timestamp(now.0 - DAY.0), Timestamp(now.0 - HOUR.0));
     let tallies = insight::tally(&mut conn, id, day_ago, hour_ago, MAX_COUNTED).await?;
