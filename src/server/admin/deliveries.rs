@@ -121,6 +121,7 @@ struct Replayed {
 impl DeliveriesApi {
     /// Lists deliveries, newest first, without headers, bodies and signals.
     #[oai(path = "/deliveries", method = "get")]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter")]
     async fn list(
         &self,
         limit: Query<Option<i64>>,
