@@ -95,7 +95,7 @@ test("a window of a series is moved with all that follow, after one has seen whi
   await page.fill("#rule", "FREQ=DAILY;COUNT=4");
   await page.getByRole("button", { name: "Plan the series" }).click();
   await page.waitForURL(/maintenances$/);
-  await page.getByRole("link", { name: "Night shift of the database" }).nth(1).click();
+  await page.getByRole("link", { name: "Night shift of the database", exact: true }).nth(1).click();
   await page.getByRole("link", { name: "Change this and all that follow" }).click();
   await page.waitForURL(/maintenance-series\/\d+\?from=/);
   await look(page, "series");
