@@ -3,6 +3,7 @@
 //! An answer is stored as a delivery only if it differs from the one before, so a source that has nothing new costs one small row. After
 //! [`ROUNDS_TO_LOSE`] rounds without a readable answer the evaluator is told, once, that the source cannot be read.
 
+mod ask;
 mod hosts;
 mod next;
 mod round;
@@ -16,14 +17,10 @@ use std::{
 use domain::{IntegrationId, Span, Timestamp};
 use integrations::{
     Provider, Settings,
-    poll::{self, Answer, Ask, MAX_ANSWER_BYTES},
+    poll::{self, Answer, Ask},
 };
 use metrics::{counter, histogram};
-use reqwest::{
-    Method,
-    header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER},
-};
-use secrecy::ExposeSecret;
+use reqwest::header::{ETAG, HeaderMap, LAST_MODIFIED, RETRY_AFTER};
 use sha2::{Digest, Sha256};
 use storage::{
     Db, Inbox, SecretBox, StorageError, Topic, Wake, hub,
@@ -32,14 +29,14 @@ use storage::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use url::Url;
 
 use crate::{
     Clock,
-    egress::{Egress, EgressError, Request, Response},
+    egress::Egress,
     evaluator::Health,
     queue::{Job, Queue},
 };
+use ask::Asked;
 use hosts::Hosts;
 
 /// After so many rounds without a readable answer what a source feeds is unknown.
@@ -51,8 +48,6 @@ const N_WAITING: usize = 128;
 /// Tasks handed out and not yet finished: as many as one process takes, so that none is turned away and pushed again only when it counts
 /// as lost.
 const MAX_OUTSTANDING: usize = N_AT_ONCE + N_WAITING;
-/// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(20);
 /// After this long a task that nobody finished is taken for lost and pushed again.
 const PUSH_AGAIN_AFTER: Span = Span::secs(30);
 /// How often to look without being woken.
@@ -61,8 +56,6 @@ const TICK: Duration = Duration::from_secs(1);
 const COMPARE_EVERY: Span = Span::secs(1);
 /// How soon to look again while more is due than is handed out.
 const BACKLOG_TICK: Duration = Duration::from_millis(50);
-/// Redirects followed for one answer; each goes through the same guard.
-const MAX_REDIRECTS: usize = 3;
 
 /// Hands out the sources that are due. Only the process that evaluates does so.
 pub struct Rounds {
@@ -182,16 +175,6 @@ pub struct Poller {
     hosts: Arc<Hosts>,
 }
 
-/// What asking once gave.
-enum Asked {
-    /// Nothing new since the last answer.
-    Unchanged,
-    /// An answer.
-    Answer(Response),
-    /// None.
-    Failed { why: String, wait: Option<Span> },
-}
-
 impl Poller {
     /// A poller for this process.
     #[must_use]
@@ -237,7 +220,7 @@ impl Poller {
         let (result, failure, wait) = match ask {
             Ask::Source(poll) => {
                 let asked = match (poll.request)(&settings, &found.secrets) {
-                    Ok(request) => self.ask(request, &memory).await,
+                    Ok(request) => ask::ask(&self.egress, &self.hosts, &request, &memory).await,
                     Err(error) => Asked::Failed { why: invalid(error), wait: None },
                 };
                 self.take(due.integration, provider, &settings, &mut memory, asked).await?
@@ -314,75 +297,6 @@ impl Poller {
         memory.last_error = Some(why);
         Ok(())
     }
-
-    async fn ask(&self, request: poll::Request, memory: &Memory) -> Asked {
-        let failed = |why: String| Asked::Failed { why, wait: None };
-        let mut url = match self.egress.check_url(&request.url) {
-            Ok(url) => url,
-            Err(error) => return failed(error.to_string()),
-        };
-        let first_host = url.host_str().map(str::to_owned);
-        for _ in 0..=MAX_REDIRECTS {
-            if let Some(wait) = self.hosts.take(&url, tokio::time::Instant::now()) {
-                tokio::time::sleep(wait).await;
-            }
-            // What was given for one host is nobody else's business.
-            let known = url.host_str() == first_host.as_deref();
-            let headers = match headers(&request, memory, known) {
-                Ok(headers) => headers,
-                Err(error) => return failed(error.to_string()),
-            };
-            let body = request.body.clone();
-            let method = if body.is_some() { Method::POST } else { Method::GET };
-            let sent = Request {
-                method,
-                url: url.clone(),
-                headers,
-                body: body.unwrap_or_default(),
-                timeout: TIMEOUT,
-                max_response_bytes: MAX_ANSWER_BYTES + 1,
-            };
-            let response = match self.egress.send(sent).await {
-                Ok(response) => response,
-                Err(error) => return failed(error.to_string()),
-            };
-            match (response.status, redirect(&response, &url)) {
-                (304, _) => return Asked::Unchanged,
-                (300..=399, Some(next)) if request.body.is_none() => match self.egress.check_url(next.as_str()) {
-                    Ok(next) => url = next,
-                    Err(error) => return failed(format!("the source has moved: {error}")),
-                },
-                _ if response.body.len() > MAX_ANSWER_BYTES => {
-                    return failed(format!("the answer is longer than {MAX_ANSWER_BYTES} bytes"));
-                }
-                _ => return Asked::Answer(response),
-            }
-        }
-        failed(format!("more than {MAX_REDIRECTS} redirects"))
-    }
-}
-
-fn redirect(response: &Response, from: &Url) -> Option<Url> {
-    from.join(response.headers.get(LOCATION)?.to_str().ok()?).ok()
-}
-
-/// The headers of a request; those of the settings only for the host that they were given for.
-fn headers(request: &poll::Request, memory: &Memory, known: bool) -> Result<HeaderMap, EgressError> {
-    let bad = || EgressError::Url("a header holds characters that cannot be sent".to_owned());
-    let mut headers = HeaderMap::new();
-    for (name, value) in request.headers.iter().filter(|(name, _)| known || *name == "accept") {
-        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| bad())?;
-        value.set_sensitive(true);
-        headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
-    }
-    let conditions = [(IF_NONE_MATCH, &memory.etag), (IF_MODIFIED_SINCE, &memory.last_modified)];
-    for (name, value) in conditions {
-        // After a failure the whole answer is wanted: it has to end what the failure said.
-        if let Some(value) = value.as_deref().filter(|_| memory.failures == 0 && request.body.is_none()) {
-            headers.insert(name, crate::egress::header(value)?);
-        }
-    }
-    Ok(headers)
 }
 
 fn to_domain(headers: &HeaderMap) -> Vec<(String, String)> {

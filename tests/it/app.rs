@@ -15,7 +15,14 @@ use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::servers::{folder::Folder, http_client, postgres::Postgres, process::{Process, missing}, redis::Redis, spare_port, wait_for};
+use crate::servers::{
+    folder::Folder,
+    http_client,
+    postgres::Postgres,
+    process::{Process, missing},
+    redis::Redis,
+    spare_port, wait_for,
+};
 use crate::told;
 
 /// What the binary runs on.

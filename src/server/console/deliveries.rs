@@ -93,13 +93,7 @@ struct Delivery<'a> {
 }
 
 #[handler]
-async fn one(
-    person: Person,
-    frame: Frame,
-    acts: Acts,
-    Path(id): Path<i64>,
-    Data(console): Data<&Console>,
-) -> Result<Response, Failure> {
+async fn one(person: Person, frame: Frame, acts: Acts, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let delivery = acts.get(&format!("/deliveries/{id}")).await?;
     let integration = integrations::outline_of_key(&mut console.db.read().await?, delivery.text("integration")).await?;
     let headers = delivery.part("headers").as_object();
