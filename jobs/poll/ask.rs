@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::hosts::Hosts;
-use crate::egress::{self, Egress, EgressError, Request, Response};
+use crate::egress::{self, Egress, EgressError, GivenFor, Request, Response};
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -38,13 +38,12 @@ pub(super) async fn ask(egress: &Egress, hosts: &Hosts, request: &poll::Request,
         Ok(url) => url,
         Err(error) => return failed(error.to_string()),
     };
-    let first_host = url.host_str().map(str::to_owned);
+    let mut secrets = GivenFor::new(&url);
     for _ in 0..=MAX_REDIRECTS {
         if let Some(wait) = hosts.take(&url, Instant::now()) {
             tokio::time::sleep(wait).await;
         }
-        // What was given for one host is nobody else's business.
-        let known = url.host_str() == first_host.as_deref();
+        let known = secrets.may_go_to(&url);
         let headers = match headers(request, memory, known) {
             Ok(headers) => headers,
             Err(error) => return failed(error.to_string()),
@@ -69,6 +68,11 @@ pub(super) async fn ask(egress: &Egress, hosts: &Hosts, request: &poll::Request,
                 Ok(next) => url = next,
                 Err(error) => return failed(format!("the source has moved: {error}")),
             },
+            (status @ (401 | 403), _) if !known && request.headers.iter().any(|(name, _)| name != "accept") => {
+                let place = url.origin().ascii_serialization();
+                let why = "its secret goes only where it was given for, so set the new address";
+                return failed(format!("the source has moved to {place}, which answered {status}: {why}"));
+            }
             _ if response.body.len() > MAX_ANSWER_BYTES => {
                 return failed(format!("the answer is longer than {MAX_ANSWER_BYTES} bytes"));
             }
@@ -82,7 +86,7 @@ fn redirect(response: &Response, from: &Url) -> Option<Url> {
     from.join(response.headers.get(LOCATION)?.to_str().ok()?).ok()
 }
 
-/// The headers of a request; those of the settings only for the host that they were given for.
+/// The headers of a request; those of the settings only where they were given for.
 fn headers(request: &poll::Request, memory: &Memory, known: bool) -> Result<HeaderMap, EgressError> {
     let bad = || EgressError::Url("a header holds characters that cannot be sent".to_owned());
     let mut headers = HeaderMap::new();
@@ -100,3 +104,6 @@ fn headers(request: &poll::Request, memory: &Memory, known: bool) -> Result<Head
     }
     Ok(headers)
 }
+
+#[cfg(test)]
+mod tests;
