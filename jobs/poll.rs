@@ -20,7 +20,7 @@ use integrations::{
     poll::{self, Answer, Ask},
 };
 use metrics::{counter, histogram};
-use reqwest::header::{ETAG, HeaderMap, LAST_MODIFIED, RETRY_AFTER};
+use reqwest::header::{ETAG, HeaderMap, LAST_MODIFIED};
 use sha2::{Digest, Sha256};
 use storage::{
     Db, Inbox, SecretBox, StorageError, Topic, Wake, hub,
@@ -35,6 +35,7 @@ use crate::{
     egress::Egress,
     evaluator::Health,
     queue::{Job, Queue},
+    retry_after,
 };
 use ask::Asked;
 use hosts::Hosts;
@@ -234,7 +235,7 @@ impl Poller {
                 Err(error) => ("failed", Some(invalid(error)), None),
             },
         };
-        self.conclude(due.integration, provider, &mut memory, failure).await?;
+        self.conclude(due.integration, provider, &mut memory, every, failure.map(|why| (why, wait))).await?;
         memory.next_at = next::round(self.clock.now(), every, memory.failures, wait, rand::random()).0;
         counter!("fanal_polls_total", "provider" => provider.slug, "result" => result).increment(1);
         let mut tx = self.db.begin().await?;
@@ -269,7 +270,7 @@ impl Poller {
         let kept = |name| response.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|_| read.is_ok());
         (memory.etag, memory.last_modified) = (kept(ETAG), kept(LAST_MODIFIED));
         Ok(match read {
-            Err(why) => ("unreadable", Some(why), next::retry_after(response.headers.get(RETRY_AFTER))),
+            Err(why) => ("unreadable", Some(why), retry_after::read(&response.headers, self.clock.now())),
             Ok(()) if is_new => ("new", None, None),
             Ok(()) => ("unchanged", None, None),
         })
@@ -281,15 +282,16 @@ impl Poller {
         integration: IntegrationId,
         provider: &'static Provider,
         memory: &mut Memory,
-        failure: Option<String>,
+        every: Span,
+        failure: Option<(String, Option<Span>)>,
     ) -> Result<(), StorageError> {
         let now = self.clock.now();
-        let Some(why) = failure else {
+        let Some((why, wait)) = failure else {
             (memory.failures, memory.last_error, memory.lost, memory.answered_at) = (0, None, false, Some(now.0));
             return Ok(());
         };
         memory.failures = memory.failures.saturating_add(1);
-        if memory.failures >= ROUNDS_TO_LOSE && !memory.lost {
+        if next::is_lost(memory.failures, every, wait) && !memory.lost {
             warn!(%integration, provider = provider.slug, why, "A source cannot be read");
             self.inbox.insert(poll::unreadable(integration, &why, now)).await?;
             memory.lost = true;
