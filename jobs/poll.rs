@@ -37,7 +37,7 @@ use crate::{
     queue::{Job, Queue},
     retry_after,
 };
-use ask::Asked;
+use ask::{Asked, Way};
 use hosts::Hosts;
 
 /// After so many rounds without a readable answer what a source feeds is unknown.
@@ -220,8 +220,9 @@ impl Poller {
         let invalid = |error| format!("the settings are invalid: {error}");
         let (result, failure, wait) = match ask {
             Ask::Source(poll) => {
+                let way = Way { egress: &self.egress, hosts: &self.hosts, clock: &self.clock };
                 let asked = match (poll.request)(&settings, &found.secrets) {
-                    Ok(request) => ask::ask(&self.egress, &self.hosts, &request, &memory).await,
+                    Ok(request) => way.ask(poll, &request, &memory).await,
                     Err(error) => Asked::Failed { why: invalid(error), wait: None },
                 };
                 self.take(due.integration, provider, &settings, &mut memory, asked).await?
@@ -252,14 +253,14 @@ impl Poller {
         memory: &mut Memory,
         asked: Asked,
     ) -> Result<(&'static str, Option<String>, Option<Span>), StorageError> {
-        let response = match asked {
+        let (response, n_pages) = match asked {
             Asked::Unchanged => return Ok(("unchanged", None, None)),
             Asked::Failed { why, wait } => return Ok(("failed", Some(why), wait)),
-            Asked::Answer(response) => response,
+            Asked::Answer { response, n_pages } => (response, n_pages),
         };
         let hash = hex::encode(Sha256::digest(&response.body));
         let headers = to_domain(&response.headers);
-        let answer = Answer { status: response.status, headers: &headers, body: &response.body, at: self.clock.now() };
+        let answer = Answer { status: response.status, headers: &headers, body: &response.body, n_pages, at: self.clock.now() };
         let (delivery, read) = poll::answered(provider, integration, settings, answer);
         // The first readable answer after a failure is always stored: it ends what the failure said.
         let is_new = memory.body_hash.as_ref() != Some(&hash) || (memory.failures > 0 && read.is_ok());

@@ -21,7 +21,7 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     name: "Any JSON, asked for",
     setup: include_str!("setup.md"),
     check_settings,
-    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request, pages: None },
     parse,
 });
 

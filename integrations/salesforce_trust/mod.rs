@@ -19,7 +19,7 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     name: "Salesforce Trust",
     setup: include_str!("setup.md"),
     check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).and_then(|own| own.url()).map(|_| ()),
-    poll: Poll { every: Span::secs(120), at_least: AT_LEAST, request },
+    poll: Poll { every: Span::secs(120), at_least: AT_LEAST, request, pages: None },
     parse,
 });
 

@@ -19,7 +19,7 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     name: "Slack status",
     setup: include_str!("setup.md"),
     check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).map(|_| ()),
-    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request, pages: None },
     parse,
 });
 
