@@ -31,6 +31,7 @@ mod link;
 pub mod metrics;
 mod migrations;
 pub mod notifications;
+pub mod order;
 pub mod owner;
 pub mod page;
 pub mod passkeys;
@@ -58,6 +59,7 @@ mod tests;
 pub mod tokens;
 pub mod tries;
 pub mod users;
+pub mod waiting;
 mod wake;
 
 pub use db::{Connection, Db};

@@ -96,7 +96,8 @@ test("from the set-up link to a component that turns red, is published and is re
   });
   assert.match(await open.locator("h1").textContent(), /All systems operational/, "readers see no draft");
   await publish.click();
-  await open.getByRole("heading", { name: /Checkout: partial outage/ }).waitFor({ timeout: 10_000 });
+  assert.match(await open.locator("h1").textContent(), /All systems operational/, "it can still be taken back");
+  await open.getByRole("heading", { name: /Checkout: partial outage/ }).waitFor({ timeout: 20_000 });
   await open.getByRole("heading", { name: "Open incident" }).waitFor();
 
   await to("incidents");
@@ -104,8 +105,10 @@ test("from the set-up link to a component that turns red, is published and is re
   await page.getByLabel("What is new").fill("A **new** certificate is on its way.");
   await page.getByText("A new certificate is on its way.").waitFor();
   await press("Publish update");
+  await press("Publish now");
   await open.getByText("A new certificate is on its way.").first().waitFor({ timeout: 10_000 });
   await press("Resolve");
+  await press("Publish now");
   await open.getByRole("heading", { name: "All systems operational" }).waitFor({ timeout: 10_000 });
   await page.getByText(/^Resolved/).first().waitFor();
   await readers.close();
@@ -129,6 +132,7 @@ async function furnish() {
   await post("components", { key: "search", name: "Search", group: "shop", description: "Finding things" });
   await post("metrics", { name: "Answer time", unit: "ms" });
   await post("maintenances", { title: "New disks", body: "Searching may be slow.", starts_at: new Date(now + hour).toISOString(), ends_at: new Date(now + 2 * hour).toISOString(), components: ["search"] });
+  await post("maintenance-series", { title: "Weekly upkeep", starts_at: new Date(now + 48 * hour).toISOString().slice(0, 16), duration: "1h", rule: "FREQ=WEEKLY;COUNT=3", components: ["search"] });
   await post("subscribers", { channel: "webhook", address: "https://hooks.example.com/x" });
   await post("incidents", { title: "Search is slow", body: "We look into it.", components: [{ component: "search", status: "degraded_performance" }] });
   await post("invitations", { email: "eve@example.com", role: "viewer" });
@@ -154,6 +158,8 @@ async function faults(path, found) {
 const KNOWN = [
   "/console/", "/console/incidents", "/console/incidents/new", "/console/incidents/:id", "/console/maintenances", "/console/maintenances/new",
   "/console/maintenances/:id", "/console/components", "/console/components/new", "/console/components/:id", "/console/components/:id/why",
+  "/console/maintenance-series/new", "/console/maintenance-series/:id", "/console/maintenance-series/:id/end",
+  "/console/components/chosen/override", "/console/components/chosen/move", "/console/subscribers/chosen/delete", "/console/deliveries/chosen/replay",
   "/console/integrations", "/console/integrations/new", "/console/integrations/new/github", "/console/integrations/:id", "/console/integrations/:id/settings",
   "/console/integrations/:id/secrets", "/console/integrations/:id/delete", "/console/integrations/:id/back-test", "/console/integrations/:id/routes/:id",
   "/console/deliveries", "/console/deliveries/:id", "/console/subscribers", "/console/subscribers/new", "/console/subscribers/:id/delete",

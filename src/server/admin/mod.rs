@@ -31,6 +31,7 @@ mod page;
 mod policies;
 mod postmortems;
 mod problem;
+mod progress;
 mod providers;
 mod reply;
 mod roles;
@@ -38,8 +39,10 @@ mod routes;
 mod rules;
 mod schema;
 mod series;
+mod series_effect;
 mod sessions;
 mod settings;
+mod sorting;
 mod sources;
 mod subscribers;
 mod templates;
@@ -49,10 +52,11 @@ mod tokens;
 mod trail;
 mod types;
 mod users;
+mod waiting;
 
 use std::sync::Arc;
 
-use domain::{Act, Change, Recorded, Timestamp};
+use domain::{Act, Change, Recorded, State, Timestamp};
 use jobs::shared_limits::SharedLimits;
 use poem::{EndpointExt, IntoEndpoint, IntoResponse, Route, http::StatusCode, middleware::CatchPanic};
 use poem_openapi::OpenApiService;
@@ -61,10 +65,12 @@ use url::Url;
 
 use crate::Letters;
 pub(crate) use audit::{Format as AuditFormat, export as export_audit};
+pub(crate) use bulk::MAX_AT_ONCE;
 use gate::{Caller, Gate};
 pub use operations::Operations;
 pub(crate) use operations::{Actor, Refused};
 use problem::Problem;
+pub(crate) use progress::{Progress, Watcher};
 pub use settings::{OidcSettings, Settings};
 
 /// Where the operations are, below the base URL.
@@ -97,7 +103,7 @@ pub struct Admin {
 type Apis = (
     components::ComponentsApi,
     groups::GroupsApi,
-    (incidents::IncidentsApi, postmortems::PostmortemsApi, templates::TemplatesApi),
+    (incidents::IncidentsApi, waiting::WaitingApi, postmortems::PostmortemsApi, templates::TemplatesApi),
     (maintenances::MaintenancesApi, series::SeriesApi),
     integrations::IntegrationsApi,
     insight::InsightApi,
@@ -132,7 +138,12 @@ fn apis(admin: &Admin) -> Apis {
     (
         components::ComponentsApi(admin.clone()),
         groups::GroupsApi(admin.clone()),
-        (incidents::IncidentsApi(admin.clone()), postmortems::PostmortemsApi(admin.clone()), templates::TemplatesApi(admin.clone())),
+        (
+            incidents::IncidentsApi(admin.clone()),
+            waiting::WaitingApi(admin.clone()),
+            postmortems::PostmortemsApi(admin.clone()),
+            templates::TemplatesApi(admin.clone()),
+        ),
         (maintenances::MaintenancesApi(admin.clone()), series::SeriesApi(admin.clone())),
         integrations::IntegrationsApi(admin.clone()),
         insight::InsightApi::new(admin.clone()),
@@ -168,8 +179,13 @@ impl Admin {
     /// Works out what follows from the change, and makes all of it lasting.
     async fn finish(&self, mut entry: Entry, caller: &Caller) -> Result<(), Problem> {
         let (state, _) = history::reconfigured_uncommitted(&mut entry, caller.name(), self.now()).await?;
+        self.commit_entry(entry, &state, caller).await
+    }
+
+    /// Makes history lasting, with its row in the audit log.
+    async fn commit_entry(&self, mut entry: Entry, state: &State, caller: &Caller) -> Result<(), Problem> {
         caller.trail.record(&mut entry.tx, &self.secrets, self.now()).await?;
-        entry.commit(&state).await?;
+        entry.commit(state).await?;
         self.wake_all().await;
         Ok(())
     }
@@ -212,6 +228,7 @@ impl Admin {
 fn made(recorded: &Recorded) -> Option<i64> {
     match &recorded.change {
         Change::Incident { incident, .. } => Some(incident.id.0),
+        Change::Waiting { act } => Some(act.incident.0),
         Change::Maintenance { maintenance } => Some(maintenance.id.0),
         _ => None,
     }

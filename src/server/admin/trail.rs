@@ -22,11 +22,12 @@ use storage::{
 use super::rules::Rule;
 
 /// Operations that change something and leave no row: they only look, or they carry measurements, which come by the thousand.
-const UNRECORDED: [(&str, &str); 5] = [
+const UNRECORDED: [(&str, &str); 6] = [
     ("POST", "/incident-templates/{id}/render"),
     ("POST", "/integrations/{id}/dry-run"),
     ("POST", "/integrations/{id}/back-test"),
     ("POST", "/maintenance-series/preview"),
+    ("POST", "/maintenance-series/{id}/preview"),
     ("POST", "/metrics/{id}/samples"),
 ];
 
@@ -189,6 +190,7 @@ mod tests {
         assert_eq!(of("PUT", "/incidents/{id}/postmortem"), "incident.postmortem.set");
         assert_eq!(of("POST", "/incidents/{id}/postmortem/unpublish"), "incident.postmortem.unpublish");
         assert_eq!(of("DELETE", "/incident-templates/{id}"), "incident-template.delete");
+        assert_eq!(of("POST", "/waiting-acts/{id}/take-back"), "waiting-act.take-back");
         assert_eq!(of("DELETE", "/integrations/{id}/secrets/{secret_id}"), "integration.secret.delete");
     }
 }

@@ -6,7 +6,9 @@
 mod acts;
 mod audit;
 mod brand;
+mod chosen;
 mod code;
+mod columns;
 mod component_list;
 mod components;
 mod confirm;
@@ -19,6 +21,7 @@ mod forgot;
 mod form;
 mod frame;
 mod gate;
+mod going;
 mod groups;
 mod incident_list;
 mod incidents;
@@ -70,6 +73,9 @@ use crate::{Letters, admin::Operations, page::Page};
 use gate::Table;
 use oidc::Oidc;
 use session::{Origin, Person};
+
+/// How long somebody can take back what goes out: until then nothing leaves.
+const UNDO_SECS: i64 = 10;
 
 /// What the console works with. Cheap to clone; every handler gets it as `Data<&Console>`.
 #[derive(Clone)]
@@ -176,6 +182,7 @@ fn table(console: Console) -> Table {
         why::routes,
         integrations::routes,
         replay::routes,
+        chosen::routes,
         deliveries::routes,
         metrics::routes,
         brand::routes,

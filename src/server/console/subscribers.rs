@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::{
     Console,
     acts::{Acts, sentence},
+    chosen::{self, Bar},
+    columns::Columns,
     failure::Failure,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
@@ -41,6 +43,8 @@ struct List<'a> {
     typed: &'a Typed,
     rows: &'a [Value],
     pager: Pager,
+    columns: Columns<'a>,
+    bar: Bar,
     may_write: bool,
     may_see_notifications: bool,
 }
@@ -66,8 +70,8 @@ fn state(subscriber: &Value) -> (&'static str, String) {
 #[handler]
 async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
     let typed = Typed::from(asked);
-    let filters = [("channel", typed.text("channel")), ("address", typed.text("address"))];
-    let path = address("/subscribers", &[filters[0], filters[1], ("cursor", typed.text("cursor"))]);
+    let filters = [("channel", typed.text("channel")), ("address", typed.text("address")), ("sort", typed.text("sort"))];
+    let path = address("/subscribers", &[&filters[..], &[("cursor", typed.text("cursor"))]].concat());
     let listed = acts.get(&path).await?;
     let pager = Pager::new(PATH, &filters, &typed, listed.text("next"));
     let page = List {
@@ -75,6 +79,8 @@ async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<
         typed: &typed,
         rows: listed.list("items"),
         pager,
+        columns: Columns::new(PATH, &filters, &typed, "id"),
+        bar: Bar::new(&person, &[&chosen::ENABLE, &chosen::DELETE], &filters, &typed),
         may_write: person.may(Permission::write(Resource::Subscribers)),
         may_see_notifications: person.may(Permission::read(Resource::Notifications)),
     };

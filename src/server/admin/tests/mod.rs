@@ -7,8 +7,10 @@ mod events;
 mod insight;
 mod series;
 mod setup;
+mod several;
 mod users;
 mod vulnerabilities;
+mod waiting;
 mod words;
 
 use std::sync::{

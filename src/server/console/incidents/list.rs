@@ -24,6 +24,8 @@ pub(in crate::console) struct Line {
     pub(in crate::console) title: String,
     pub(in crate::console) status: &'static str,
     pub(in crate::console) class: &'static str,
+    /// Whether readers do not see it.
+    pub(in crate::console) is_draft: bool,
     /// Whether a route opened it.
     pub(in crate::console) by_route: bool,
     pub(in crate::console) affected: String,
@@ -43,6 +45,7 @@ impl Line {
             id: incident.id,
             status: words::incident_status(&incident.status),
             class: worst(&incident),
+            is_draft: !incident.published,
             by_route: incident.opened_by.is_some(),
             affected: shown,
             began: time(incident.started_at),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{PATH, may_write, provider_of};
 use crate::console::{
     acts::Acts,
+    columns::Columns,
     failure::Failure,
     frame::{Frame, show},
     pager::Pager,
@@ -25,6 +26,7 @@ struct List<'a> {
     rows: Vec<Row>,
     may_write: bool,
     pager: Pager,
+    columns: Columns<'a>,
 }
 
 struct Row {
@@ -61,7 +63,8 @@ impl Row {
 #[handler]
 pub(super) async fn page(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
     let asked = Typed::from(asked);
-    let listed = acts.get(&address("/integrations", &[("limit", PER_PAGE), ("cursor", asked.text("cursor"))])).await?;
+    let sort = ("sort", asked.text("sort"));
+    let listed = acts.get(&address("/integrations", &[("limit", PER_PAGE), sort, ("cursor", asked.text("cursor"))])).await?;
     let mut rows = Vec::new();
     for integration in listed.list("items") {
         let health = acts.get(&format!("/integrations/{}/health", integration.number("id"))).await?;
@@ -72,6 +75,7 @@ pub(super) async fn page(person: Person, frame: Frame, acts: Acts, asked: Asked)
             may_see_deliveries: person.may(Permission::read(Resource::Deliveries)),
         });
     }
-    let pager = Pager::new(PATH, &[], &asked, listed.text("next"));
-    Ok(show(StatusCode::OK, &List { frame: &frame, rows, may_write: may_write(&person), pager }))
+    let pager = Pager::new(PATH, &[sort], &asked, listed.text("next"));
+    let columns = Columns::new(PATH, &[], &asked, "id");
+    Ok(show(StatusCode::OK, &List { frame: &frame, rows, may_write: may_write(&person), pager, columns }))
 }
