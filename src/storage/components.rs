@@ -76,6 +76,16 @@ pub async fn keys(conn: &mut Connection) -> Result<HashMap<ComponentId, String>,
     Ok(rows.into_iter().map(|(id, key)| (ComponentId(id), key)).collect())
 }
 
+/// Key and name of every component, in the order of the page.
+///
+/// # Errors
+/// What the database said.
+pub async fn names(conn: &mut Connection) -> Result<Vec<(String, String)>, StorageError> {
+    let text = "select c.key, c.name from component c left join component_group g on g.group_id = c.group_id
+         order by g.position, g.group_id, c.position, c.component_id";
+    Ok(sql!(conn, c => sqlx::query_as(text).fetch_all(&mut *c).await)?)
+}
+
 /// How many components there are.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 mod acts;
 mod audit;
 mod brand;
+mod choice;
 mod chosen;
 mod code;
 mod columns;

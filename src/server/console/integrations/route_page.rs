@@ -5,7 +5,7 @@ use domain::{Status, Weekday};
 use poem::{
     IntoResponse, Response, handler,
     http::StatusCode,
-    web::{Html, Path},
+    web::{Data, Html, Path},
 };
 use serde_json::{Value, json};
 
@@ -17,7 +17,9 @@ use super::{
 use crate::{
     admin::Refused,
     console::{
+        Console,
         acts::{Acts, sentence},
+        choice::{self, Choice},
         failure::Failure,
         frame::{Frame, render, show},
         going::Next,
@@ -29,7 +31,6 @@ use crate::{
 /// The newest deliveries that can be chosen to try it on.
 const N_TO_TRY: &str = "20";
 /// The most components and metrics that can be chosen.
-const N_CHOICES: &str = "200";
 
 #[derive(Template)]
 #[template(path = "console/route.html")]
@@ -51,10 +52,10 @@ struct Page<'a> {
     meanwhile: Option<Meanwhile>,
 }
 
-/// What can be chosen.
+/// What can be chosen: all of it, since what a form does not show is not sent back.
 struct Choices {
-    components: Vec<Value>,
-    metrics: Vec<Value>,
+    components: Vec<Choice>,
+    metrics: Vec<Choice>,
     deliveries: Vec<Value>,
 }
 
@@ -115,13 +116,11 @@ impl Page<'_> {
     }
 }
 
-async fn choices(acts: &Acts, integration: &Value) -> Result<Choices, Failure> {
-    let items = async |path: String| Ok::<_, Failure>(acts.get(&path).await?.list("items").to_vec());
-    Ok(Choices {
-        components: items(address("/components", &[("limit", N_CHOICES)])).await?,
-        metrics: items(address("/metrics", &[("limit", N_CHOICES)])).await?,
-        deliveries: items(address("/deliveries", &[("limit", N_TO_TRY), ("integration", integration.text("key"))])).await?,
-    })
+async fn choices(console: &Console, acts: &Acts, integration: &Value) -> Result<Choices, Failure> {
+    let newest = address("/deliveries", &[("limit", N_TO_TRY), ("integration", integration.text("key"))]);
+    let deliveries = acts.get(&newest).await?.list("items").to_vec();
+    let mut conn = console.db.read().await?;
+    Ok(Choices { components: choice::components(&mut conn).await?, metrics: choice::metrics(&mut conn).await?, deliveries })
 }
 
 /// The place in an address: `new`, or a number from 0.
@@ -134,7 +133,13 @@ fn place(text: &str, integration: &Value) -> Result<Option<usize>, Failure> {
 }
 
 #[handler]
-pub(super) async fn page(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, String)>, asked: Asked) -> Result<Response, Failure> {
+pub(super) async fn page(
+    frame: Frame,
+    acts: Acts,
+    Path((id, at)): Path<(i64, String)>,
+    asked: Asked,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
     let (integration, asked) = (find(&acts, id).await?, Typed::from(asked));
     let place = place(&at, &integration)?;
     let (mut typed, mut suggested) = (Typed::default(), None);
@@ -149,7 +154,7 @@ pub(super) async fn page(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
         typed.add("delivery", delivery.to_string());
     }
     typed.add("publish", "draft");
-    let choices = choices(&acts, &integration).await?;
+    let choices = choices(console, &acts, &integration).await?;
     let shown = Page {
         frame: &frame,
         integration: &integration,
@@ -191,17 +196,23 @@ async fn suggestion(acts: &Acts, id: i64, delivery: i64, wanted: usize) -> Resul
 }
 
 #[handler]
-pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, String)>, sent: Sent) -> Result<Response, Failure> {
+pub(super) async fn send(
+    frame: Frame,
+    acts: Acts,
+    Path((id, at)): Path<(i64, String)>,
+    sent: Sent,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
     let (integration, typed) = (find(&acts, id).await?, Typed::from(sent));
     let opened = Version { etag: typed.text("etag").to_owned(), was: typed.text("was").to_owned() };
     let is_outdated = opened.etag().is_some_and(|etag| etag != integration.text("etag"));
     let place = match place(&at, &integration) {
         // Gone while somebody wrote at it: what they typed is not.
-        Err(_) if is_outdated => return overtaken(&frame, &acts, (id, at.parse().ok()), &typed, &opened).await,
+        Err(_) if is_outdated => return overtaken((&frame, &acts, console), (id, at.parse().ok()), &typed, &opened).await,
         place => place?,
     };
     let route = to_route(&typed);
-    let choices = choices(&acts, &integration).await?;
+    let choices = choices(console, &acts, &integration).await?;
     let (mut trial, mut refused_at) = (None, 0);
     let again = |refused: Option<&Refused>, refused_at, trial, goes_on| {
         let shown = Page {
@@ -239,7 +250,7 @@ pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
             refused_at = place.unwrap_or(routes.len().saturating_sub(1));
             match acts.patch(&format!("/integrations/{id}"), &json!({ "routes": routes }), opened.etag()).await {
                 Ok(_) => return Ok(back_to(id)),
-                Err(refused) if refused.is_outdated() => return overtaken(&frame, &acts, (id, place), &typed, &opened).await,
+                Err(refused) if refused.is_outdated() => return overtaken((&frame, &acts, console), (id, place), &typed, &opened).await,
                 Err(refused) => Err(refused),
             }
         }
@@ -254,8 +265,7 @@ pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
 
 /// Shows what somebody else has changed meanwhile, beside what was typed.
 async fn overtaken(
-    frame: &Frame,
-    acts: &Acts,
+    (frame, acts, console): (&Frame, &Acts, &Console),
     (id, place): (i64, Option<usize>),
     typed: &Typed,
     opened: &Version,
@@ -268,7 +278,7 @@ async fn overtaken(
         integration: &integration,
         place,
         typed: &merged,
-        choices: &choices(acts, &integration).await?,
+        choices: &choices(console, acts, &integration).await?,
         refused: None,
         refused_at: 0,
         suggested: None,
