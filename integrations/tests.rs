@@ -61,7 +61,7 @@ impl Fixture {
     }
 }
 
-fn folder(slug: &str) -> PathBuf {
+pub(crate) fn folder(slug: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(slug)
 }
 
@@ -125,7 +125,7 @@ fn polled_providers_ask_for_what_is_expected() {
 }
 
 /// Compares with the file, or writes it for somebody to read.
-fn check(file: &Path, text: &str) {
+pub(crate) fn check(file: &Path, text: &str) {
     if env::var_os("UPDATE").is_some() {
         fs::write(file, text).unwrap();
     }

@@ -7,6 +7,7 @@
 mod address;
 mod dial;
 mod echo;
+mod origin;
 
 use std::{error::Error as _, fmt, io, net::IpAddr, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ use url::{Host, Url};
 pub(crate) use dial::{Dialed, Trouble, datagrams};
 pub(crate) use echo::Echoes;
 pub use echo::echo_allowed;
+pub(crate) use origin::GivenFor;
 
 /// How long a connection may take to stand, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use domain::{Permission, Resource};
 use poem::{Response, handler, http::StatusCode};
 use serde_json::Value;
 
-use super::{PATH, may_write, provider_of};
+use super::{PATH, answers::last_answer, may_write, provider_of};
 use crate::console::{
     acts::Acts,
     columns::Columns,
@@ -32,6 +32,8 @@ struct List<'a> {
 struct Row {
     integration: Value,
     health: Value,
+    /// Of a source that is asked: when it last answered.
+    answer: Option<String>,
     provider: &'static str,
     may_see_deliveries: bool,
 }
@@ -46,6 +48,8 @@ impl Row {
             ("bad", "cannot be read")
         } else if health.yes("silent") {
             ("bad", "silent")
+        } else if poll.yes("stale") {
+            ("warn", "stale")
         } else if self.quarantined() > 0 {
             ("warn", "quarantine")
         } else if self.integration.has("last_delivery") || poll.has("answered_at") {
@@ -70,6 +74,7 @@ pub(super) async fn page(person: Person, frame: Frame, acts: Acts, asked: Asked)
         let health = acts.get(&format!("/integrations/{}/health", integration.number("id"))).await?;
         rows.push(Row {
             provider: provider_of(integration).map_or("", |provider| provider.name),
+            answer: last_answer(provider_of(integration), integration.part("poll"), acts.now),
             integration: integration.clone(),
             health,
             may_see_deliveries: person.may(Permission::read(Resource::Deliveries)),

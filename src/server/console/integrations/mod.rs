@@ -1,5 +1,6 @@
 //! `/console/integrations`: who sends what, how it goes, and what is made of it.
 
+mod answers;
 mod catalogue;
 mod change;
 mod list;
