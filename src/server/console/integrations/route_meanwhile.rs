@@ -149,8 +149,11 @@ mod tests {
         let (one, two) = (route("a", "1m", &["api"]), route("b", "1m", &["web"]));
         let opened = Version::new("\"1\"", &fields(&integration(&[one.clone(), two.clone()]), Some(1)));
         let now = |routes: &[Value]| place_now(&integration(routes), Some(1), &opened);
-        assert_eq!([now(&[two.clone()]), now(&[two.clone(), one.clone()]), now(&[one.clone(), two])], [Some(0), Some(0), Some(1)]);
-        assert_eq!([now(&[one.clone()]), now(&[])], [None, None]);
+        assert_eq!(
+            [now(std::slice::from_ref(&two)), now(&[two.clone(), one.clone()]), now(&[one.clone(), two])],
+            [Some(0), Some(0), Some(1)]
+        );
+        assert_eq!([now(std::slice::from_ref(&one)), now(&[])], [None, None]);
         assert_eq!(now(&[one, route("changed", "1m", &["web"])]), Some(1), "it was changed where it stands");
         assert_eq!(place_now(&integration(&[]), None, &opened), None);
     }
