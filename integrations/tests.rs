@@ -133,6 +133,9 @@ fn check(file: &Path, text: &str) {
     assert_eq!(text, expected, "{}", file.display());
 }
 
+/// Lists show many of them at once.
+const MAX_LOGO_BYTES: usize = 2 << 10;
+
 #[test]
 fn every_provider_folder_is_registered_and_complete() {
     let entries = fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir());
@@ -143,6 +146,12 @@ fn every_provider_folder_is_registered_and_complete() {
     for provider in PROVIDERS {
         let folder = folder(provider.slug);
         assert!(folder.join("logo.svg").exists(), "{} lacks its logo", provider.slug);
+        let logo = provider.logo;
+        assert!(
+            logo.starts_with("<svg ") && logo.len() <= MAX_LOGO_BYTES && !logo.contains("<script"),
+            "{}: not a small SVG",
+            provider.slug
+        );
         // One that is asked needs no address of ours, and one that is verified with a document needs no secret.
         let (asked, secretless) = (provider.poll.is_some(), provider.quirks.document.is_some());
         assert!(asked || provider.setup.contains("{{ url }}"), "{} lacks its guide", provider.slug);

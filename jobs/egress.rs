@@ -38,7 +38,7 @@ const FOREIGN_PORTS: [u16; 8] = [2049, 2375, 3306, 5432, 5672, 6379, 11211, 2701
 const INSIDE_SUFFIXES: [&str; 6] = ["localhost", "localdomain", "local", "internal", "intranet", "home.arpa"];
 
 /// What may be called.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EgressPolicy {
     /// Allows private, loopback and link-local addresses, and nothing else that is refused.
     pub allow_private: bool,
@@ -195,7 +195,7 @@ impl Egress {
         match url.scheme() {
             "https" => {}
             "http" if !self.policy.require_tls => {}
-            "http" => return bad("the URL must begin with https://"),
+            "http" => return bad("the URL must begin with https:// (`FANAL_ALLOW_PLAIN_HTTP` allows http://)"),
             _ => return bad("the URL must begin with https:// or http://"),
         }
         if !url.username().is_empty() || url.password().is_some() {

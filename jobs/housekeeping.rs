@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{ALERT_MEMORY, Span, Timestamp};
-use storage::{Db, SecretBox, StorageError, audit, deliveries, past};
+use storage::{Db, SecretBox, StorageError, audit, deliveries, past, waiting};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -15,6 +15,8 @@ const EVERY: Duration = Duration::from_secs(600);
 const AT_ONCE: i64 = 500;
 /// How long what a check or a heartbeat said is kept if it changed nothing: most of it says that all is as it was.
 const IDLE_RETENTION: Span = Span::mins(24 * 60);
+/// How long it is kept what became of an act that waited.
+const WAITED_RETENTION: Span = Span::mins(24 * 60);
 
 /// Removes what is too old. Only the process that evaluates does so.
 pub struct Housekeeping {
@@ -87,6 +89,7 @@ impl Housekeeping {
         let measuring: Vec<&str> = measuring.collect();
         let mut tx = self.db.begin().await?;
         past::prune(&mut tx, Timestamp(self.clock.now().0 - 2 * ALERT_MEMORY.0)).await?;
+        waiting::prune(&mut tx, Timestamp(self.clock.now().0 - WAITED_RETENTION.0)).await?;
         tx.commit().await?;
         let mut total = 0;
         loop {

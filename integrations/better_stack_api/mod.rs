@@ -18,6 +18,7 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     slug: "better_stack_api",
     name: "Better Stack API",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).map(|_| ()),
     poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
     parse,

@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
         slug: "datadog_monitors",
         name: "Datadog monitors",
         setup: include_str!("setup.md"),
+        logo: include_str!("logo.svg"),
         check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).and_then(|own| own.url()).map(|_| ()),
         poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
         parse,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alert, Cause, ComponentId, DeliveryId, Incident, IncidentId, IncidentUpdate, IntegrationId, Maintenance, MaintenanceId, MetricId,
-    Notice, Override, PastSpan, RouteId, Sample, SeriesId, Signal, Status, Swing, Timestamp, UpdateId,
+    Notice, Override, PastSpan, RouteId, Sample, SeriesId, Signal, Status, Swing, Timestamp, UpdateId, WaitingAct,
 };
 
 /// One transition of the state.
@@ -128,6 +128,11 @@ pub enum Change {
     IncidentDeleted {
         /// Which.
         incident: IncidentId,
+    },
+    /// What a person said about an incident waits, or does no more.
+    Waiting {
+        /// After the change.
+        act: WaitingAct,
     },
     /// A maintenance was planned or changed.
     Maintenance {

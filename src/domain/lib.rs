@@ -31,6 +31,7 @@ mod suggest;
 mod template;
 mod time;
 mod visibility;
+mod waiting;
 
 pub use access::{Action, Permission, Resource, Role};
 pub use address::mail_address;
@@ -60,10 +61,11 @@ pub use series::{
     DEFAULT_ANNOUNCE, MAX_ANNOUNCE, MAX_EXCEPTIONS, MAX_SERIES, MAX_WINDOW, MIN_WINDOW, Occurrence, SERIES_HORIZON, SERIES_YEARS, Schedule,
     ScheduleError, Series, Window, local_time, local_time_text,
 };
-pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};
+pub use signal::{ENDLESS_EXPIRY, MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};
 pub use silence::{MIN_SILENT_AFTER, SilentAfter, SilentAfterError};
 pub use state::{Cause, CauseKey, Phase, State};
 pub use status::{Impact, Severity, Status, UnknownName};
 pub use suggest::{MAX_SUGGESTIONS, Suggestion, Target, suggest};
 pub use template::{FillError, IncidentTemplate, MAX_TEMPLATES, TEMPLATE_NAMES, template_for};
 pub use time::{MAX_SPAN, Span, TimeError, Timestamp};
+pub use waiting::{MAX_WAIT, MAX_WAITING_ACTS, WaitState, WaitingAct};

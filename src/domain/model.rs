@@ -53,6 +53,8 @@ id! {
     NoticeId;
     /// What incidents may begin with.
     TemplateId;
+    /// What somebody wrote about an incident and may take back. One that opens an incident has the incident's number.
+    WaitingActId;
     /// A recorded transition.
     ChangeId;
     /// An API token.

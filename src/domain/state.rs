@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Alert, AlertKey, Alerts, Change, Combine, Component, ComponentId, DeliveryId, Dependencies, Incident, IncidentId, IntegrationId,
     MAX_COOL_OFF, Maintenance, MaintenanceId, MaintenanceStatus, Past, PastSpan, Route, RouteId, Series, SeriesId, Signal, Status, Swing,
-    Timestamp, UNREADABLE_FINGERPRINT, UnknownName, status::named,
+    Timestamp, UNREADABLE_FINGERPRINT, UnknownName, WaitState, WaitingAct, WaitingActId, status::named,
 };
 
 /// Names an alert taken up by a route.
@@ -139,6 +139,8 @@ pub struct State {
     pub maintenances: BTreeMap<MaintenanceId, Maintenance>,
     /// Maintenances that come back.
     pub series: BTreeMap<SeriesId, Series>,
+    /// What people said about incidents and may still take back.
+    pub waiting: BTreeMap<WaitingActId, WaitingAct>,
 }
 
 impl State {
@@ -162,6 +164,7 @@ impl State {
             incidents: BTreeMap::new(),
             maintenances: BTreeMap::new(),
             series: BTreeMap::new(),
+            waiting: BTreeMap::new(),
         }
     }
 
@@ -249,10 +252,19 @@ impl State {
             Change::Incident { incident, .. } => {
                 let (id, oldest) = (incident.id, Timestamp(incident.updated_at.0.saturating_sub(MAX_COOL_OFF.0)));
                 self.incidents.insert(id, incident.clone());
-                self.incidents.retain(|other, incident| *other == id || incident.last_news().is_none_or(|at| at >= oldest));
+                let waiting = &self.waiting;
+                let is_needed = |id: IncidentId| waiting.values().any(|act| act.incident == id);
+                self.incidents
+                    .retain(|other, incident| *other == id || incident.last_news().is_none_or(|at| at >= oldest) || is_needed(*other));
             }
             Change::IncidentDeleted { incident } => {
                 self.incidents.remove(incident);
+            }
+            Change::Waiting { act } if act.state == WaitState::Waiting => {
+                self.waiting.insert(act.id, act.clone());
+            }
+            Change::Waiting { act } => {
+                self.waiting.remove(&act.id);
             }
             Change::Maintenance { maintenance } => {
                 if matches!(maintenance.status, MaintenanceStatus::Scheduled | MaintenanceStatus::InProgress) {
@@ -303,7 +315,8 @@ impl State {
         let silences = self.dependencies.quiet().map(|(_, _, until)| until);
         let publications = self.incidents.values().filter_map(Incident::pending);
         let series = self.series.values().filter_map(|series| series.lay_at);
-        causes.chain(overrides).chain(maintenances).chain(silences).chain(publications).chain(series).min()
+        let waiting = self.waiting.values().map(|act| act.leaves_at);
+        causes.chain(overrides).chain(maintenances).chain(silences).chain(publications).chain(series).chain(waiting).min()
     }
 
     /// Whether `component` is under a running maintenance.
@@ -318,6 +331,7 @@ fn newest_id(change: &Change) -> i64 {
     match change {
         Change::Incident { incident, update } => update.as_ref().map_or(0, |update| update.id.0).max(incident.id.0),
         Change::Maintenance { maintenance } => maintenance.id.0,
+        Change::Waiting { act } => act.id.0,
         Change::Notice(notice) => notice.id.0,
         _ => 0,
     }

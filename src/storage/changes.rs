@@ -17,7 +17,7 @@ use crate::{
     db::{execute, sql},
     dependencies,
     rows::to_json,
-    series,
+    series, waiting,
 };
 
 pub(crate) use notices::insert as insert_notices;
@@ -91,6 +91,7 @@ async fn store(conn: &mut Connection, change: &Change) -> Result<(), StorageErro
             Ok(())
         }
         Change::SeriesLaid { series, lay_at } => series::set_lay_at(conn, *series, *lay_at).await,
+        Change::Waiting { act } => waiting::store(conn, act).await,
         Change::Quiet { component, upstream, until } => dependencies::set_quiet(conn, *component, *upstream, *until).await,
         // Stored above and below, many at once.
         Change::Alert { .. }
@@ -206,6 +207,10 @@ fn history(change: &Change) -> Option<(&'static str, serde_json::Value)> {
         Change::Incident { incident, update } => ("incident", json!({ "incident": incident, "update": update.as_ref().map(|u| u.id) })),
         Change::EntryRemoved { incident, update } => ("entry_removed", json!({ "incident": incident, "update": update })),
         Change::IncidentDeleted { incident } => ("incident_deleted", json!({ "incident": incident })),
+        // The words are history only once they have left.
+        Change::Waiting { act } => {
+            ("waiting_act", json!({ "waiting_act": act.id, "state": act.state, "leaves_at": act.leaves_at, "reason": act.reason }))
+        }
         Change::Maintenance { maintenance } => ("maintenance", json!({ "maintenance": maintenance })),
         Change::MaintenanceRemoved { maintenance } => ("maintenance_removed", json!({ "maintenance": maintenance })),
     })
@@ -219,6 +224,7 @@ fn about(change: &Change) -> (Option<i64>, Option<i64>, Option<i64>) {
         | Change::Quiet { component, .. }
         | Change::Past { component, .. } => (Some(component.0), None, None),
         Change::Incident { incident, .. } => (None, Some(incident.id.0), None),
+        Change::Waiting { act } => (None, Some(act.incident.0), None),
         Change::EntryRemoved { incident, .. } | Change::IncidentDeleted { incident } => (None, Some(incident.0), None),
         Change::CauseSet { cause, .. } | Change::CauseEnded { cause } => (None, cause.incident.map(|id| id.0), None),
         Change::Maintenance { maintenance } => (None, None, Some(maintenance.id.0)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     Act, Channel, ComponentId, DeliveryId, Desired, IncidentId, Notice, NoticeAbout, NoticeId, NoticeKind, Recipient, Recorded, State,
-    Timestamp, Why, plan_act, plan_reconfigured,
+    Timestamp, WaitState, Why, plan_act, plan_reconfigured,
 };
 use sqlx::QueryBuilder;
 
@@ -13,7 +13,7 @@ use crate::{
     db::sql,
     ledger, notifications, owner,
     rows::{self, Incidents, json},
-    state,
+    state, waiting,
 };
 
 /// Does what a person wants done, with everything that follows from it, in one transaction. Wake [`crate::Topic::Changes`] and
@@ -77,9 +77,16 @@ pub async fn acts_uncommitted(entry: &mut Entry, by: &str, acts: Vec<Act>, now: 
     Ok(state)
 }
 
-/// The evaluator forgets incidents that ended long ago; a person may still write about them.
+/// The evaluator forgets incidents that ended long ago, and what was refused; a person may still write about them, and put it by.
 async fn recall(conn: &mut Connection, state: &mut State, act: &Act) -> Result<(), StorageError> {
+    if let Act::TakeBack { waiting } = act
+        && !state.waiting.contains_key(waiting)
+    {
+        let found = waiting::find(conn, *waiting).await?.filter(|act| act.state == WaitState::Refused);
+        state.waiting.extend(found.map(|act| (act.id, act)));
+    }
     let (Act::UpdateIncident { incident, .. }
+    | Act::Wait { incident: Some(incident), .. }
     | Act::DeleteIncident { incident }
     | Act::Veto { incident }
     | Act::PublishPostmortem { incident, .. }

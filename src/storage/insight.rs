@@ -59,6 +59,28 @@ async fn first_since(conn: &mut Connection, at: Timestamp) -> Result<Option<i64>
     )
 }
 
+/// How many deliveries a stretch has; more than `max` are not counted.
+///
+/// # Errors
+/// What the database said.
+pub async fn n_in(conn: &mut Connection, stretch: &Stretch, max: usize) -> Result<usize, StorageError> {
+    let n: i64 = sql!(conn, c => sqlx::query_scalar(
+        "select count(*) from (
+             select 1 from delivery
+             where integration_id = $1 and delivery_id > $2 and delivery_id <= $3 and received_at >= $4 and received_at < $5 limit $6
+         ) as counted",
+    )
+    .bind(stretch.integration.0)
+    .bind(stretch.after)
+    .bind(stretch.last)
+    .bind(stretch.from.0)
+    .bind(stretch.to.0)
+    .bind(i64::try_from(max).unwrap_or(i64::MAX))
+    .fetch_one(&mut *c)
+    .await)?;
+    Ok(usize::try_from(n).unwrap_or_default())
+}
+
 type PortionRow = (i64, i64, String, Vec<u8>);
 
 /// The next deliveries of a stretch, at most `limit`, and no more once they have `max_bytes` of body; without what was made of them. The

@@ -59,6 +59,7 @@ mod tests;
 pub mod tokens;
 pub mod tries;
 pub mod users;
+pub mod waiting;
 mod wake;
 
 pub use db::{Connection, Db};

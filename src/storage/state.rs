@@ -18,6 +18,7 @@ use crate::{
     dependencies, past,
     rows::{self, Incidents, Maintenances, RouteRow, json, named},
     series,
+    waiting::{self, Which},
 };
 
 /// Reads the state, as it was when `entry` began.
@@ -45,9 +46,22 @@ pub async fn load(entry: &mut Entry) -> Result<State, StorageError> {
     state.swings = swings(conn).await?;
     let since = Timestamp(entry.clock.0.saturating_sub(MAX_COOL_OFF.0));
     state.incidents = rows::incidents(conn, Incidents::OpenOrEndedSince(since)).await?.into_iter().map(|i| (i.id, i)).collect();
+    load_waiting(conn, &mut state).await?;
     state.maintenances = rows::maintenances(conn, Maintenances::Open).await?.into_iter().map(|m| (m.id, m)).collect();
     state.series = series::load(conn, &state.zone, entry.clock).await?;
     Ok(state)
+}
+
+/// What waits before it leaves, with the incidents that it is about, however long ago they ended.
+async fn load_waiting(conn: &mut Connection, state: &mut State) -> Result<(), StorageError> {
+    for act in waiting::list(conn, Which::Waiting).await? {
+        if !act.opens && !state.incidents.contains_key(&act.incident) {
+            let found = rows::incidents(conn, Incidents::One(act.incident)).await?;
+            state.incidents.extend(found.into_iter().map(|incident| (incident.id, incident)));
+        }
+        state.waiting.insert(act.id, act);
+    }
+    Ok(())
 }
 
 /// What routes that damp flapping remember.

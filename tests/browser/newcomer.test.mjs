@@ -96,7 +96,8 @@ test("from the set-up link to a component that turns red, is published and is re
   });
   assert.match(await open.locator("h1").textContent(), /All systems operational/, "readers see no draft");
   await publish.click();
-  await open.getByRole("heading", { name: /Checkout: partial outage/ }).waitFor({ timeout: 10_000 });
+  assert.match(await open.locator("h1").textContent(), /All systems operational/, "it can still be taken back");
+  await open.getByRole("heading", { name: /Checkout: partial outage/ }).waitFor({ timeout: 20_000 });
   await open.getByRole("heading", { name: "Open incident" }).waitFor();
 
   await to("incidents");
@@ -104,8 +105,10 @@ test("from the set-up link to a component that turns red, is published and is re
   await page.getByLabel("What is new").fill("A **new** certificate is on its way.");
   await page.getByText("A new certificate is on its way.").waitFor();
   await press("Publish update");
+  await press("Publish now");
   await open.getByText("A new certificate is on its way.").first().waitFor({ timeout: 10_000 });
   await press("Resolve");
+  await press("Publish now");
   await open.getByRole("heading", { name: "All systems operational" }).waitFor({ timeout: 10_000 });
   await page.getByText(/^Resolved/).first().waitFor();
   await readers.close();

@@ -58,6 +58,16 @@ test("a newcomer publishes an incident and resolves it", async () => {
   await look(page, "incident-new");
   await page.focus("#body");
   await page.keyboard.press("Control+Enter");
+  await page.waitForURL(/console\/incidents\/waiting\/\d+$/);
+  await look(page, "incident-waiting");
+  await page.click("text=/^Take back \\(\\d+\\)$/");
+  await page.waitForSelector("text=Taken back: nothing has left.");
+  await look(page, "incident-taken-back");
+  assert.equal(await page.inputValue("#title"), "Tills are slow");
+  assert.ok(await page.isChecked("label:has-text('Tills') input"));
+  await page.click("text=Publish incident");
+  await page.waitForURL(/console\/incidents\/waiting\/\d+$/);
+  // It leaves by itself, and the page says so.
   await page.waitForURL(/console\/incidents\/\d+$/);
   await look(page, "incident");
   const incident = page.url();
@@ -70,8 +80,10 @@ test("a newcomer publishes an incident and resolves it", async () => {
   await look(page, "incident-refused");
   await page.fill("#body", "A new disk is in.");
   await page.click("text=Publish update");
+  await page.click("text=Publish now");
   await page.waitForSelector(".timeline >> text=A new disk is in.");
   await page.click("button:text-is('Resolve')");
+  await page.click("text=Publish now");
   await page.waitForSelector("main > .sub:has-text('Resolved')");
   await page.goto(`${base}console/incidents`);
   await look(page, "incidents");

@@ -246,9 +246,10 @@ async fn a_person_publishes_what_an_alert_says(stack: Stack) -> Result<()> {
     ensure!(form.contains("value=\"Trouble: ApiDown\"") && form.contains("1 subscriber is told."), "{form}");
     let (csrf, on, status) = (csrf(&form)?, format!("on-{component}"), format!("as-{component}"));
     let fields = [("csrf", csrf.as_str()), ("title", "Trouble: ApiDown"), ("body", ""), (&on, "on"), (&status, "major_outage")];
-    let path = browser.post("/console/incidents/new", &fields).await?.location;
+    let waits = browser.post("/console/incidents/new", &fields).await?.location;
     app.wait_for_status("API", "major_outage").await?;
     app.settle(SOON).await?;
+    let path = browser.get(&waits).await?.location;
     ensure!(browser.get(&path).await?.body.contains("Who was told</h2><ul"), "the notifications are counted");
     let why = browser.get(&format!("/console/components/{component}/why")).await?.body;
     ensure!(why.contains("/console/deliveries/") && why.contains("prod-alerts[0]") && why.contains("Trouble: ApiDown"), "{why}");
@@ -256,7 +257,8 @@ async fn a_person_publishes_what_an_alert_says(stack: Stack) -> Result<()> {
         ensure!(browser.get(path).await?.status == 200, "{path}");
     }
     ensure!(browser.get("/console/components/new").await?.status == 403, "an operator writes no components");
-    ensure!(browser.post(&format!("{path}/resolve"), &[("csrf", &csrf)]).await?.location == path);
+    let waits = browser.post(&format!("{path}/resolve"), &[("csrf", &csrf)]).await?.location;
+    browser.post(&format!("{waits}/publish"), &[("csrf", &csrf)]).await?;
     app.wait_for_status("API", "operational").await?;
     app.finish().await
 }

@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod checks;
+mod commands;
 mod console;
 mod durability;
 mod fairness;
@@ -32,6 +33,7 @@ mod signers;
 mod sources;
 mod storm;
 mod subscribers;
+mod taken_back;
 mod tokens;
 mod told;
 mod vulnerabilities;

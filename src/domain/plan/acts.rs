@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Planner, entries::Entry, incidents::Ending};
 use crate::{
     Change, ComponentId, Incident, IncidentId, IncidentStatus, IncidentUpdate, MaintenanceId, MaintenanceStatus, NoticeKind, Override,
-    Status, Timestamp, UpdateId, Why,
+    RouteId, Span, Status, Timestamp, UpdateId, WaitingActId, Why,
 };
 
 /// The longest title of an incident or a maintenance, in characters.
@@ -36,6 +38,25 @@ pub enum Act {
     DeleteIncident {
         /// Which.
         incident: IncidentId,
+    },
+    /// Says something about an incident after a while, unless it is taken back until then.
+    Wait {
+        /// Which; `None` for a new one.
+        incident: Option<IncidentId>,
+        /// What is said.
+        edit: IncidentEdit,
+        /// How long it waits, at most [`crate::MAX_WAIT`].
+        wait: Span,
+    },
+    /// Takes back what waits, or puts by what was refused when its time came.
+    TakeBack {
+        /// Which.
+        waiting: WaitingActId,
+    },
+    /// Lets what waits leave at once.
+    LeaveNow {
+        /// Which.
+        waiting: WaitingActId,
     },
     /// Does not let an incident publish itself.
     Veto {
@@ -72,17 +93,23 @@ pub enum Act {
 }
 
 /// What is to be true of an incident; `None` leaves a field as it is (or at its default when it is opened).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct IncidentEdit {
     /// The title; needed when it is opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Where it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<IncidentStatus>,
     /// The entry's text, Markdown. Without one, a plain sentence says where the incident stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Which components it affects, and how. Only for incidents that people opened: in others the signals say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub components: Option<BTreeMap<ComponentId, Status>>,
     /// Whether readers see it. A published incident cannot be taken back, only deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<bool>,
 }
 
@@ -119,6 +146,9 @@ pub enum ActError {
     },
 }
 
+/// A title, a text, and a route.
+type EditWords = (Option<String>, Option<String>, Option<RouteId>);
+
 pub(super) fn invalid(field: &'static str, message: impl Into<String>) -> ActError {
     ActError::Invalid { field, message: message.into() }
 }
@@ -127,9 +157,12 @@ impl Planner<'_> {
     pub(super) fn act(&mut self, by: &str, act: Act) -> Result<(), ActError> {
         match act {
             Act::Override { component, overridden } => self.set_override(by, component, overridden),
-            Act::OpenIncident(edit) => self.open_by_person(by, edit),
+            Act::OpenIncident(edit) => self.open_by_person(by, None, edit),
             Act::UpdateIncident { incident, edit } => self.update_by_person(by, incident, edit),
             Act::DeleteIncident { incident } => self.delete_incident(by, incident),
+            Act::Wait { incident, edit, wait } => self.let_wait(by, incident, edit, wait),
+            Act::TakeBack { waiting } => self.take_back(by, waiting),
+            Act::LeaveNow { waiting } => self.leave_now(by, waiting),
             Act::Veto { incident } => self.veto(by, incident),
             Act::PublishPostmortem { incident, entry, body, notify } => self.publish_postmortem(by, incident, entry, &body, notify),
             Act::WithdrawPostmortem { incident, entry } => self.withdraw_postmortem(by, incident, entry),
@@ -159,14 +192,21 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn open_by_person(&mut self, by: &str, edit: IncidentEdit) -> Result<(), ActError> {
+    /// The title and the text of an incident that a person opens, if it can be opened.
+    pub(super) fn words_of_new(&self, edit: &IncidentEdit) -> Result<(String, Option<String>), ActError> {
         let title = title(edit.title.as_deref())?.ok_or_else(|| invalid("title", "is needed"))?;
         let body = body(edit.body.as_deref())?;
+        self.check_components(edit.components.iter().flat_map(BTreeMap::keys))?;
+        Ok((title, body))
+    }
+
+    /// `id` is the one that was kept for it, if it had to wait.
+    pub(super) fn open_by_person(&mut self, by: &str, id: Option<IncidentId>, edit: IncidentEdit) -> Result<(), ActError> {
+        let (title, body) = self.words_of_new(&edit)?;
         let components = edit.components.unwrap_or_default();
-        self.check_components(components.keys())?;
         let status = edit.status.unwrap_or(IncidentStatus::Investigating);
         let incident = Incident {
-            id: IncidentId(self.fresh_id()),
+            id: id.unwrap_or_else(|| IncidentId(self.fresh_id())),
             title,
             status,
             impact: self.impact(&components),
@@ -186,16 +226,15 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn update_by_person(&mut self, by: &str, id: IncidentId, edit: IncidentEdit) -> Result<(), ActError> {
-        let before = self.state.incidents.get(&id).cloned().ok_or(ActError::NotFound("incident"))?;
-        let new_title = title(edit.title.as_deref())?;
-        let text = body(edit.body.as_deref())?;
+    /// The title and the text that a person gives an incident, and the route that it belongs to afterwards, if it can be changed so.
+    pub(super) fn words_of_edit(&self, before: &Incident, edit: &IncidentEdit) -> Result<EditWords, ActError> {
+        let (title, text) = (title(edit.title.as_deref())?, body(edit.body.as_deref())?);
         if edit.published == Some(false) && before.published {
             return Err(invalid("published", "a published incident cannot be taken back; delete it instead"));
         }
-        let status = edit.status.unwrap_or(before.status);
         // Reopened by a person although nothing fires: nothing but a person will end it, so it is a person's from now on.
-        let taken_over = before.status.is_over() && !status.is_over() && self.causes_in(id).next().is_none();
+        let is_over = edit.status.unwrap_or(before.status).is_over();
+        let taken_over = before.status.is_over() && !is_over && self.causes_in(before.id).next().is_none();
         let opened_by = before.opened_by.filter(|_| !taken_over);
         if let Some(components) = &edit.components {
             self.check_components(components.keys())?;
@@ -203,6 +242,13 @@ impl Planner<'_> {
                 return Err(invalid("components", "follow from signals in this incident; set the component's status instead"));
             }
         }
+        Ok((title, text, opened_by))
+    }
+
+    pub(super) fn update_by_person(&mut self, by: &str, id: IncidentId, edit: IncidentEdit) -> Result<(), ActError> {
+        let before = self.state.incidents.get(&id).cloned().ok_or(ActError::NotFound("incident"))?;
+        let (new_title, text, opened_by) = self.words_of_edit(&before, &edit)?;
+        let status = edit.status.unwrap_or(before.status);
         let scoped = edit.components.as_ref().map_or(before.scoped, |components| !components.is_empty());
         let components = edit.components.unwrap_or_else(|| before.components.clone());
         let published = edit.published.unwrap_or(before.published);
@@ -279,6 +325,7 @@ impl Planner<'_> {
         let mut ids = self.components_in(id);
         ids.extend(before.components.keys().copied());
         self.mute(id, by, "deleted");
+        self.drop_waiting(id, &why);
         self.emit(Change::IncidentDeleted { incident: id }, &why);
         let changes = self.set_statuses(&ids, &why);
         let told = self.resolve_idle(self.at_stake(&ids, None), Ending::Resolved, &why);

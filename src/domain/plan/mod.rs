@@ -22,6 +22,7 @@ mod statuses;
 mod timers;
 mod trial;
 mod upstreams;
+mod waits;
 mod wording;
 
 #[cfg(test)]

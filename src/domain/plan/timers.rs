@@ -30,6 +30,7 @@ impl Planner<'_> {
         }
         self.lay_due();
         self.end_silences();
+        self.leave_due();
         // Last: what ends at the same time is not published any more.
         self.publications();
     }

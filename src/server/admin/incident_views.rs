@@ -12,6 +12,7 @@ use super::{
     problem::Problem,
     reply::View,
     types::{Name, Time},
+    waiting::WaitingActView,
 };
 
 /// A component, and how it is affected.
@@ -56,9 +57,19 @@ pub(super) struct IncidentView {
     /// The timeline, newest first.
     #[oai(skip_serializing_if_is_none)]
     updates: Option<Vec<UpdateView>>,
+    /// What was said about it and has not left, if something has not.
+    #[oai(skip_serializing_if_is_none)]
+    waiting: Option<Vec<WaitingActView>>,
 }
 
 impl View for IncidentView {}
+
+impl IncidentView {
+    /// With what waits about it.
+    pub(super) fn with_waiting(self, waiting: Vec<WaitingActView>) -> Self {
+        Self { waiting: Some(waiting).filter(|waiting| !waiting.is_empty()), ..self }
+    }
+}
 
 /// An entry of an incident's timeline.
 #[derive(Object)]
@@ -126,6 +137,7 @@ impl Called {
             added_at: incident.added_at.map(Time),
             still_firing,
             updates: updates.map(|updates| updates.into_iter().map(|update| self.update(update)).collect()),
+            waiting: None,
             title: incident.title,
         }
     }

@@ -13,6 +13,7 @@ use storage::{
     history::{self, About},
     rows::{self, Incidents},
     state::{self, Causes},
+    waiting::Which,
 };
 
 use super::{
@@ -24,8 +25,9 @@ use super::{
     gate::Caller,
     incident_views::{Affected, Called, IncidentView, UpdateView, components, title_and_body},
     problem::Problem,
-    reply::{Created, Gone, IfMatch, List, Paging, Shown},
+    reply::{Accepted, Created, Gone, IfMatch, List, Or, Paging, Shown},
     types::Name,
+    waiting::{self, WaitingActView, wait_of},
 };
 
 pub(super) struct IncidentsApi(pub(super) Admin);
@@ -42,6 +44,8 @@ struct NewIncident {
     components: Option<Vec<Affected>>,
     /// False keeps it a draft that only the team sees; true if it is left out.
     published: Option<bool>,
+    /// For how long nothing of it leaves, so that it can be taken back; at most 60, and 0 if it is left out. 202 is the answer then.
+    wait_seconds: Option<i64>,
 }
 
 /// What is to be changed; what is left out stays.
@@ -52,6 +56,8 @@ struct IncidentPatch {
     /// Only for incidents that people opened: in others the signals say it.
     components: Option<Vec<Affected>>,
     published: Option<bool>,
+    /// For how long nothing of it leaves, so that it can be taken back; at most 60, and 0 if it is left out. 202 is the answer then.
+    wait_seconds: Option<i64>,
 }
 
 /// An entry for an incident's timeline.
@@ -63,7 +69,12 @@ struct NewUpdate {
     status: Option<Name<IncidentStatus>>,
     /// Only for incidents that people opened: in others the signals say it.
     components: Option<Vec<Affected>>,
+    /// For how long nothing of it leaves, so that it can be taken back; at most 60, and 0 if it is left out. 202 is the answer then.
+    wait_seconds: Option<i64>,
 }
+
+/// The answer to what may wait.
+type OrWaits<T> = Or<T, Accepted<WaitingActView>>;
 
 #[OpenApi]
 impl IncidentsApi {
@@ -79,12 +90,13 @@ impl IncidentsApi {
 
     /// Opens an incident.
     #[oai(path = "/incidents", method = "post")]
-    async fn create(&self, Data(caller): Data<&Caller>, body: Body<NewIncident>) -> Result<Created<IncidentView>, Problem> {
+    async fn create(&self, Data(caller): Data<&Caller>, body: Body<NewIncident>) -> Result<OrWaits<Created<IncidentView>>, Problem> {
         let new = body.0;
         let mut entry = self.0.begin().await?;
         let called = Called::load(&mut entry.tx).await?;
         let mut fields = Fields::default();
         title_and_body(&mut fields, Some(&new.title), new.body.as_deref());
+        let wait = wait_of(&mut fields, new.wait_seconds);
         let edit = IncidentEdit {
             title: Some(new.title),
             body: new.body,
@@ -93,9 +105,16 @@ impl IncidentsApi {
             published: new.published,
         };
         fields.done()?;
-        let recorded = self.0.act(entry, caller, Act::OpenIncident(edit)).await?;
+        let act = match wait {
+            None => Act::OpenIncident(edit),
+            Some(wait) => Act::Wait { incident: None, edit, wait },
+        };
+        let recorded = self.0.act(entry, caller, act).await?;
+        if let Some(waiting) = waiting::view_of(&recorded, &called) {
+            return Ok(Or::Waits(Accepted(waiting)));
+        }
         let (id, _) = written(&recorded).ok_or_else(Problem::internal)?;
-        Ok(Created { location: self.0.location("incidents", id), view: self.find(id).await? })
+        Ok(Or::Done(Created { location: self.0.location("incidents", id), view: self.find(id).await? }))
     }
 
     /// Removes up to 200 drafts in one transaction, as if they had never been. One that readers see is none: nothing is removed then.
@@ -134,7 +153,7 @@ impl IncidentsApi {
         id: Path<i64>,
         if_match: IfMatch,
         body: Body<IncidentPatch>,
-    ) -> Result<Shown<IncidentView>, Problem> {
+    ) -> Result<OrWaits<Shown<IncidentView>>, Problem> {
         let (id, patch) = (IncidentId(id.0), body.0);
         let change = Wanted {
             title: patch.title,
@@ -142,9 +161,12 @@ impl IncidentsApi {
             status: patch.status.map(|status| status.0),
             components: patch.components,
             published: patch.published,
+            wait_seconds: patch.wait_seconds,
         };
-        self.change(caller, id, &if_match, change).await?;
-        Ok(Shown(self.find(id).await?))
+        Ok(match self.change(caller, id, &if_match, change).await? {
+            (_, Some(waiting)) => Or::Waits(Accepted(waiting)),
+            (_, None) => Or::Done(Shown(self.find(id).await?)),
+        })
     }
 
     /// Removes an incident with its timeline, as if it had never been.
@@ -165,19 +187,23 @@ impl IncidentsApi {
         id: Path<i64>,
         if_match: IfMatch,
         body: Body<NewUpdate>,
-    ) -> Result<Created<UpdateView>, Problem> {
+    ) -> Result<OrWaits<Created<UpdateView>>, Problem> {
         let (id, new) = (IncidentId(id.0), body.0);
         if new.body.trim().is_empty() {
             return Err(Problem::field("body", "must not be empty"));
         }
         let status = new.status.map(|status| status.0);
-        let change = Wanted { title: None, body: Some(new.body), status, components: new.components, published: None };
-        let recorded = self.change(caller, id, &if_match.unrecorded(), change).await?;
+        let change =
+            Wanted { body: Some(new.body), status, components: new.components, wait_seconds: new.wait_seconds, ..Wanted::default() };
+        let (recorded, waiting) = self.change(caller, id, &if_match.unrecorded(), change).await?;
+        if let Some(waiting) = waiting {
+            return Ok(Or::Waits(Accepted(waiting)));
+        }
         let update = written(&recorded).and_then(|(_, update)| update).ok_or_else(Problem::internal)?;
         let mut conn = self.0.db.read().await?;
         let mut view = Called::load(&mut conn).await?.update(update.clone());
         view.still_firing = still_firing(&mut conn, id, update.status).await?;
-        Ok(Created { location: self.0.location(&format!("incidents/{id}/updates"), update.id), view })
+        Ok(Or::Done(Created { location: self.0.location(&format!("incidents/{id}/updates"), update.id), view }))
     }
 
     /// Shows one entry of an incident's timeline.
@@ -194,7 +220,7 @@ impl IncidentsApi {
     #[oai(path = "/incidents/:id/publish", method = "post")]
     async fn publish(&self, Data(caller): Data<&Caller>, id: Path<i64>) -> Result<Shown<IncidentView>, Problem> {
         let id = IncidentId(id.0);
-        let change = Wanted { title: None, body: None, status: None, components: None, published: Some(true) };
+        let change = Wanted { published: Some(true), ..Wanted::default() };
         self.change(caller, id, &IfMatch::any(), change).await?;
         Ok(Shown(self.find(id).await?))
     }
@@ -227,12 +253,14 @@ impl IncidentsApi {
 }
 
 /// What a request wants of an incident that there is.
+#[derive(Default)]
 struct Wanted {
     title: Option<String>,
     body: Option<String>,
     status: Option<IncidentStatus>,
     components: Option<Vec<Affected>>,
     published: Option<bool>,
+    wait_seconds: Option<i64>,
 }
 
 impl IncidentsApi {
@@ -240,12 +268,20 @@ impl IncidentsApi {
         load(&mut self.0.db.read().await?, id).await
     }
 
-    async fn change(&self, caller: &Caller, id: IncidentId, if_match: &IfMatch, wanted: Wanted) -> Result<Vec<Recorded>, Problem> {
+    /// What was done, and what waits instead if it is to wait.
+    async fn change(
+        &self,
+        caller: &Caller,
+        id: IncidentId,
+        if_match: &IfMatch,
+        wanted: Wanted,
+    ) -> Result<(Vec<Recorded>, Option<WaitingActView>), Problem> {
         let mut entry = self.0.begin().await?;
         if_match.check(&load(&mut entry.tx, id).await?)?;
         let called = Called::load(&mut entry.tx).await?;
         let mut fields = Fields::default();
         title_and_body(&mut fields, wanted.title.as_deref(), wanted.body.as_deref());
+        let wait = wait_of(&mut fields, wanted.wait_seconds);
         let edit = IncidentEdit {
             title: wanted.title,
             body: wanted.body,
@@ -254,7 +290,13 @@ impl IncidentsApi {
             published: wanted.published,
         };
         fields.done()?;
-        Ok(self.0.act(entry, caller, Act::UpdateIncident { incident: id, edit }).await?)
+        let act = match wait {
+            None => Act::UpdateIncident { incident: id, edit },
+            Some(wait) => Act::Wait { incident: Some(id), edit, wait },
+        };
+        let recorded = self.0.act(entry, caller, act).await?;
+        let waiting = waiting::view_of(&recorded, &called);
+        Ok((recorded, waiting))
     }
 }
 
@@ -274,7 +316,10 @@ async fn load(conn: &mut Connection, id: IncidentId) -> Result<IncidentView, Pro
     let incident = incident.ok_or_else(|| Problem::not_found("incident"))?;
     let updates = rows::incident_updates(conn, &[id]).await?;
     let still_firing = still_firing(conn, id, incident.status).await?;
-    Ok(Called::load(conn).await?.incident(incident, Some(updates), still_firing))
+    let called = Called::load(conn).await?;
+    let waiting = storage::waiting::list(conn, Which::About(id)).await?;
+    let waiting = waiting.into_iter().map(|act| called.waiting_act(act)).collect();
+    Ok(called.incident(incident, Some(updates), still_firing).with_waiting(waiting))
 }
 
 /// What still fires in an incident that a person has ended.

@@ -31,6 +31,7 @@ mod page;
 mod policies;
 mod postmortems;
 mod problem;
+mod progress;
 mod providers;
 mod reply;
 mod roles;
@@ -51,6 +52,7 @@ mod tokens;
 mod trail;
 mod types;
 mod users;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -68,6 +70,7 @@ use gate::{Caller, Gate};
 pub use operations::Operations;
 pub(crate) use operations::{Actor, Refused};
 use problem::Problem;
+pub(crate) use progress::{Progress, Watcher};
 pub use settings::{OidcSettings, Settings};
 
 /// Where the operations are, below the base URL.
@@ -100,7 +103,7 @@ pub struct Admin {
 type Apis = (
     components::ComponentsApi,
     groups::GroupsApi,
-    (incidents::IncidentsApi, postmortems::PostmortemsApi, templates::TemplatesApi),
+    (incidents::IncidentsApi, waiting::WaitingApi, postmortems::PostmortemsApi, templates::TemplatesApi),
     (maintenances::MaintenancesApi, series::SeriesApi),
     integrations::IntegrationsApi,
     insight::InsightApi,
@@ -135,7 +138,12 @@ fn apis(admin: &Admin) -> Apis {
     (
         components::ComponentsApi(admin.clone()),
         groups::GroupsApi(admin.clone()),
-        (incidents::IncidentsApi(admin.clone()), postmortems::PostmortemsApi(admin.clone()), templates::TemplatesApi(admin.clone())),
+        (
+            incidents::IncidentsApi(admin.clone()),
+            waiting::WaitingApi(admin.clone()),
+            postmortems::PostmortemsApi(admin.clone()),
+            templates::TemplatesApi(admin.clone()),
+        ),
         (maintenances::MaintenancesApi(admin.clone()), series::SeriesApi(admin.clone())),
         integrations::IntegrationsApi(admin.clone()),
         insight::InsightApi::new(admin.clone()),
@@ -220,6 +228,7 @@ impl Admin {
 fn made(recorded: &Recorded) -> Option<i64> {
     match &recorded.change {
         Change::Incident { incident, .. } => Some(incident.id.0),
+        Change::Waiting { act } => Some(act.incident.0),
         Change::Maintenance { maintenance } => Some(maintenance.id.0),
         _ => None,
     }

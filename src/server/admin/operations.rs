@@ -20,6 +20,7 @@ use super::{
     Admin, apis,
     gate::{self, Caller},
     problem::Problem,
+    progress::Watcher,
     rules::{self, Rule},
     trail::Trail,
 };
@@ -61,6 +62,18 @@ impl Operations {
         self.call_if(actor, method, path, body, None).await
     }
 
+    /// The same for what takes long: `watcher` is told how far it has come. It ends when the future is dropped.
+    pub(crate) async fn call_watched(
+        &self,
+        actor: Actor<'_>,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        watcher: Watcher,
+    ) -> Result<Value, Refused> {
+        self.do_one(actor, method, path, body, None, watcher).await
+    }
+
     /// The same, unless what it changes is not as in `etag` any more.
     pub(crate) async fn call_if(
         &self,
@@ -69,6 +82,18 @@ impl Operations {
         path: &str,
         body: Option<&Value>,
         etag: Option<&str>,
+    ) -> Result<Value, Refused> {
+        self.do_one(actor, method, path, body, etag, Watcher::default()).await
+    }
+
+    async fn do_one(
+        &self,
+        actor: Actor<'_>,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        etag: Option<&str>,
+        watcher: Watcher,
     ) -> Result<Value, Refused> {
         let uri = path.parse().map_err(|_| Refused::new(StatusCode::NOT_FOUND, "there is nothing at this path"))?;
         let mut request = Request::builder().method(method.clone()).uri(uri);
@@ -82,6 +107,7 @@ impl Operations {
         let rule = check(&actor, &method, request.uri().path())?;
         let trail = Trail::new(actor.by.clone(), rule, request.uri().path());
         request.set_data(Caller { token: token(&actor), trail: trail.clone() });
+        request.set_data(watcher);
         let response = self.0.call(request).await.unwrap_or_else(|error| Problem::respond(&error).into_response());
         gate::check_recorded(rule, &trail, &response);
         let (status, etag) = (response.status(), response.headers().get(header::ETAG).cloned());

@@ -165,6 +165,34 @@ impl<T: ToJSON> ApiResponse for Accepted<T> {
     }
 }
 
+/// An answer to what was done at once, or to what waits.
+pub(super) enum Or<A, B> {
+    /// The one.
+    Done(A),
+    /// The other.
+    Waits(B),
+}
+
+impl<A: IntoResponse, B: IntoResponse> IntoResponse for Or<A, B> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Done(answer) => answer.into_response(),
+            Self::Waits(answer) => answer.into_response(),
+        }
+    }
+}
+
+impl<A: ApiResponse, B: ApiResponse> ApiResponse for Or<A, B> {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: A::meta().responses.into_iter().chain(B::meta().responses).collect() }
+    }
+
+    fn register(registry: &mut Registry) {
+        A::register(registry);
+        B::register(registry);
+    }
+}
+
 /// Done, and nothing to show.
 pub(super) struct Gone;
 

@@ -190,6 +190,7 @@ mod tests {
         assert_eq!(of("PUT", "/incidents/{id}/postmortem"), "incident.postmortem.set");
         assert_eq!(of("POST", "/incidents/{id}/postmortem/unpublish"), "incident.postmortem.unpublish");
         assert_eq!(of("DELETE", "/incident-templates/{id}"), "incident-template.delete");
+        assert_eq!(of("POST", "/waiting-acts/{id}/take-back"), "waiting-act.take-back");
         assert_eq!(of("DELETE", "/integrations/{id}/secrets/{secret_id}"), "integration.secret.delete");
     }
 }

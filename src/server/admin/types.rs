@@ -139,6 +139,7 @@ named! {
     domain::Role => Self::ALL;
     domain::Severity => Self::ALL;
     domain::Status => Self::ALL;
+    domain::WaitState => Self::ALL;
     domain::Weekday => Self::ALL;
     storage::deliveries::DeliveryState => Self::ALL;
     storage::notifications::NotificationState => Self::ALL;

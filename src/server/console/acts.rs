@@ -7,7 +7,7 @@ use poem::{
 };
 use serde_json::Value;
 
-use crate::admin::{Actor, Operations, Refused};
+use crate::admin::{Actor, Operations, Refused, Watcher};
 
 use super::{Console, failure::Failure, session::Person};
 
@@ -38,6 +38,11 @@ impl Acts {
 
     pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Refused> {
         self.operations.call(self.actor(), Method::POST, path, body).await
+    }
+
+    /// The same for what takes long: `watcher` is told how far it has come.
+    pub(super) async fn post_watched(&self, path: &str, body: &Value, watcher: Watcher) -> Result<Value, Refused> {
+        self.operations.call_watched(self.actor(), Method::POST, path, Some(body), watcher).await
     }
 
     /// Changes something, unless it is not as in `etag` any more.

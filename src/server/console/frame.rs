@@ -172,6 +172,15 @@ pub(super) fn error(frame: &Frame, error: &poem::Error) -> Response {
     response
 }
 
+/// The HTML of a page of the console that is sent a piece at a time.
+pub(super) fn render(template: &impl Template) -> Result<String, Failure> {
+    template.render().map_err(|error| {
+        tracing::error!(%error, "Could not render a page of the console");
+        let detail = "This is our fault; please try again.".to_owned();
+        Failure::Refused { status: StatusCode::INTERNAL_SERVER_ERROR, detail }
+    })
+}
+
 /// Renders a page of the console.
 pub(super) fn show(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {

@@ -21,6 +21,7 @@ mod forgot;
 mod form;
 mod frame;
 mod gate;
+mod going;
 mod groups;
 mod incident_list;
 mod incidents;
@@ -72,6 +73,9 @@ use crate::{Letters, admin::Operations, page::Page};
 use gate::Table;
 use oidc::Oidc;
 use session::{Origin, Person};
+
+/// How long somebody can take back what goes out: until then nothing leaves.
+const UNDO_SECS: i64 = 10;
 
 /// What the console works with. Cheap to clone; every handler gets it as `Data<&Console>`.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use storage::notifications::{NotificationState, n_dead};
 
 use super::{
-    Console,
+    Console, UNDO_SECS,
     acts::Acts,
     chosen::{self, Bar},
     columns::Columns,
@@ -26,8 +26,6 @@ use super::{
 const PATH: &str = "/console/notifications";
 /// How far back dead ones may be taken up, in hours.
 const HOURS: [i64; 4] = [1, 6, 24, 168];
-/// How long somebody can take back what they send again.
-pub(super) const UNDO_SECS: i64 = 10;
 const HOUR: Span = Span::mins(60);
 
 pub(super) fn routes(table: Table) -> Table {

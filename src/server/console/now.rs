@@ -19,7 +19,7 @@ use super::{
     failure::Failure,
     frame::{Frame, show, time},
     gate::{Needs, Table},
-    incidents::{Line, MAX_OPEN, Names},
+    incidents::{Line, MAX_OPEN, Names, Waits, open_acts},
     session::Person,
     words,
 };
@@ -72,6 +72,8 @@ struct Now<'a> {
     may_incidents: bool,
     may_override: bool,
     may_maintain: bool,
+    /// What was published and has not left, or could not.
+    waiting: Vec<Waits>,
     drafts: Vec<Line>,
     gaps: Vec<Gap>,
     open: Vec<Line>,
@@ -91,7 +93,12 @@ struct Ended {
 
 impl Now<'_> {
     fn is_empty(&self) -> bool {
-        self.drafts.is_empty() && self.gaps.is_empty() && self.open.is_empty() && self.running.is_empty() && self.faults.is_empty()
+        self.waiting.is_empty()
+            && self.drafts.is_empty()
+            && self.gaps.is_empty()
+            && self.open.is_empty()
+            && self.running.is_empty()
+            && self.faults.is_empty()
     }
 }
 
@@ -111,6 +118,7 @@ async fn to_do(person: Person, frame: Frame, Data(console): Data<&Console>) -> R
         may_incidents: person.may(Permission::write(Resource::Incidents)),
         may_override: person.may(Permission::write(Resource::Overrides)),
         may_maintain: person.may(Permission::write(Resource::Maintenances)),
+        waiting: open_acts(&mut conn, console.now()).await?,
         drafts: drafts.into_iter().map(line).collect(),
         gaps,
         open: open.into_iter().map(line).collect(),

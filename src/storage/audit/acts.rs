@@ -23,6 +23,14 @@ impl Told {
             }
             Act::OpenIncident(edit) => ("incident.create", None, incident(edit)),
             Act::UpdateIncident { incident: id, edit } => (verb(edit), Some(format!("incident:{id}")), incident(edit)),
+            Act::Wait { incident: of, edit, wait } => {
+                let mut after = incident(edit);
+                after["wait_seconds"] = Value::from(wait.0 / 1000);
+                let action = if of.is_some() { verb(edit) } else { "incident.create" };
+                (action, of.map(|id| format!("incident:{id}")), after)
+            }
+            Act::TakeBack { waiting } => ("waiting-act.take-back", Some(format!("waiting-act:{waiting}")), Value::Null),
+            Act::LeaveNow { waiting } => ("waiting-act.publish", Some(format!("waiting-act:{waiting}")), Value::Null),
             Act::DeleteIncident { incident } => ("incident.delete", Some(format!("incident:{incident}")), Value::Null),
             Act::Veto { incident } => ("incident.veto", Some(format!("incident:{incident}")), Value::Null),
             Act::PublishPostmortem { incident, body, notify, .. } => {
@@ -49,6 +57,7 @@ impl Told {
 fn made(recorded: &Recorded) -> Option<String> {
     match &recorded.change {
         Change::Incident { incident, .. } => Some(format!("incident:{}", incident.id)),
+        Change::Waiting { act } => Some(format!("incident:{}", act.incident)),
         Change::Maintenance { maintenance } => Some(format!("maintenance:{}", maintenance.id)),
         _ => None,
     }

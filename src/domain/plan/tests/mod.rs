@@ -22,6 +22,7 @@ mod series;
 mod signals;
 mod timers;
 mod visibility;
+mod waits;
 mod world;
 
 use std::collections::BTreeMap;

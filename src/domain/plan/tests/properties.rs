@@ -13,6 +13,8 @@ enum Step {
     Override(ComponentId, Option<(Status, Option<i64>)>),
     Open(ComponentId, Status, bool),
     Edit { nth: usize, status: Option<IncidentStatus>, publish: bool },
+    WriteToWait { nth: Option<usize>, status: Option<IncidentStatus>, seconds: i64 },
+    TakeBack(usize),
     Delete(usize),
     Veto(usize),
     Maintain(ComponentId, i64, i64),
@@ -55,6 +57,11 @@ fn replayed() -> impl Strategy<Value = Step> {
     (0..4_u8, states, severity(), 5..90_i64).prop_map(|(what, state, severity, minutes)| Step::Replay { what, state, severity, minutes })
 }
 
+fn waiting() -> impl Strategy<Value = Step> {
+    let status = prop::option::of(prop::sample::select(IncidentStatus::ALL.to_vec()));
+    (prop::option::of(0..4_usize), status, 1..=60_i64).prop_map(|(nth, status, seconds)| Step::WriteToWait { nth, status, seconds })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let edited = prop::option::of(prop::sample::select(IncidentStatus::ALL.to_vec()));
     prop_oneof![
@@ -64,6 +71,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (component_id(), prop::option::of((status(), prop::option::of(1..900_000_i64)))).prop_map(|(id, word)| Step::Override(id, word)),
         1 => (component_id(), status(), any::<bool>()).prop_map(|(id, status, published)| Step::Open(id, status, published)),
         2 => (0..4_usize, edited, any::<bool>()).prop_map(|(nth, status, publish)| Step::Edit { nth, status, publish }),
+        1 => waiting(),
+        1 => (0..2_usize).prop_map(Step::TakeBack),
         1 => (0..4_usize).prop_map(Step::Delete),
         1 => (0..4_usize).prop_map(Step::Veto),
         1 => (component_id(), 0..600_000_i64, 1..600_000_i64).prop_map(|(id, from, length)| Step::Maintain(id, from, length)),
@@ -121,6 +130,16 @@ impl World {
             Step::Edit { nth, status, publish } => {
                 let Some(incident) = self.known_incident(nth) else { return };
                 self.acts(Act::UpdateIncident { incident, edit: IncidentEdit { status, published: publish.then_some(true), ..edit() } });
+            }
+            Step::WriteToWait { nth, status, seconds } => {
+                let incident = nth.and_then(|nth| self.known_incident(nth));
+                let title = incident.is_none().then(|| "Login is slow".to_owned());
+                let edit = IncidentEdit { title, status, published: Some(true), ..edit() };
+                self.acts(Act::Wait { incident, edit, wait: Span::secs(seconds) });
+            }
+            Step::TakeBack(nth) => {
+                let Some(waiting) = self.state.waiting.keys().nth(nth).copied() else { return };
+                self.acts(Act::TakeBack { waiting });
             }
             Step::Delete(nth) => {
                 let Some(incident) = self.known_incident(nth) else { return };

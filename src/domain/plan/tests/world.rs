@@ -237,7 +237,7 @@ fn check_fold(state: &State, mirror: &State) {
     assert_eq!(state.swings, mirror.swings);
     assert_eq!(state.incidents, mirror.incidents);
     assert_eq!(state.maintenances, mirror.maintenances);
-    assert_eq!(state.series, mirror.series);
+    assert_eq!((&state.series, &state.waiting), (&mirror.series, &mirror.waiting));
     assert_eq!((&state.dependencies, &state.past), (&mirror.dependencies, &mirror.past));
     assert_eq!(state.next_timer(), mirror.next_timer());
     let signals =
@@ -315,10 +315,12 @@ fn read_back(state: &State) -> State {
     read.swings.clone_from(&state.swings);
     read.signals.clone_from(&state.signals);
     let since = Timestamp(state.clock.0 - MAX_COOL_OFF.0);
-    let kept = state.incidents.iter().filter(|(_, incident)| incident.last_news().is_none_or(|at| at >= since));
+    let is_needed = |id: IncidentId| state.waiting.values().any(|act| act.incident == id);
+    let kept = state.incidents.iter().filter(|(id, incident)| incident.last_news().is_none_or(|at| at >= since) || is_needed(**id));
     read.incidents = kept.map(|(id, incident)| (*id, incident.clone())).collect();
     read.maintenances.clone_from(&state.maintenances);
     read.series.clone_from(&state.series);
+    read.waiting.clone_from(&state.waiting);
     read
 }
 

@@ -17,13 +17,14 @@ use poem::http::{StatusCode, header};
 use poem_openapi::Object;
 use storage::{deliveries::Delivery, insight, rows};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 pub(super) use view::BackTestView;
 use view::{Keys, component_spans, published_view, would_be};
 
 use super::{
     super::{fields::Fields, types::Time},
-    Admin, Problem, RouteBody, configured, off_thread, routes_to_try,
+    Admin, Problem, Progress, RouteBody, Watcher, configured, off_thread, routes_to_try,
 };
 
 /// The time that is looked at if the request does not say.
@@ -53,7 +54,13 @@ pub(super) struct BackTestBody {
     to: Option<Time>,
 }
 
-pub(super) async fn run(admin: &Admin, places: &Arc<Semaphore>, id: IntegrationId, body: BackTestBody) -> Result<BackTestView, Problem> {
+pub(super) async fn run(
+    admin: &Admin,
+    places: &Arc<Semaphore>,
+    id: IntegrationId,
+    body: BackTestBody,
+    watcher: Watcher,
+) -> Result<BackTestView, Problem> {
     let place = places.clone().try_acquire_owned().map_err(|_| busy())?;
     let mut fields = Fields::default();
     let (from, to) = window(&mut fields, &body, admin.now());
@@ -76,9 +83,10 @@ pub(super) async fn run(admin: &Admin, places: &Arc<Semaphore>, id: IntegrationI
         n_quarantined: 0,
         n_signals: 0,
         cut: None,
+        stopped: CancellationToken::new(),
         _place: place,
     };
-    let run = fold(admin, run, id, from, to).await?;
+    let run = fold(admin, run, id, (from, to), &watcher).await?;
     Ok(view(run, (from, to), &keys, published))
 }
 
@@ -107,14 +115,26 @@ struct Run {
     n_quarantined: usize,
     n_signals: usize,
     cut: Option<&'static str>,
+    /// Set once nobody waits for it any more.
+    stopped: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
 
-async fn fold(admin: &Admin, mut run: Run, id: IntegrationId, from: Timestamp, to: Timestamp) -> Result<Run, Problem> {
+async fn fold(
+    admin: &Admin,
+    mut run: Run,
+    id: IntegrationId,
+    (from, to): (Timestamp, Timestamp),
+    watcher: &Watcher,
+) -> Result<Run, Problem> {
+    // Whoever asks may go away: then this future is dropped, and the thread that folds ends with it.
+    let _stop = run.stopped.clone().drop_guard();
     let mut conn = admin.db.read().await?;
     let mut stretch = insight::stretch(&mut conn, id, from, to).await?;
+    let of = if watcher.is_watched() { insight::n_in(&mut conn, &stretch, MAX_DELIVERIES).await? } else { 0 };
     drop(conn);
     while run.cut.is_none() {
+        watcher.tell(Progress { looked_at: run.n_deliveries, of });
         // A connection for each portion, so that others get their turn.
         let mut conn = admin.db.read().await?;
         let portion = insight::portion(&mut conn, &mut stretch, PORTION, PORTION_BYTES).await?;
@@ -167,6 +187,9 @@ impl Run {
         if self.cut.is_none() && self.began.elapsed() >= MAX_TIME {
             self.cut = Some("seconds");
         }
+        if self.stopped.is_cancelled() {
+            self.cut = Some("stopped"); // Nobody reads it.
+        }
         self.cut.is_some()
     }
 }
@@ -208,6 +231,7 @@ mod tests {
             n_quarantined: 0,
             n_signals: 0,
             cut: None,
+            stopped: CancellationToken::new(),
             _place: place,
         }
     }
@@ -238,5 +262,9 @@ mod tests {
         let mut long = run(7, MAX_TIME);
         long.take(&delivery(5_000));
         assert_eq!((long.n_deliveries, long.cut), (7, Some("seconds")));
+        let mut left = run(7, Duration::ZERO);
+        left.stopped.cancel();
+        left.take(&delivery(5_000));
+        assert_eq!((left.n_deliveries, left.cut), (7, Some("stopped")));
     }
 }

@@ -25,6 +25,7 @@ use super::{
     fields::Fields,
     integrations as configured,
     problem::Problem,
+    progress::{Progress, Watcher},
     routes::{self, RouteBody, Targets},
 };
 use back_test::{BackTestBody, BackTestView};
@@ -63,8 +64,8 @@ impl InsightApi {
     /// Says what routes would have made of the stored deliveries of a time: the incidents, and when components would not have been well,
     /// beside the incidents that were published. Changes and sends nothing. One at a time.
     #[oai(path = "/integrations/:id/back-test", method = "post")]
-    async fn back_test(&self, id: Path<i64>, body: Body<BackTestBody>) -> Result<Json<BackTestView>, Problem> {
-        back_test::run(&self.admin, &self.places, IntegrationId(id.0), body.0).await.map(Json)
+    async fn back_test(&self, watcher: Watcher, id: Path<i64>, body: Body<BackTestBody>) -> Result<Json<BackTestView>, Problem> {
+        back_test::run(&self.admin, &self.places, IntegrationId(id.0), body.0, watcher).await.map(Json)
     }
 
     /// Says how an integration is: what comes in, what is turned away, how asking goes, and whether it is silent.

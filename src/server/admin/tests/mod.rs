@@ -10,6 +10,7 @@ mod setup;
 mod several;
 mod users;
 mod vulnerabilities;
+mod waiting;
 mod words;
 
 use std::sync::{

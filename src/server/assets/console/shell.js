@@ -43,13 +43,15 @@
   for (const form of document.querySelectorAll("form[data-until]")) {
     const [said, button] = [form.querySelector("[role=status]"), form.querySelector("button")];
     const [text, until] = [said.textContent, performance.now() + 1000 * Number(/(\d+) seconds?/.exec(said.textContent)?.[1] ?? 0)];
+    const word = button?.textContent;
     const tick = setInterval(() => {
       const left = Math.ceil((until - performance.now()) / 1000);
-      button.textContent = left > 0 ? `Undo (${left})` : "Undo";
+      if (button) button.textContent = left > 0 ? `${word} (${left})` : word;
       if (left > 0) return;
       clearInterval(tick);
-      said.textContent = text.replace(/again in .*/, "again now.");
-      button.hidden = true;
+      said.textContent = text.replace(/in \d+ seconds?.*/, "now.");
+      if ("reload" in form.dataset) setTimeout(() => location.reload(), 1000); // The page says what has become of it.
+      else button.hidden = true;
     }, 200);
   }
 

@@ -1,6 +1,6 @@
 //! What changes an incident: its title, its timeline, who sees it, and whether it is there.
 
-use domain::{Act, Change, IncidentEdit, IncidentId, IncidentStatus, Recorded};
+use domain::{Act, Change, IncidentEdit, IncidentId, IncidentStatus, Recorded, Span, WaitingActId};
 use poem::{
     Response, handler,
     web::{Data, Path},
@@ -12,16 +12,18 @@ use super::{
     draft::affected,
     find,
     page::{Sending, page, path},
+    waiting,
 };
 use crate::{
     admin::Refused,
     console::{
-        Console,
+        Console, UNDO_SECS,
         acts::Acts,
         failure::Failure,
         form::{Errors, Sent},
         frame::{Frame, see_other},
         meanwhile::Version,
+        seen::Seen,
         session::Person,
     },
 };
@@ -37,7 +39,12 @@ pub(super) fn written(recorded: &[Recorded]) -> Option<IncidentId> {
     })
 }
 
-/// Leads back to an incident that was changed, or shows it with what was sent and why it was not done.
+/// What waits because of an act.
+pub(super) fn waits(recorded: &[Recorded]) -> Option<WaitingActId> {
+    recorded.iter().find_map(|recorded| if let Change::Waiting { act } = &recorded.change { Some(act.id) } else { None })
+}
+
+/// Leads back to an incident that was changed, or to what waits; or shows it with what was sent and why it was not done.
 async fn answer(
     (console, person, acts, frame): (&Console, &Person, &Acts, &Frame),
     id: IncidentId,
@@ -46,11 +53,12 @@ async fn answer(
     outcome: Result<Value, Refused>,
 ) -> Result<Response, Failure> {
     let (errors, is_outdated) = match outcome {
+        Ok(answer) if answer.has("leaves_at") => return Ok(see_other(&waiting::path(WaitingActId(answer.number("id"))))),
         Ok(_) => return Ok(see_other(&path(id))),
         Err(refused) if refused.is_outdated() => (Errors::default(), true),
         Err(refused) => (Errors::of_refused(refused, &FIELDS)?, false),
     };
-    let sending = Sending { typed, errors, opened: Some(opened), is_outdated };
+    let sending = Sending { typed, errors, opened: Some(opened), is_outdated, taken_back: false };
     page(console, person, acts, frame, id, Some(sending)).await
 }
 
@@ -86,7 +94,7 @@ pub(super) async fn add_update(
     if !by_person {
         typed.affected = incident.components.clone();
     }
-    let again = |typed, errors| Sending { typed, errors, opened: Some(&opened), is_outdated: false };
+    let again = |typed, errors| Sending { typed, errors, opened: Some(&opened), is_outdated: false, taken_back: false };
     if sent.has("preview") {
         return page(console, &person, &acts, &frame, id, Some(again(typed, Errors::default()))).await;
     }
@@ -99,6 +107,9 @@ pub(super) async fn add_update(
         return page(console, &person, &acts, &frame, id, Some(again(typed, errors))).await;
     }
     let mut wanted = json!({});
+    if incident.published {
+        wanted["wait_seconds"] = json!(UNDO_SECS);
+    }
     if let Some(status) = typed.status {
         wanted["status"] = json!(status.as_str());
     }
@@ -114,27 +125,29 @@ pub(super) async fn add_update(
     answer((console, &person, &acts, &frame), id, typed, &opened, outcome).await
 }
 
-/// Does what needs no more than a click.
+/// Does what needs no more than a click, and leads to what waits because of it.
 async fn click(console: &Console, person: &Person, id: IncidentId, act: Act, to: &str) -> Result<Response, Failure> {
     find(&mut console.db.read().await?, id).await?;
     match console.act(person, act).await {
-        Ok(_) => Ok(see_other(to)),
+        Ok(recorded) => Ok(see_other(&waits(&recorded).map_or_else(|| to.to_owned(), waiting::path))),
         Err(error) => Err(Errors::of_act(error).err().unwrap_or(GONE)),
     }
 }
 
+/// The same for what readers and subscribers are told, which can be taken back for a while.
+async fn tell(console: &Console, person: &Person, id: i64, edit: IncidentEdit) -> Result<Response, Failure> {
+    let id = IncidentId(id);
+    click(console, person, id, Act::Wait { incident: Some(id), edit, wait: Span::secs(UNDO_SECS) }, &path(id)).await
+}
+
 #[handler]
 pub(super) async fn publish(person: Person, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let edit = IncidentEdit { published: Some(true), ..IncidentEdit::default() };
-    let id = IncidentId(id);
-    click(console, &person, id, Act::UpdateIncident { incident: id, edit }, &path(id)).await
+    tell(console, &person, id, IncidentEdit { published: Some(true), ..IncidentEdit::default() }).await
 }
 
 #[handler]
 pub(super) async fn resolve(person: Person, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let edit = IncidentEdit { status: Some(IncidentStatus::Resolved), ..IncidentEdit::default() };
-    let id = IncidentId(id);
-    click(console, &person, id, Act::UpdateIncident { incident: id, edit }, &path(id)).await
+    tell(console, &person, id, IncidentEdit { status: Some(IncidentStatus::Resolved), ..IncidentEdit::default() }).await
 }
 
 #[handler]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use domain::{Component, ComponentId, IncidentStatus, Status};
+use domain::{Component, ComponentId, IncidentStatus, Status, WaitingAct};
 use poem::{Response, handler, http::StatusCode, web::Data};
 use serde_json::{Value, json};
 use storage::{Connection, StorageError, components, rows, subscribers};
@@ -25,6 +25,18 @@ pub(in crate::console) struct Draft {
 impl From<&Sent> for Draft {
     fn from(sent: &Sent) -> Self {
         Self { title: sent.text("title"), body: sent.text("body"), status: sent.named("status"), affected: sent.affected() }
+    }
+}
+
+impl From<&WaitingAct> for Draft {
+    fn from(act: &WaitingAct) -> Self {
+        let edit = act.edit.clone();
+        Self {
+            title: edit.title.unwrap_or_default(),
+            body: edit.body.unwrap_or_default(),
+            status: edit.status,
+            affected: edit.components.unwrap_or_default(),
+        }
     }
 }
 

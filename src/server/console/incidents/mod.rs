@@ -6,6 +6,7 @@ mod list;
 mod new;
 mod page;
 mod postmortem;
+mod waiting;
 
 use domain::{Incident, IncidentId, Resource, Status};
 use storage::{
@@ -21,6 +22,7 @@ use draft::{Draft, Preview};
 pub(super) use draft::{Preview as IncidentPreview, affected, in_words};
 pub(super) use list::{Line, MAX_OPEN, Names, names};
 pub(super) use new::fill;
+pub(super) use waiting::{Waits, open as open_acts};
 
 pub(super) const PATH: &str = "/console/incidents";
 const GONE: Failure = Failure::NotFound("There is no such incident, or it was deleted.");
@@ -31,6 +33,9 @@ pub(super) fn routes(table: Table) -> Table {
         .get("/console/incidents/new", act, new::form)
         .post("/console/incidents/new", act, new::create)
         .post("/console/incidents/preview", act, draft::preview)
+        .get("/console/incidents/waiting/:id", look, waiting::page)
+        .post("/console/incidents/waiting/:id/take-back", act, waiting::take_back)
+        .post("/console/incidents/waiting/:id/publish", act, waiting::publish)
         .get("/console/incidents/:id", look, page::one)
         .post("/console/incidents/:id", act, change::rename)
         .post("/console/incidents/:id/updates", act, change::add_update)

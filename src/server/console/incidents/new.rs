@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use domain::{
-    Act, Component, ComponentId, IncidentEdit, IncidentStatus, IncidentTemplate, Signal, Status, TemplateId, opening_words, template_for,
+    Act, Component, ComponentId, IncidentEdit, IncidentStatus, IncidentTemplate, Signal, Span, Status, TemplateId, WaitingActId,
+    opening_words, template_for,
 };
 use poem::{Response, handler, http::StatusCode, web::Data};
 use storage::{
@@ -13,9 +14,13 @@ use storage::{
     rows, templates,
 };
 
-use super::{Draft, PATH, Preview, change::written};
+use super::{
+    Draft, PATH, Preview,
+    change::{waits, written},
+    waiting,
+};
 use crate::console::{
-    Console,
+    Console, UNDO_SECS,
     failure::Failure,
     form::{Choices, Errors, Sent, choices},
     frame::{Frame, see_other, show},
@@ -32,12 +37,19 @@ struct Occasion {
     template: Option<TemplateId>,
     /// Whether a template was chosen, or that there be none.
     chosen: bool,
+    /// What was taken back, whose words stand here again.
+    taken_back: Option<WaitingActId>,
 }
 
 impl Occasion {
     fn new(sent: &Sent) -> Self {
         let id = |name| sent.named::<i64>(name);
-        Self { component: id("component").map(ComponentId), template: id("template").map(TemplateId), chosen: sent.has("template") }
+        Self {
+            component: id("component").map(ComponentId),
+            template: id("template").map(TemplateId),
+            chosen: sent.has("template"),
+            taken_back: id("taken_back").map(WaitingActId),
+        }
     }
 }
 
@@ -77,6 +89,10 @@ async fn page(console: &Console, frame: &Frame, occasion: Occasion, draft: &Draf
 #[handler]
 pub(super) async fn form(frame: Frame, asked: seen::Asked, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let sent = Sent::from(asked.0);
+    if let Some(id) = Occasion::new(&sent).taken_back {
+        let act = waiting::find(&mut console.db.read().await?, id).await?;
+        return page(console, &frame, Occasion::new(&sent), &Draft::from(&act), &Errors::default()).await;
+    }
     let (occasion, draft, errors) = begin(console, Occasion::new(&sent), sent.affected()).await?;
     page(console, &frame, occasion, &draft, &errors).await
 }
@@ -172,10 +188,14 @@ pub(super) async fn create(person: Person, frame: Frame, sent: Sent, Data(consol
         return page(console, &frame, occasion, &draft, &Errors::default()).await;
     }
     let Draft { title, body, status, affected } = draft.clone();
-    let published = Some(!sent.has("draft"));
-    let act = Act::OpenIncident(IncidentEdit { title: Some(title), status, body: Some(body), components: Some(affected), published });
+    let published = !sent.has("draft");
+    let edit = IncidentEdit { title: Some(title), status, body: Some(body), components: Some(affected), published: Some(published) };
+    let act = if published { Act::Wait { incident: None, edit, wait: Span::secs(UNDO_SECS) } } else { Act::OpenIncident(edit) };
     match console.act(&person, act).await {
-        Ok(recorded) => Ok(see_other(&written(&recorded).map_or_else(|| PATH.to_owned(), |id| format!("{PATH}/{id}")))),
+        Ok(recorded) => {
+            let opened = || written(&recorded).map_or_else(|| PATH.to_owned(), |id| format!("{PATH}/{id}"));
+            Ok(see_other(&waits(&recorded).map_or_else(opened, waiting::path)))
+        }
         Err(error) => page(console, &frame, occasion, &draft, &Errors::of_act(error)?).await,
     }
 }

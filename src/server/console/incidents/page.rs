@@ -2,7 +2,8 @@
 
 use askama::Template;
 use domain::{
-    ComponentId, Incident, IncidentId, IncidentStatus, IncidentUpdate, Permission, Resource, Status, postmortem_of, still_firing,
+    ComponentId, Incident, IncidentId, IncidentStatus, IncidentUpdate, Permission, Resource, Status, WaitingActId, postmortem_of,
+    still_firing,
 };
 use poem::{
     Response, handler,
@@ -15,7 +16,7 @@ use storage::{
     state::{self, Causes},
 };
 
-use super::{Draft, Names, PATH, Preview, draft::in_words, find, worst};
+use super::{Draft, Names, PATH, Preview, Waits, draft::in_words, find, waiting, worst};
 use crate::{
     console::{
         Console,
@@ -24,7 +25,7 @@ use crate::{
         form::{Choices, Errors, choices},
         frame::{Frame, show, time},
         meanwhile::{Field, Meanwhile, Version},
-        seen::Seen,
+        seen::{Asked, Seen, Typed},
         session::Person,
         words,
     },
@@ -82,6 +83,10 @@ struct Page<'a> {
     errors: &'a Errors,
     version: Version,
     meanwhile: Option<Meanwhile>,
+    /// What was said about it and has not left.
+    waiting: Vec<Waits>,
+    /// Whether what was just taken back stands in the form again.
+    taken_back: bool,
 }
 
 impl Page<'_> {
@@ -98,18 +103,19 @@ pub(super) struct Sending<'a> {
     pub(super) opened: Option<&'a Version>,
     /// Whether there is a newer one.
     pub(super) is_outdated: bool,
+    /// Whether it was sent, and taken back before it left.
+    pub(super) taken_back: bool,
 }
 
-impl Sending<'_> {}
-
 /// Where an incident stands, to be compared: what an update is written about.
-fn fields(incident: &Incident, updates: &[IncidentUpdate], affected: String) -> Vec<Field> {
+fn fields(incident: &Incident, updates: &[IncidentUpdate], affected: String, waiting: &[Waits]) -> Vec<Field> {
     let newest = updates.first().map(|update| format!("{}: {}", words::incident_status(&update.status), update.body));
     vec![
         Field::new("title", "The title", incident.title.clone()),
         Field::new("status", "Where it stands", words::incident_status(&incident.status)),
         Field::new("affected", "What is affected", affected),
         Field::new("entry", "The newest entry", newest.unwrap_or_default()),
+        Field::new("waiting", "What has not left yet", waiting.first().map_or_else(String::new, Waits::in_words)),
     ]
 }
 
@@ -149,10 +155,11 @@ pub(super) async fn page(
     let names: Names = components.iter().map(|component| (component.id, component.name.clone())).collect();
     let updates = rows::incident_updates(&mut conn, &[id]).await?;
     let unchanged = Draft { title: incident.title.clone(), affected: incident.components.clone(), ..Draft::default() };
-    let sending = sending.unwrap_or_else(|| Sending { typed: unchanged, errors: Errors::default(), opened: None, is_outdated: false });
+    let waiting = waiting::about(&mut conn, &incident, console.now()).await?;
+    let sending = sending.unwrap_or_else(|| Sending::new(unchanged));
     let status = sending.errors.status(sending.is_outdated);
-    let Sending { typed: mut draft, errors, opened, is_outdated } = sending;
-    let now = fields(&incident, &updates, in_words(&components, &incident.components));
+    let Sending { typed: mut draft, errors, opened, is_outdated, taken_back } = sending;
+    let now = fields(&incident, &updates, in_words(&components, &incident.components), &waiting);
     let version = Version::again(opened, is_outdated, Version::new(&etag, &now));
     let affected = in_words(&components, &draft.affected);
     let meanwhile = opened.filter(|_| is_outdated).map(|opened| merge(&mut draft, opened, &incident, now, &affected));
@@ -185,6 +192,8 @@ pub(super) async fn page(
         errors: &errors,
         version,
         meanwhile,
+        waiting,
+        taken_back,
     };
     Ok(show(status, &shown))
 }
@@ -204,9 +213,26 @@ pub(super) async fn one(
     acts: Acts,
     frame: Frame,
     Path(id): Path<i64>,
+    asked: Asked,
     Data(console): Data<&Console>,
 ) -> Result<Response, Failure> {
-    page(console, &person, &acts, &frame, IncidentId(id), None).await
+    let id = IncidentId(id);
+    let Some(taken_back) = Typed::from(asked).number("taken_back") else {
+        return page(console, &person, &acts, &frame, id, None).await;
+    };
+    let mut conn = console.db.read().await?;
+    let (act, incident) = (waiting::find(&mut conn, WaitingActId(taken_back)).await?, find(&mut conn, id).await?);
+    drop(conn);
+    let components = act.edit.components.clone().unwrap_or(incident.components);
+    let typed = Draft { title: incident.title, affected: components, ..Draft::from(&act) };
+    page(console, &person, &acts, &frame, id, Some(Sending { taken_back: true, ..Sending::new(typed) })).await
+}
+
+impl Sending<'_> {
+    /// What stands in the forms to begin with.
+    fn new(typed: Draft) -> Self {
+        Self { typed, errors: Errors::default(), opened: None, is_outdated: false, taken_back: false }
+    }
 }
 
 /// The page of an incident.

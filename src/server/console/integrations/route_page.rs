@@ -1,21 +1,27 @@
 //! One route: a form, with what it would do before it is saved.
 
 use askama::Template;
-use domain::Status;
-use poem::{Response, handler, http::StatusCode, web::Path};
+use domain::{Status, Weekday};
+use poem::{
+    IntoResponse, Response, handler,
+    http::StatusCode,
+    web::{Html, Path},
+};
 use serde_json::{Value, json};
 
 use super::{
     back_to, find, path_of,
-    route_form::{PUBLISH, SEVERITIES, from_route, to_route},
-    timeline::{self, Timeline},
+    route_form::{HOURS, MINIMUM_SEVERITIES, PUBLISH, SEVERITIES, from_route, to_route},
+    route_meanwhile, timeline,
 };
 use crate::{
     admin::Refused,
     console::{
         acts::{Acts, sentence},
         failure::Failure,
-        frame::{Frame, show},
+        frame::{Frame, render, show},
+        going::Next,
+        meanwhile::{Meanwhile, Version},
         seen::{Asked, Seen, Sent, Typed, address, names},
     },
 };
@@ -39,7 +45,10 @@ struct Page<'a> {
     refused_at: usize,
     suggested: Option<Suggested>,
     trial: Option<Value>,
-    timeline: Option<Timeline>,
+    /// Whether a back-test goes on.
+    goes_on: bool,
+    version: Version,
+    meanwhile: Option<Meanwhile>,
 }
 
 /// What can be chosen.
@@ -63,6 +72,27 @@ impl Page<'_> {
 
     fn publish_modes(&self) -> [(&'static str, &'static str); 3] {
         PUBLISH
+    }
+
+    /// Whether anything is said, or wrong, of what is seldom needed.
+    fn has_policy(&self) -> bool {
+        let is_set = |name| self.typed.given(name).is_some_and(|text| text != "0s");
+        let is_wrong = |name: &&str| self.wrong(name).is_some();
+        let wrong = ["minimum_severity", "publish_after", "publish_hours", "publish_hours.from", "publish_hours.to"];
+        let of_flapping = ["flapping", "flapping.changes", "flapping.within", "flapping.calm"];
+        ["minimum_severity", "publish_after", "hours", "flapping"].into_iter().any(is_set) || wrong.iter().chain(&of_flapping).any(is_wrong)
+    }
+
+    fn hours(&self) -> &'static [(&'static str, &'static str)] {
+        &HOURS
+    }
+
+    fn minimum_severities(&self) -> &'static [&'static str] {
+        &MINIMUM_SEVERITIES
+    }
+
+    fn weekdays(&self) -> impl Iterator<Item = &'static str> {
+        Weekday::ALL.iter().map(|day| day.as_str())
     }
 
     fn severities(&self) -> [(&'static str, &'static str); 6] {
@@ -119,7 +149,6 @@ pub(super) async fn page(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
         typed.add("delivery", delivery.to_string());
     }
     typed.add("publish", "draft");
-    typed.add("etag", integration.text("etag"));
     let choices = choices(&acts, &integration).await?;
     let shown = Page {
         frame: &frame,
@@ -131,7 +160,9 @@ pub(super) async fn page(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
         refused_at: 0,
         suggested,
         trial: None,
-        timeline: None,
+        goes_on: false,
+        version: Version::new(integration.text("etag"), &route_meanwhile::fields(&integration, place)),
+        meanwhile: None,
     };
     Ok(show(StatusCode::OK, &shown))
 }
@@ -162,20 +193,53 @@ async fn suggestion(acts: &Acts, id: i64, delivery: i64, wanted: usize) -> Resul
 #[handler]
 pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, String)>, sent: Sent) -> Result<Response, Failure> {
     let (integration, typed) = (find(&acts, id).await?, Typed::from(sent));
-    let place = place(&at, &integration)?;
+    let opened = Version { etag: typed.text("etag").to_owned(), was: typed.text("was").to_owned() };
+    let is_outdated = opened.etag().is_some_and(|etag| etag != integration.text("etag"));
+    let place = match place(&at, &integration) {
+        // Gone while somebody wrote at it: what they typed is not.
+        Err(_) if is_outdated => return overtaken(&frame, &acts, (id, at.parse().ok()), &typed, &opened).await,
+        place => place?,
+    };
     let route = to_route(&typed);
-    let (mut trial, mut lines, mut refused_at) = (None, None, 0);
+    let choices = choices(&acts, &integration).await?;
+    let (mut trial, mut refused_at) = (None, 0);
+    let again = |refused: Option<&Refused>, refused_at, trial, goes_on| {
+        let shown = Page {
+            frame: &frame,
+            integration: &integration,
+            place,
+            typed: &typed,
+            choices: &choices,
+            refused,
+            refused_at,
+            suggested: None,
+            trial,
+            goes_on,
+            version: opened.clone(),
+            meanwhile: None,
+        };
+        render(&shown).map(|html| (refused.map_or(StatusCode::OK, |refused| refused.status), html))
+    };
     let done = match typed.text("act") {
         "try" => {
             let body = json!({ "delivery": typed.number("delivery").unwrap_or(0), "routes": [route] });
             acts.post(&format!("/integrations/{id}/dry-run"), Some(&body)).await.map(|answer| trial = Some(answer))
         }
-        "back-test" => timeline::run(&acts, id, &typed, Some(json!([route]))).await.map(|answer| lines = Some(answer)),
+        "back-test" => {
+            let mut going = timeline::begin(acts, id, &typed, Some(json!([route])));
+            match going.first().await {
+                Next::Done(Err(refused)) => Err(refused),
+                first => return Ok(going.answer(&again(None, 0, None, true)?.1, first, timeline::end)),
+            }
+        }
+        // Nothing but to leave the page on which a back-test goes on.
+        "stop" => Ok(()),
         act => {
             let routes = changed(&integration, place, route, act);
             refused_at = place.unwrap_or(routes.len().saturating_sub(1));
-            match acts.patch(&format!("/integrations/{id}"), &json!({ "routes": routes }), typed.given("etag")).await {
+            match acts.patch(&format!("/integrations/{id}"), &json!({ "routes": routes }), opened.etag()).await {
                 Ok(_) => return Ok(back_to(id)),
+                Err(refused) if refused.is_outdated() => return overtaken(&frame, &acts, (id, place), &typed, &opened).await,
                 Err(refused) => Err(refused),
             }
         }
@@ -184,20 +248,36 @@ pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
     if let Some(refused) = refused.clone().filter(|refused| !refused.status.is_client_error()) {
         return Err(refused.into());
     }
-    let choices = choices(&acts, &integration).await?;
+    let (status, html) = again(refused.as_ref(), refused_at, trial, false)?;
+    Ok(Html(html).with_status(status).into_response())
+}
+
+/// Shows what somebody else has changed meanwhile, beside what was typed.
+async fn overtaken(
+    frame: &Frame,
+    acts: &Acts,
+    (id, place): (i64, Option<usize>),
+    typed: &Typed,
+    opened: &Version,
+) -> Result<Response, Failure> {
+    let integration = find(acts, id).await?;
+    let place = route_meanwhile::place_now(&integration, place, opened);
+    let (meanwhile, merged) = route_meanwhile::merge(&integration, place, opened, typed);
     let shown = Page {
-        frame: &frame,
+        frame,
         integration: &integration,
         place,
-        typed: &typed,
-        choices: &choices,
-        refused: refused.as_ref(),
-        refused_at,
+        typed: &merged,
+        choices: &choices(acts, &integration).await?,
+        refused: None,
+        refused_at: 0,
         suggested: None,
-        trial,
-        timeline: lines,
+        trial: None,
+        goes_on: false,
+        version: Version::new(integration.text("etag"), &route_meanwhile::fields(&integration, place)),
+        meanwhile: Some(meanwhile),
     };
-    Ok(show(refused.as_ref().map_or(StatusCode::OK, |refused| refused.status), &shown))
+    Ok(show(StatusCode::PRECONDITION_FAILED, &shown))
 }
 
 /// All routes, with this one in its place, or without it.

@@ -11,7 +11,8 @@ use crate::{
     console::{
         acts::{Acts, sentence},
         failure::Failure,
-        frame::{Frame, show, time},
+        frame::{Frame, render, show, time},
+        going::{Going, Next},
         seen::{Asked, Seen, Typed, at, names},
     },
 };
@@ -57,8 +58,8 @@ impl Timeline {
     }
 }
 
-/// Runs it, on the stored routes where none are given.
-pub(super) async fn run(acts: &Acts, id: i64, typed: &Typed, routes: Option<Value>) -> Result<Timeline, Refused> {
+/// Begins one, on the stored routes where none are given.
+pub(super) fn begin(acts: Acts, id: i64, typed: &Typed, routes: Option<Value>) -> Going<Timeline> {
     let days = typed.number("days").filter(|days| DAYS.contains(days)).unwrap_or(7);
     let now = acts.now;
     let from = Timestamp(now.0 - days * DAY.0);
@@ -66,8 +67,25 @@ pub(super) async fn run(acts: &Acts, id: i64, typed: &Typed, routes: Option<Valu
     if let Some(routes) = routes {
         body["routes"] = routes;
     }
-    let result = acts.post(&format!("/integrations/{id}/back-test"), Some(&body)).await?;
-    Ok(draw(result))
+    Going::new(async move |watcher| {
+        let result = acts.post_watched(&format!("/integrations/{id}/back-test"), &body, watcher).await?;
+        Ok(draw(result))
+    })
+}
+
+#[derive(Template)]
+#[template(path = "console/back_test_end.html")]
+struct End {
+    done: Result<Timeline, String>,
+}
+
+/// What a back-test ends with, in its place in the page.
+pub(super) fn end(done: Result<Timeline, Refused>) -> String {
+    let done = done.map_err(|refused| sentence(&refused.in_words()));
+    End { done }.render().unwrap_or_else(|error| {
+        tracing::error!(%error, "Could not draw a back-test");
+        String::new()
+    })
 }
 
 fn draw(result: Value) -> Timeline {
@@ -103,9 +121,10 @@ fn draw(result: Value) -> Timeline {
 #[template(path = "console/back_test.html")]
 struct Page<'a> {
     frame: &'a Frame,
-    integration: Value,
+    integration: &'a Value,
     typed: &'a Typed,
-    timeline: Option<Timeline>,
+    /// Whether one goes on.
+    goes_on: bool,
     error: Option<String>,
 }
 
@@ -118,18 +137,18 @@ impl Page<'_> {
 #[handler]
 pub(super) async fn page(frame: Frame, acts: Acts, Path(id): Path<i64>, asked: Asked) -> Result<Response, Failure> {
     let (integration, typed) = (find(&acts, id).await?, Typed::from(asked));
-    let (mut timeline, mut error, mut status) = (None, None, StatusCode::OK);
-    if typed.given("days").is_some() {
-        match run(&acts, id, &typed, None).await {
-            Ok(found) => timeline = Some(found),
-            Err(refused) if refused.status.is_client_error() => {
-                status = refused.status;
-                error = Some(sentence(&refused.detail));
-            }
-            Err(refused) => return Err(refused.into()),
-        }
+    let page = |goes_on, error| Page { frame: &frame, integration: &integration, typed: &typed, goes_on, error };
+    if typed.given("days").is_none() {
+        return Ok(show(StatusCode::OK, &page(false, None)));
     }
-    Ok(show(status, &Page { frame: &frame, integration, typed: &typed, timeline, error }))
+    let mut going = begin(acts, id, &typed, None);
+    match going.first().await {
+        Next::Done(Err(refused)) if refused.status.is_client_error() => {
+            Ok(show(refused.status, &page(false, Some(sentence(&refused.detail)))))
+        }
+        Next::Done(Err(refused)) => Err(refused.into()),
+        first => Ok(going.answer(&render(&page(true, None))?, first, end)),
+    }
 }
 
 /// What an incident would have been about.

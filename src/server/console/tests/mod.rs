@@ -1,6 +1,7 @@
 //! The console on a real database, through its real front door.
 
 mod access;
+mod back_test;
 mod chosen;
 mod entry;
 mod factors;
@@ -13,6 +14,7 @@ mod screens;
 mod series;
 mod tries;
 mod vulnerabilities;
+mod waiting;
 mod words;
 
 use std::{
@@ -260,6 +262,13 @@ impl Browser<'_> {
             form.append_pair("csrf", &csrf);
         }
         self.send(Method::POST, path, &[("sec-fetch-site", "same-origin")], Some(form.finish())).await
+    }
+
+    /// Sends what readers are to be told, and lets it leave at once; returns where its incident is.
+    async fn publish(&self, path: &str, fields: &[(&str, &str)]) -> String {
+        let waits = self.post(path, fields).await.expect(303).location().to_owned();
+        self.post(&format!("{waits}/publish"), &[]).await.leads_to(&waits);
+        self.get(&waits).await.expect(303).location().to_owned()
     }
 
     async fn csrf(&self) -> String {

@@ -77,7 +77,7 @@ async fn a_list_of_incidents_is_narrowed_by_what_stands_in_the_address_and_paged
         owner.post("/console/components/new", &[("name", name)]).await.expect(303);
     }
     for n in 0..52 {
-        owner.post("/console/incidents/new", &[("title", &format!("Trouble {n}"))]).await.expect(303);
+        owner.publish("/console/incidents/new", &[("title", &format!("Trouble {n}"))]).await;
     }
     owner
         .post("/console/incidents/new", &[("title", "Not yet 100%"), ("draft", "1"), ("on-2", "on"), ("as-2", "major_outage")])
@@ -110,7 +110,7 @@ async fn everything_is_found_by_name_and_nobody_finds_what_they_may_not_see() {
     }
     let owner = fixture.signed_in(Role::Owner).await;
     owner.post("/console/components/new", &[("name", "Payments <&> more")]).await.expect(303);
-    owner.post("/console/incidents/new", &[("title", "Payments are slow")]).await.expect(303);
+    owner.publish("/console/incidents/new", &[("title", "Payments are slow")]).await;
     let found = owner.get("/console/search?q=PAYM").await.expect(200).body;
     for part in ["href=\"/console/components/1\"", "Payments &#60;&#38;&#62; more", "Payments are slow", "id=\"q\""] {
         assert!(found.contains(part), "{part}: {found}");
@@ -220,7 +220,7 @@ async fn what_is_sent_again_can_be_taken_back_for_ten_seconds() {
     let owner = fixture.signed_in(Role::Owner).await;
     let hook = [("channel", "webhook"), ("address", "https://hooks.example.com/x")];
     owner.post("/console/subscribers/new", &hook).await.expect(200);
-    owner.post("/console/incidents/new", &[("title", "Down")]).await.expect(303);
+    owner.publish("/console/incidents/new", &[("title", "Down")]).await;
     let (console, id) = (&fixture.console, NotificationId(1));
     let claimed = notifications::claim(&console.db, &console.secrets, id, 1, console.now()).await.unwrap().unwrap().0;
     let ended = Ended {

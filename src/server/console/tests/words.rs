@@ -7,17 +7,14 @@ use super::{Answer, Browser, Fixture};
 /// What stands in a hidden field of a page; its first, if there are several.
 fn hidden(page: &Answer, name: &str) -> String {
     let (_, rest) = page.body.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {}", page.body));
-    rest.split('"').next().unwrap().replace("&#34;", "\"").replace("&#38;", "&").replace("&#60;", "<").replace("&#62;", ">")
+    let marks = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
+    marks.iter().fold(rest.split('"').next().unwrap().to_owned(), |text, (name, mark)| text.replace(name, mark))
 }
 
 /// Sends a form over the version that `page` shows.
 async fn over(browser: &Browser<'_>, page: &Answer, path: &str, fields: &[(&str, &str)]) -> Answer {
     let (etag, was) = (hidden(page, "etag"), hidden(page, "was"));
     browser.post(path, &[fields, &[("etag", &etag), ("was", &was)]].concat()).await
-}
-
-fn id_in(answer: &Answer) -> String {
-    answer.location().rsplit('/').next().unwrap().to_owned()
 }
 
 async fn with_api() -> Fixture {
@@ -75,11 +72,10 @@ async fn an_incident_begins_with_the_words_of_a_template() {
 async fn a_postmortem_is_drafted_seen_before_and_published() {
     let fixture = with_api().await;
     let owner = fixture.signed_in(Role::Owner).await;
-    let opened = owner.post("/console/incidents/new", &[("title", "Down"), ("on-1", "on"), ("as-1", "major_outage")]).await;
-    let path = format!("/console/incidents/{}", id_in(&opened.expect(303)));
+    let path = owner.publish("/console/incidents/new", &[("title", "Down"), ("on-1", "on"), ("as-1", "major_outage")]).await;
     let postmortem = format!("{path}/postmortem");
     owner.get(&postmortem).await.expect(409);
-    owner.post(&format!("{path}/resolve"), &[]).await.leads_to(&path);
+    assert_eq!(owner.publish(&format!("{path}/resolve"), &[]).await, path);
     assert!(owner.get(&path).await.expect(200).body.contains("Write the postmortem"));
     let form = owner.get(&postmortem).await.expect(200);
     assert!(form.body.contains("### What happened") && form.body.contains("Nobody is told"), "{}", form.body);
@@ -104,12 +100,11 @@ async fn a_postmortem_is_drafted_seen_before_and_published() {
 async fn who_saves_over_a_newer_version_is_shown_it_and_loses_nothing() {
     let fixture = with_api().await;
     let (one, two) = (fixture.signed_in(Role::Owner).await, fixture.signed_in(Role::Owner).await);
-    let opened = one.post("/console/incidents/new", &[("title", "Down")]).await.expect(303);
-    let incident = opened.location().to_owned();
+    let incident = one.publish("/console/incidents/new", &[("title", "Down")]).await;
     let updates = format!("{incident}/updates");
     one.post("/console/incident-templates/new", &TEMPLATE).await.expect(303);
-    let resolved = one.post("/console/incidents/new", &[("title", "Over")]).await.expect(303).location().to_owned();
-    one.post(&format!("{resolved}/resolve"), &[]).await.expect(303);
+    let resolved = one.publish("/console/incidents/new", &[("title", "Over")]).await;
+    one.publish(&format!("{resolved}/resolve"), &[]).await;
     let postmortem = format!("{resolved}/postmortem");
     one.post("/console/maintenances/new", &[("title", "Disks"), ("starts_at", "2099-01-01T00:00"), ("ends_at", "2099-01-01T01:00")])
         .await
@@ -166,4 +161,46 @@ async fn settings_of_an_integration_that_were_changed_meanwhile_are_shown() {
     let refused = over(&one, &mine, path, &[("name", "Live"), ("settings", "{}")]).await.expect(412);
     assert!(refused.body.contains("“<bdi>Production</bdi>”") && refused.body.contains("value=\"Live\""), "{}", refused.body);
     over(&one, &refused, path, &[("name", "Live"), ("settings", "{}")]).await.expect(303);
+}
+
+#[tokio::test]
+async fn a_route_that_was_changed_meanwhile_is_shown_and_one_that_is_gone_loses_no_words() {
+    let fixture = with_api().await;
+    let (one, two) = (fixture.signed_in(Role::Owner).await, fixture.signed_in(Role::Owner).await);
+    one.post("/console/integrations/new/alertmanager", &[("name", "Prod"), ("key", "prod")]).await.expect(200);
+    let route = |when: &'static str, hold: &'static str| [("when", when), ("for", hold), ("components", "api"), ("publish", "draft")];
+    let save = |fields: [(&'static str, &'static str); 4]| [&fields[..], &[("act", "save")]].concat();
+    let new = "/console/integrations/1/routes/new";
+    for when in ["true", "signal.severity == 'critical'"] {
+        one.post(new, &save(route(when, "1m"))).await.expect(303);
+    }
+    let path = "/console/integrations/1/routes/1";
+    let (mine, theirs) = (one.get(path).await.expect(200), two.get(path).await.expect(200));
+    over(&two, &theirs, path, &save(route("signal.severity == 'critical'", "5m"))).await.expect(303);
+    let refused = over(&one, &mine, path, &save(route("signal.severity == 'error'", "1m"))).await.expect(412);
+    for part in [
+        "Somebody changed this",
+        "<b>For</b> was “<bdi>1m</bdi>”, and is now “<bdi>5m</bdi>”",
+        "value=\"5m\"",
+        "&#39;error&#39;</textarea>",
+    ] {
+        assert!(refused.body.contains(part), "{part}: {}", refused.body);
+    }
+    over(&one, &refused, path, &save(route("signal.severity == 'error'", "5m"))).await.expect(303);
+
+    // The first is removed while somebody writes at the second: it is saved where it went.
+    let (mine, theirs) = (one.get(path).await.expect(200), two.get("/console/integrations/1/routes/0").await.expect(200));
+    over(&two, &theirs, "/console/integrations/1/routes/0", &[("act", "remove")]).await.expect(303);
+    let refused = over(&one, &mine, path, &save(route("signal.severity == 'error'", "7m"))).await.expect(412);
+    assert!(refused.body.contains("<b>The other routes</b> was “<bdi>true</bdi>”, and is now empty"), "{}", refused.body);
+    let first = "/console/integrations/1/routes/0";
+    assert!(refused.body.contains(&format!("action=\"{first}\"")) && refused.body.contains("value=\"7m\""), "{}", refused.body);
+    over(&one, &refused, first, &save(route("signal.severity == 'error'", "7m"))).await.expect(303);
+
+    // And itself: what was typed stands in a new one.
+    let (mine, theirs) = (one.get(first).await.expect(200), two.get(first).await.expect(200));
+    over(&two, &theirs, first, &[("act", "remove")]).await.expect(303);
+    let refused = over(&one, &mine, first, &save(route("signal.severity == 'error'", "9m"))).await.expect(412);
+    assert!(refused.body.contains(&format!("action=\"{new}\"")) && refused.body.contains("value=\"9m\""), "{}", refused.body);
+    over(&one, &refused, new, &save(route("signal.severity == 'error'", "9m"))).await.expect(303);
 }
