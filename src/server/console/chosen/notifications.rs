@@ -8,10 +8,7 @@ use storage::{
 };
 
 use super::{Acts, Console, Deed, Failure, Outcome, Row, Typed, Undone, Words};
-use crate::console::{
-    frame::time,
-    notifications::{UNDO_SECS, sent_again},
-};
+use crate::console::{UNDO_SECS, frame::time, notifications::sent_again};
 
 pub(super) struct Resend;
 
