@@ -13,6 +13,7 @@ mod headers;
 mod hidden;
 mod history;
 mod hooks;
+mod lists;
 mod mail;
 mod mapping;
 mod oidc;

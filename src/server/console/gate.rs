@@ -330,3 +330,19 @@ async fn check_csrf(person: &Person, request: &mut Request) -> Result<(), Failur
     request.set_body(body.clone());
     if right { Ok(()) } else { Err(refused()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_is_led_back_to_paths_of_the_console_that_are_not_too_long() {
+        let path = |n: usize| format!("/console/{}", "x".repeat(n - "/console/".len()));
+        assert!(local_path(&path(MAX_WAY_CHARS)).is_some() && local_path(&path(MAX_WAY_CHARS + 1)).is_none());
+        for odd in
+            ["", "/", "/console", "//evil.example", "/console//evil", "/console/../x", "/console/\\x", "/console/a b", "https://x/console/"]
+        {
+            assert_eq!(local_path(odd), None, "{odd}");
+        }
+    }
+}

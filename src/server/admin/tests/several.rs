@@ -214,6 +214,11 @@ async fn an_order_that_a_list_has_not_is_refused_and_so_is_the_cursor_of_another
     let next = |page: Value| page["next"].as_str().unwrap().to_owned();
     let by_name = next(fixture.get("/components?limit=1&sort=name").await.expect(200));
     let by_id = next(fixture.get("/components?limit=1").await.expect(200));
+    let long = async |n: usize| fixture.get(&format!("/components?cursor={}", "x".repeat(n))).await.body["detail"].to_string();
+    assert!(
+        long(crate::admin::cursor::MAX_CHARS).await.contains("is not the")
+            && long(crate::admin::cursor::MAX_CHARS + 1).await.contains("is longer")
+    );
     let pattern = fixture.send(Method::GET, "/openapi.json", &[], None).await.expect(200);
     assert!(pattern["paths"]["/components"]["get"]["parameters"].to_string().contains("\"-status_since\""));
     for (query, cursor) in [("sort=-name", &by_name), ("sort=status_since", &by_name), ("sort=name", &by_id), ("sort=id", &by_name)] {

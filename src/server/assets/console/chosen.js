@@ -3,11 +3,12 @@
   const bar = document.getElementById("chosen");
   if (bar) {
     const [said, boxes] = [bar.querySelector("[data-chosen]"), [...document.querySelectorAll("input[form=chosen][name=id]")]];
+    const acts = bar.querySelector(".acts");
     const [some, none] = ["all", "none"].map(which => bar.querySelector(`[data-choose=${which}]`));
     const count = () => {
       const n = boxes.filter(box => box.checked).length;
       said.textContent = n ? `${n} chosen:` : "None chosen.";
-      for (const button of bar.querySelectorAll("button")) button.disabled = !n;
+      acts.hidden = !n;
       some.hidden = n === boxes.length;
       none.hidden = !n;
     };

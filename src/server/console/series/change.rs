@@ -144,7 +144,7 @@ struct Effect {
 impl Effect {
     fn new(effect: &Value) -> Self {
         Self {
-            rule: effect.text("rule_in_words").to_owned(),
+            rule: sentence(effect.text("rule_in_words")),
             changes: effect.list("changes").iter().map(becomes).collect(),
             next: effect.list("windows").iter().map(|window| window.text("local").replace('T', " ")).collect(),
             told: words::told(effect.number("subscribers")),
@@ -183,6 +183,11 @@ struct Form<'a> {
 impl Form<'_> {
     fn presets(&self) -> &'static [(&'static str, &'static str)] {
         &PRESETS
+    }
+
+    /// The rule, as a sentence.
+    fn rule(&self) -> String {
+        sentence(&self.stored.series.schedule.rule.words())
     }
 
     /// What is wrong with a field.
