@@ -4,7 +4,7 @@ use domain::{IntegrationId, NewDelivery};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use crate::{Credentials, Inbound, Provider, Refusal, find, redact::redact};
+use crate::{Credentials, Inbound, Provider, Refusal, error::quoted, find, redact::redact};
 
 /// The longest id of a delivery, in bytes.
 pub const MAX_EXTERNAL_ID_BYTES: usize = 200;
@@ -44,7 +44,8 @@ fn check_content_type(provider: &Provider, inbound: &Inbound<'_>) -> Result<(), 
     // Some senders send none at all; the body then speaks for itself.
     let Some(media_type) = inbound.media_type() else { return Ok(()) };
     let fits = |accepted: &&str| accepted.strip_prefix('+').map_or(media_type == **accepted, |_| media_type.ends_with(*accepted));
-    if provider.content_types.iter().any(fits) { Ok(()) } else { Err(Refusal::UnsupportedMediaType(crate::error::quoted(&media_type))) }
+    let accepted = provider.content_types;
+    if accepted.iter().any(fits) { Ok(()) } else { Err(Refusal::UnsupportedMediaType { found: quoted(&media_type), accepted }) }
 }
 
 /// An id that cannot be a key is replaced by its hash: repeats stay repeats, and no proven delivery is lost over its id.

@@ -179,7 +179,8 @@ fn a_public_key_is_never_taken_for_a_shared_secret() {
 #[test]
 fn the_proof_comes_before_the_content_type() {
     let html = |request: Request| request.with(|request| request.headers[0].1 = "Text/HTML; charset=utf-8".to_owned());
-    assert_eq!(html(bearer()).send(), Err(Refusal::UnsupportedMediaType("text/html".to_owned())));
+    let refused = html(bearer()).send().unwrap_err().to_string();
+    assert_eq!(refused, "content type `text/html` is none that this provider sends; it sends application/json");
     assert_eq!(html(bearer()).code(), "content_type");
     assert_eq!(html(bearer().with(|request| request.secrets = vec!["other".to_owned()])).code(), "bad_signature");
     assert_eq!(bearer().with(|request| request.headers[0].1 = "application/json; charset=utf-8".to_owned()).code(), "ok");

@@ -83,6 +83,7 @@ fn group_signal(message: &Message, state: SignalState, alerts: &[Signal], receiv
     signal.url = message.external_url.as_deref().and_then(limits::link);
     if message.truncated_alerts > 0 {
         signal.whole_group = state == SignalState::Resolved;
+        signal.endless = state == SignalState::Firing;
         signal.summary = format!("{} more alerts of this group were left out by the sender", message.truncated_alerts);
         signal.warnings.push(format!("the sender left out {} alerts: raise or remove `{}`", message.truncated_alerts, dialect.limit));
     }

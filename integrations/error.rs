@@ -99,8 +99,13 @@ pub enum Refusal {
         reason: VerifyError,
     },
     /// The sender is who it claims to be, but never sends this type.
-    #[error("content type `{0}` is none this provider sends")]
-    UnsupportedMediaType(String),
+    #[error("content type `{found}` is none that this provider sends; it sends {}", accepted.join(", "))]
+    UnsupportedMediaType {
+        /// The one that came.
+        found: String,
+        /// Those that it sends; one that begins with `+` is the end of several.
+        accepted: &'static [&'static str],
+    },
 }
 
 impl Refusal {
@@ -110,7 +115,7 @@ impl Refusal {
         match self {
             Self::UnknownProvider(_) => "unknown_provider",
             Self::Unauthorized { reason } => reason.code(),
-            Self::UnsupportedMediaType(_) => "content_type",
+            Self::UnsupportedMediaType { .. } => "content_type",
         }
     }
 }

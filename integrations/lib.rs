@@ -70,6 +70,9 @@ mod netlify;
 mod new_relic;
 mod opsgenie;
 mod pagerduty;
+mod pages;
+#[cfg(test)]
+mod pages_tests;
 mod pingdom;
 mod pingdom_api;
 mod plain_secret;

@@ -177,6 +177,11 @@ impl States {
         Ok(Some(Self { field: Field::compile("state", &source)?, firing, resolved }))
     }
 
+    /// Whether no word says that something is over.
+    const fn is_endless(&self) -> bool {
+        self.resolved.is_empty()
+    }
+
     fn of(&self, prefix: &str, context: &Value) -> Result<SignalState, ParseError> {
         let word = self.field.required(prefix, context)?;
         if self.firing.contains(&word) {
@@ -214,6 +219,8 @@ impl Item<'_> {
         let fingerprint = mapping.fingerprint.required(&self.path, &self.context)?;
         let subject = self.text(mapping.subject.as_ref())?.unwrap_or_else(|| fingerprint.clone());
         let mut signal = Signal::new(fingerprint, state, subject, self.received_at);
+        // A source that is asked ends what it no longer names.
+        signal.endless = state == SignalState::Firing && !mapping.tolerant && mapping.state.as_ref().is_some_and(States::is_endless);
         signal.summary = self.text(mapping.summary.as_ref())?.unwrap_or_default();
         for (name, field) in &mapping.labels {
             if let Some(value) = self.text(Some(field))? {

@@ -13,11 +13,12 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use crate::pages::{Extent, Joined, MAX_PAGES, MAX_THINGS, Pages};
 pub use crate::request::Request;
 pub(crate) use crate::request::{is_address, join, secret};
 use crate::{Inbound, ParseError, Provider, Settings, SettingsError, accept, check::Check, limits, reading};
 
-/// The longest answer read, in bytes. The largest public status feeds have a few hundred kilobytes.
+/// The longest answer read, in bytes, all its pages together. The largest public status feeds have a few hundred kilobytes.
 pub const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// How seldom a source may be asked.
 pub const MAX_INTERVAL: Span = Span::mins(24 * 60);
@@ -28,6 +29,8 @@ pub(crate) const EVERY: &str = "every";
 const UNREADABLE: &str = "fanal-unreadable";
 /// The header of an answer's status code.
 const STATUS: &str = "fanal-status";
+/// The header of an answer that came in several pages: how many.
+const PAGES: &str = "fanal-pages";
 /// The group of all signals of an answer.
 const GROUP: &str = "poll";
 
@@ -60,6 +63,8 @@ pub struct Poll {
     pub at_least: Span,
     /// What to ask for.
     pub request: fn(&Settings, &[SecretString]) -> Result<Request, SettingsError>,
+    /// How its answers are read on, if they come in pages.
+    pub pages: Option<Pages>,
 }
 
 /// What came back.
@@ -69,8 +74,10 @@ pub struct Answer<'a> {
     pub status: u16,
     /// Names in lower case.
     pub headers: &'a [(String, String)],
-    /// The raw bytes.
+    /// The raw bytes; of several pages, what [`Joined`] made of them.
     pub body: &'a [u8],
+    /// How many pages it came in.
+    pub n_pages: usize,
     /// When it was complete, on our clock.
     pub at: Timestamp,
 }
@@ -105,6 +112,17 @@ pub(crate) fn partial(signals: &mut Vec<Signal>, why: Option<&str>, at: Timestam
     signals.push(end(UNREADABLE_FINGERPRINT, "The source can be read", at));
 }
 
+/// As [`partial`], of a list that goes on after `n` things, as far as answers are read. `kind` says of what, `remedy` how to ask for fewer.
+pub(crate) fn cut(signals: &mut Vec<Signal>, n: usize, kind: &str, remedy: &str, at: Timestamp) {
+    let why = format!("there are more {kind} than the {n} that were read, and those left out are not seen: {remedy}");
+    partial(signals, Some(&why), at);
+}
+
+/// How many pages an answer came in.
+pub(crate) fn n_pages(inbound: &Inbound<'_>) -> usize {
+    inbound.header(PAGES).and_then(|n| n.parse().ok()).unwrap_or(1)
+}
+
 fn end(fingerprint: &str, subject: &str, at: Timestamp) -> Signal {
     let mut end = Signal::new(fingerprint, SignalState::Resolved, subject, at);
     end.group = Some(GROUP.to_owned());
@@ -121,6 +139,9 @@ pub fn answered(
 ) -> (NewDelivery, Result<(), String>) {
     let mut headers = accept::answer_headers(answer.headers);
     headers.push((STATUS.to_owned(), answer.status.to_string()));
+    if answer.n_pages > 1 {
+        headers.push((PAGES.to_owned(), answer.n_pages.to_string()));
+    }
     let inbound = Inbound { headers: &headers, path_token: None, body: answer.body, received_at: answer.at };
     let read = crate::parse(provider.slug, &inbound, settings).map(|_| ()).map_err(|error| error.to_string());
     let delivery = NewDelivery {
@@ -194,7 +215,8 @@ mod tests {
         let (provider, settings) = statuspage();
         let body = br#"{"page":{"name":"Example"},"components":[{"id":"a","name":"A","status":"major_outage"}]}"#;
         let headers = [("content-type".to_owned(), "application/json".to_owned()), ("set-cookie".to_owned(), "id=1".to_owned())];
-        let (delivery, read) = answered(provider, IntegrationId(1), &settings, Answer { status: 200, headers: &headers, body, at: AT });
+        let (delivery, read) =
+            answered(provider, IntegrationId(1), &settings, Answer { status: 200, headers: &headers, body, n_pages: 1, at: AT });
         assert_eq!(read, Ok(()));
         assert!(delivery.headers.iter().all(|(name, _)| name != "set-cookie"), "{:?}", delivery.headers);
         let signals = signals(&delivery);
@@ -210,7 +232,7 @@ mod tests {
         for (status, body, why) in
             [(200, "<html>", "not usable JSON"), (503, r#"{"page":{"name":"Example"},"components":[]}"#, "the source answered 503")]
         {
-            let answer = Answer { status, headers: &[], body: body.as_bytes(), at: AT };
+            let answer = Answer { status, headers: &[], body: body.as_bytes(), n_pages: 1, at: AT };
             let (delivery, read) = answered(provider, IntegrationId(1), &settings, answer);
             assert!(read.clone().unwrap_err().contains(why), "{read:?}");
             assert_eq!(delivery.body, body.as_bytes());

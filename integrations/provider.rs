@@ -20,6 +20,8 @@ pub struct Provider {
     pub name: &'static str,
     /// Markdown for whoever configures the sender, with the placeholders `{{ url }}` and `{{ secret }}`.
     pub setup: &'static str,
+    /// An SVG image, of a few hundred bytes and without scripts.
+    pub logo: &'static str,
     /// The media types the sender uses; `+json` stands for every type that ends so. A request without a type is let through.
     pub content_types: &'static [&'static str],
     /// Refuses settings that could not work, before they are saved.
@@ -65,6 +67,7 @@ pub(crate) struct Polled {
     pub(crate) slug: &'static str,
     pub(crate) name: &'static str,
     pub(crate) setup: &'static str,
+    pub(crate) logo: &'static str,
     pub(crate) check_settings: fn(&serde_json::Value) -> Result<(), SettingsError>,
     pub(crate) poll: Poll,
     pub(crate) parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
@@ -75,6 +78,7 @@ pub(crate) struct Checked {
     pub(crate) slug: &'static str,
     pub(crate) name: &'static str,
     pub(crate) setup: &'static str,
+    pub(crate) logo: &'static str,
     pub(crate) check_settings: fn(&serde_json::Value) -> Result<(), SettingsError>,
     pub(crate) check: Check,
     pub(crate) parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
@@ -99,14 +103,14 @@ impl Provider {
 
     /// A provider that is asked. Nobody can prove to be it, so its hook lets nobody in.
     pub(crate) const fn polled(polled: Polled) -> Self {
-        let Polled { slug, name, setup, check_settings, poll, parse } = polled;
-        Self::asked(slug, name, setup, check_settings, Ask::Source(poll), parse)
+        let Polled { slug, name, setup, logo, check_settings, poll, parse } = polled;
+        Self::asked(slug, name, setup, logo, check_settings, Ask::Source(poll), parse)
     }
 
     /// A check of our own.
     pub(crate) const fn checked(checked: Checked) -> Self {
-        let Checked { slug, name, setup, check_settings, check, parse } = checked;
-        Self::asked(slug, name, setup, check_settings, Ask::Check(check), parse)
+        let Checked { slug, name, setup, logo, check_settings, check, parse } = checked;
+        Self::asked(slug, name, setup, logo, check_settings, Ask::Check(check), parse)
     }
 
     /// Whether most of what it says is that all is as it was, so that what changed nothing need not be kept for long.
@@ -119,6 +123,7 @@ impl Provider {
         slug: &'static str,
         name: &'static str,
         setup: &'static str,
+        logo: &'static str,
         check_settings: fn(&serde_json::Value) -> Result<(), SettingsError>,
         ask: Ask,
         parse: fn(&Inbound<'_>, &Settings) -> Result<Vec<Signal>, ParseError>,
@@ -127,6 +132,7 @@ impl Provider {
             slug,
             name,
             setup,
+            logo,
             content_types: &[],
             check_settings,
             check_secret: |secret, _| signature::check_secret(&Scheme::Bearer, secret),

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{SettingsError, accept::holds_credential, form};
 
 /// One request, to be sent through the guard on outgoing requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// The whole URL. It may hold a key: never logged.
     pub url: String,
@@ -45,6 +45,22 @@ impl Request {
         let name = name.to_ascii_lowercase();
         self.headers.retain(|(other, _)| *other != name);
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With this parameter in the form, or else in the address, in place of one of the same name. `name` needs no escaping.
+    #[must_use]
+    pub(crate) fn parameter(mut self, name: &str, value: usize) -> Self {
+        let set = |before: &str| {
+            let others = before.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(name));
+            others.map(str::to_owned).chain([format!("{name}={value}")]).collect::<Vec<_>>().join("&")
+        };
+        if let Some(body) = &mut self.body {
+            *body = set(&String::from_utf8_lossy(body)).into_bytes();
+        } else {
+            let (place, query) = self.url.split_once('?').unwrap_or((&self.url, ""));
+            self.url = format!("{place}?{}", set(query));
+        }
         self
     }
 
@@ -109,6 +125,15 @@ mod tests {
         for wrong in ["a.example", "ftp://a.example", "https://a.example/?q", "https://a.example/ b"] {
             assert!(join("url", wrong, "/x").is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_parameter_replaces_the_one_before_and_nothing_else() {
+        let asked = |url: &str| Request::get(url).parameter("page", 3).url;
+        assert_eq!(asked("https://a.example/x"), "https://a.example/x?page=3");
+        assert_eq!(asked("https://a.example/x?page=0&per_page=9&tags=a%26b"), "https://a.example/x?per_page=9&tags=a%26b&page=3");
+        let form = Request::get("https://a.example/x").form(&[("api_key", "a&b"), ("limit", "50")]).parameter("offset", 50);
+        assert_eq!((form.url.as_str(), form.body.as_deref()), ("https://a.example/x", Some(&b"api_key=a%26b&limit=50&offset=50"[..])));
     }
 
     #[test]

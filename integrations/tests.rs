@@ -61,7 +61,7 @@ impl Fixture {
     }
 }
 
-fn folder(slug: &str) -> PathBuf {
+pub(crate) fn folder(slug: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(slug)
 }
 
@@ -125,13 +125,16 @@ fn polled_providers_ask_for_what_is_expected() {
 }
 
 /// Compares with the file, or writes it for somebody to read.
-fn check(file: &Path, text: &str) {
+pub(crate) fn check(file: &Path, text: &str) {
     if env::var_os("UPDATE").is_some() {
         fs::write(file, text).unwrap();
     }
     let expected = fs::read_to_string(file).unwrap_or_else(|_| panic!("{} is missing: UPDATE=1 writes it", file.display()));
     assert_eq!(text, expected, "{}", file.display());
 }
+
+/// Lists show many of them at once.
+const MAX_LOGO_BYTES: usize = 2 << 10;
 
 #[test]
 fn every_provider_folder_is_registered_and_complete() {
@@ -143,6 +146,12 @@ fn every_provider_folder_is_registered_and_complete() {
     for provider in PROVIDERS {
         let folder = folder(provider.slug);
         assert!(folder.join("logo.svg").exists(), "{} lacks its logo", provider.slug);
+        let logo = provider.logo;
+        assert!(
+            logo.starts_with("<svg ") && logo.len() <= MAX_LOGO_BYTES && !logo.contains("<script"),
+            "{}: not a small SVG",
+            provider.slug
+        );
         // One that is asked needs no address of ours, and one that is verified with a document needs no secret.
         let (asked, secretless) = (provider.poll.is_some(), provider.quirks.document.is_some());
         assert!(asked || provider.setup.contains("{{ url }}"), "{} lacks its guide", provider.slug);

@@ -7,6 +7,7 @@
 mod address;
 mod dial;
 mod echo;
+mod origin;
 
 use std::{error::Error as _, fmt, io, net::IpAddr, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ use url::{Host, Url};
 pub(crate) use dial::{Dialed, Trouble, datagrams};
 pub(crate) use echo::Echoes;
 pub use echo::echo_allowed;
+pub(crate) use origin::GivenFor;
 
 /// How long a connection may take to stand, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,7 +40,7 @@ const FOREIGN_PORTS: [u16; 8] = [2049, 2375, 3306, 5432, 5672, 6379, 11211, 2701
 const INSIDE_SUFFIXES: [&str; 6] = ["localhost", "localdomain", "local", "internal", "intranet", "home.arpa"];
 
 /// What may be called.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EgressPolicy {
     /// Allows private, loopback and link-local addresses, and nothing else that is refused.
     pub allow_private: bool,
@@ -195,7 +197,7 @@ impl Egress {
         match url.scheme() {
             "https" => {}
             "http" if !self.policy.require_tls => {}
-            "http" => return bad("the URL must begin with https://"),
+            "http" => return bad("the URL must begin with https:// (`FANAL_ALLOW_PLAIN_HTTP` allows http://)"),
             _ => return bad("the URL must begin with https:// or http://"),
         }
         if !url.username().is_empty() || url.password().is_some() {

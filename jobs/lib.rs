@@ -13,6 +13,7 @@ pub mod housekeeping;
 pub mod notify;
 pub mod poll;
 pub mod queue;
+mod retry_after;
 pub mod schedule;
 pub mod shared_limits;
 pub mod silence;

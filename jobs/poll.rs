@@ -3,6 +3,7 @@
 //! An answer is stored as a delivery only if it differs from the one before, so a source that has nothing new costs one small row. After
 //! [`ROUNDS_TO_LOSE`] rounds without a readable answer the evaluator is told, once, that the source cannot be read.
 
+mod ask;
 mod hosts;
 mod next;
 mod round;
@@ -16,14 +17,10 @@ use std::{
 use domain::{IntegrationId, Span, Timestamp};
 use integrations::{
     Provider, Settings,
-    poll::{self, Answer, Ask, MAX_ANSWER_BYTES},
+    poll::{self, Answer, Ask},
 };
 use metrics::{counter, histogram};
-use reqwest::{
-    Method,
-    header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER},
-};
-use secrecy::ExposeSecret;
+use reqwest::header::{ETAG, HeaderMap, LAST_MODIFIED};
 use sha2::{Digest, Sha256};
 use storage::{
     Db, Inbox, SecretBox, StorageError, Topic, Wake, hub,
@@ -32,14 +29,15 @@ use storage::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use url::Url;
 
 use crate::{
     Clock,
-    egress::{Egress, EgressError, Request, Response},
+    egress::Egress,
     evaluator::Health,
     queue::{Job, Queue},
+    retry_after,
 };
+use ask::{Asked, Way};
 use hosts::Hosts;
 
 /// After so many rounds without a readable answer what a source feeds is unknown.
@@ -51,8 +49,6 @@ const N_WAITING: usize = 128;
 /// Tasks handed out and not yet finished: as many as one process takes, so that none is turned away and pushed again only when it counts
 /// as lost.
 const MAX_OUTSTANDING: usize = N_AT_ONCE + N_WAITING;
-/// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(20);
 /// After this long a task that nobody finished is taken for lost and pushed again.
 const PUSH_AGAIN_AFTER: Span = Span::secs(30);
 /// How often to look without being woken.
@@ -61,8 +57,6 @@ const TICK: Duration = Duration::from_secs(1);
 const COMPARE_EVERY: Span = Span::secs(1);
 /// How soon to look again while more is due than is handed out.
 const BACKLOG_TICK: Duration = Duration::from_millis(50);
-/// Redirects followed for one answer; each goes through the same guard.
-const MAX_REDIRECTS: usize = 3;
 
 /// Hands out the sources that are due. Only the process that evaluates does so.
 pub struct Rounds {
@@ -182,16 +176,6 @@ pub struct Poller {
     hosts: Arc<Hosts>,
 }
 
-/// What asking once gave.
-enum Asked {
-    /// Nothing new since the last answer.
-    Unchanged,
-    /// An answer.
-    Answer(Response),
-    /// None.
-    Failed { why: String, wait: Option<Span> },
-}
-
 impl Poller {
     /// A poller for this process.
     #[must_use]
@@ -236,8 +220,9 @@ impl Poller {
         let invalid = |error| format!("the settings are invalid: {error}");
         let (result, failure, wait) = match ask {
             Ask::Source(poll) => {
+                let way = Way { egress: &self.egress, hosts: &self.hosts, clock: &self.clock };
                 let asked = match (poll.request)(&settings, &found.secrets) {
-                    Ok(request) => self.ask(request, &memory).await,
+                    Ok(request) => way.ask(poll, &request, &memory).await,
                     Err(error) => Asked::Failed { why: invalid(error), wait: None },
                 };
                 self.take(due.integration, provider, &settings, &mut memory, asked).await?
@@ -251,7 +236,7 @@ impl Poller {
                 Err(error) => ("failed", Some(invalid(error)), None),
             },
         };
-        self.conclude(due.integration, provider, &mut memory, failure).await?;
+        self.conclude(due.integration, provider, &mut memory, every, failure.map(|why| (why, wait))).await?;
         memory.next_at = next::round(self.clock.now(), every, memory.failures, wait, rand::random()).0;
         counter!("fanal_polls_total", "provider" => provider.slug, "result" => result).increment(1);
         let mut tx = self.db.begin().await?;
@@ -268,14 +253,14 @@ impl Poller {
         memory: &mut Memory,
         asked: Asked,
     ) -> Result<(&'static str, Option<String>, Option<Span>), StorageError> {
-        let response = match asked {
+        let (response, n_pages) = match asked {
             Asked::Unchanged => return Ok(("unchanged", None, None)),
             Asked::Failed { why, wait } => return Ok(("failed", Some(why), wait)),
-            Asked::Answer(response) => response,
+            Asked::Answer { response, n_pages } => (response, n_pages),
         };
         let hash = hex::encode(Sha256::digest(&response.body));
         let headers = to_domain(&response.headers);
-        let answer = Answer { status: response.status, headers: &headers, body: &response.body, at: self.clock.now() };
+        let answer = Answer { status: response.status, headers: &headers, body: &response.body, n_pages, at: self.clock.now() };
         let (delivery, read) = poll::answered(provider, integration, settings, answer);
         // The first readable answer after a failure is always stored: it ends what the failure said.
         let is_new = memory.body_hash.as_ref() != Some(&hash) || (memory.failures > 0 && read.is_ok());
@@ -286,7 +271,7 @@ impl Poller {
         let kept = |name| response.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|_| read.is_ok());
         (memory.etag, memory.last_modified) = (kept(ETAG), kept(LAST_MODIFIED));
         Ok(match read {
-            Err(why) => ("unreadable", Some(why), next::retry_after(response.headers.get(RETRY_AFTER))),
+            Err(why) => ("unreadable", Some(why), retry_after::read(&response.headers, self.clock.now())),
             Ok(()) if is_new => ("new", None, None),
             Ok(()) => ("unchanged", None, None),
         })
@@ -298,15 +283,16 @@ impl Poller {
         integration: IntegrationId,
         provider: &'static Provider,
         memory: &mut Memory,
-        failure: Option<String>,
+        every: Span,
+        failure: Option<(String, Option<Span>)>,
     ) -> Result<(), StorageError> {
         let now = self.clock.now();
-        let Some(why) = failure else {
+        let Some((why, wait)) = failure else {
             (memory.failures, memory.last_error, memory.lost, memory.answered_at) = (0, None, false, Some(now.0));
             return Ok(());
         };
         memory.failures = memory.failures.saturating_add(1);
-        if memory.failures >= ROUNDS_TO_LOSE && !memory.lost {
+        if next::is_lost(memory.failures, every, wait) && !memory.lost {
             warn!(%integration, provider = provider.slug, why, "A source cannot be read");
             self.inbox.insert(poll::unreadable(integration, &why, now)).await?;
             memory.lost = true;
@@ -314,75 +300,6 @@ impl Poller {
         memory.last_error = Some(why);
         Ok(())
     }
-
-    async fn ask(&self, request: poll::Request, memory: &Memory) -> Asked {
-        let failed = |why: String| Asked::Failed { why, wait: None };
-        let mut url = match self.egress.check_url(&request.url) {
-            Ok(url) => url,
-            Err(error) => return failed(error.to_string()),
-        };
-        let first_host = url.host_str().map(str::to_owned);
-        for _ in 0..=MAX_REDIRECTS {
-            if let Some(wait) = self.hosts.take(&url, tokio::time::Instant::now()) {
-                tokio::time::sleep(wait).await;
-            }
-            // What was given for one host is nobody else's business.
-            let known = url.host_str() == first_host.as_deref();
-            let headers = match headers(&request, memory, known) {
-                Ok(headers) => headers,
-                Err(error) => return failed(error.to_string()),
-            };
-            let body = request.body.clone();
-            let method = if body.is_some() { Method::POST } else { Method::GET };
-            let sent = Request {
-                method,
-                url: url.clone(),
-                headers,
-                body: body.unwrap_or_default(),
-                timeout: TIMEOUT,
-                max_response_bytes: MAX_ANSWER_BYTES + 1,
-            };
-            let response = match self.egress.send(sent).await {
-                Ok(response) => response,
-                Err(error) => return failed(error.to_string()),
-            };
-            match (response.status, redirect(&response, &url)) {
-                (304, _) => return Asked::Unchanged,
-                (300..=399, Some(next)) if request.body.is_none() => match self.egress.check_url(next.as_str()) {
-                    Ok(next) => url = next,
-                    Err(error) => return failed(format!("the source has moved: {error}")),
-                },
-                _ if response.body.len() > MAX_ANSWER_BYTES => {
-                    return failed(format!("the answer is longer than {MAX_ANSWER_BYTES} bytes"));
-                }
-                _ => return Asked::Answer(response),
-            }
-        }
-        failed(format!("more than {MAX_REDIRECTS} redirects"))
-    }
-}
-
-fn redirect(response: &Response, from: &Url) -> Option<Url> {
-    from.join(response.headers.get(LOCATION)?.to_str().ok()?).ok()
-}
-
-/// The headers of a request; those of the settings only for the host that they were given for.
-fn headers(request: &poll::Request, memory: &Memory, known: bool) -> Result<HeaderMap, EgressError> {
-    let bad = || EgressError::Url("a header holds characters that cannot be sent".to_owned());
-    let mut headers = HeaderMap::new();
-    for (name, value) in request.headers.iter().filter(|(name, _)| known || *name == "accept") {
-        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| bad())?;
-        value.set_sensitive(true);
-        headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
-    }
-    let conditions = [(IF_NONE_MATCH, &memory.etag), (IF_MODIFIED_SINCE, &memory.last_modified)];
-    for (name, value) in conditions {
-        // After a failure the whole answer is wanted: it has to end what the failure said.
-        if let Some(value) = value.as_deref().filter(|_| memory.failures == 0 && request.body.is_none()) {
-            headers.insert(name, crate::egress::header(value)?);
-        }
-    }
-    Ok(headers)
 }
 
 fn to_domain(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -5,15 +5,11 @@ use std::{path::PathBuf, process};
 use anyhow::{Context, bail};
 use configuration::Problem;
 use domain::{Desired, NotificationId, Secret, SecretRef, Span, State, Timestamp, plan_timers};
-use jobs::{
-    Clock,
-    egress::{Egress, EgressPolicy, HeaderMap, MAX_RESPONSE_BYTES, Method, Request},
-    evaluator,
-};
+use jobs::{Clock, evaluator};
 use secrecy::{ExposeSecret, SecretString};
-use storage::{Db, SecretBox, Topic, Wake, audit, fates, history, hub, ledger, notifications, rows, state};
+use storage::{Db, SecretBox, Topic, Wake, audit, fates, history, hub, ledger, notifications, state};
 
-use crate::{actor, config::Config, guard};
+use crate::{actor, config::Config};
 
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -262,73 +258,5 @@ pub(crate) async fn resend(config: &Config, arguments: &ResendArguments) -> anyh
     Wake::new(db.clone()).wake(Topic::Notifications).await;
     db.close().await;
     print(&format!("{n} to be sent again."));
-    Ok(())
-}
-
-/// `fanal doctor`: one line per thing looked at; exits with 1 if something is wrong.
-pub(crate) async fn doctor(config: &Config) -> anyhow::Result<()> {
-    let mut wrong = 0;
-    let mut say = |what: &str, found: Result<String, String>| match found {
-        Ok(text) => print(&format!("ok     {what}: {text}")),
-        Err(text) => {
-            wrong += 1;
-            print(&format!("wrong  {what}: {text}"));
-        }
-    };
-    say("FANAL_SECRET_KEY", config.secrets().map(|_| "usable".to_owned()).map_err(|error| format!("{error:#}")));
-    say("FANAL_BASE_URL", config.base_url().map(|url| url.to_string()).map_err(|error| format!("{error:#}")));
-    let db = config.open().await;
-    say("FANAL_DATABASE_URL", db.as_ref().map(|db| format!("{}, schema up to date", db.kind())).map_err(|error| format!("{error:#}")));
-    let url = config.queue_url().expose_secret().parse::<jobs::queue::QueueUrl>();
-    let queue = match &url {
-        Ok(url) => jobs::queue::Queue::connect(url).await.map(|queue| queue.kind().to_owned()).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    say("FANAL_QUEUE_URL", queue);
-    say("FANAL_SMTP_URL", if config.smtp_url.is_some() { Ok("set".to_owned()) } else { Ok("not set: mail is off".to_owned()) });
-    let provider = match config.oidc() {
-        Ok(Some(oidc)) => oidc.check().await,
-        Ok(None) => Ok("not set".to_owned()),
-        Err(error) => Err(format!("{error:#}")),
-    };
-    say("FANAL_OIDC_ISSUER", provider);
-    say("ICMP checks", Ok(jobs::egress::echo_allowed().map_or_else(|error| format!("not possible: {error}"), |()| "possible".to_owned())));
-    if let (Ok(db), Ok(secrets)) = (&db, config.secrets()) {
-        let found = async {
-            let mut conn = db.read().await?;
-            hub::load(&mut conn, &secrets).await?;
-            rows::components(&mut conn).await.map(|components| components.len())
-        };
-        say("stored secrets", found.await.map(|n| format!("all readable; {n} components")).map_err(|error| error.to_string()));
-        say("keys in use", guard::keys_in_use(db, &secrets).await);
-        db.close().await;
-    }
-    if wrong > 0 {
-        bail!("{wrong} things to mend")
-    }
-    Ok(())
-}
-
-/// `fanal doctor --ready`: what `/readyz` of the running process says; exits with 1 unless it is ready.
-pub(crate) async fn ask_ready(config: &Config) -> anyhow::Result<()> {
-    let address = config.ops_listen;
-    // What listens on every address listens on the loopback too.
-    let host = if address.ip().is_unspecified() { std::net::Ipv4Addr::LOCALHOST.into() } else { address.ip() };
-    let url = format!("http://{}/readyz", std::net::SocketAddr::new(host, address.port())).parse()?;
-    let request = Request {
-        method: Method::GET,
-        url,
-        headers: HeaderMap::new(),
-        body: Vec::new(),
-        timeout: std::time::Duration::from_secs(5),
-        max_response_bytes: MAX_RESPONSE_BYTES,
-    };
-    let egress = Egress::new(EgressPolicy { allow_private: true, require_tls: false })?;
-    let answer = egress.send(request).await.with_context(|| format!("nothing answers on {address}"))?;
-    let text = String::from_utf8_lossy(&answer.body);
-    if answer.status != 200 {
-        bail!("not ready: {}", text.trim())
-    }
-    print(text.trim());
     Ok(())
 }

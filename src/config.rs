@@ -3,6 +3,14 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, bail};
+use jobs::{
+    audit_stream::Sink,
+    channels::{
+        email::{Dkim, Email, EmailSettings},
+        webhook,
+    },
+    egress::EgressPolicy,
+};
 use secrecy::{ExposeSecret, SecretString};
 use server::console::{self, oidc::Oidc};
 use storage::{Db, SecretBox};
@@ -57,6 +65,9 @@ pub(crate) struct Config {
     /// Let outgoing webhooks go to private, loopback and link-local addresses.
     #[arg(long, env = "FANAL_ALLOW_PRIVATE_TARGETS", default_value_t = false, value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", global = true)]
     pub(crate) allow_private_targets: bool,
+    /// Let polls, checks and outgoing webhooks go to `http://`. [default: as private targets, which seldom have TLS]
+    #[arg(long, env = "FANAL_ALLOW_PLAIN_HTTP", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true", global = true)]
+    pub(crate) allow_plain_http: Option<bool>,
     /// Addresses and networks, separated by commas, of proxies whose `X-Forwarded-For` is believed.
     #[arg(long, env = "FANAL_TRUSTED_PROXIES", default_value = "", hide_default_value = true, global = true)]
     pub(crate) trusted_proxies: server::TrustedProxies,
@@ -65,10 +76,10 @@ pub(crate) struct Config {
     pub(crate) owner_email: Option<String>,
     /// Whom to tell of a vulnerability, for `/.well-known/security.txt`: mail addresses, or `mailto:`, `https:` or `tel:` addresses,
     /// separated by commas.
-    #[arg(long = "security-contact", env = "FANAL_SECURITY_CONTACT", value_delimiter = ',', global = true)]
+    #[arg(id = "security_contact", long = "security-contact", env = "FANAL_SECURITY_CONTACT", value_delimiter = ',', global = true)]
     pub(crate) security_contacts: Vec<server::page::SecurityContact>,
     /// Roles that need a second factor to sign in to the console, separated by commas, such as `owner,admin`.
-    #[arg(long = "require-factor", env = "FANAL_REQUIRE_FACTOR", value_delimiter = ',', global = true)]
+    #[arg(id = "require_factor", long = "require-factor", env = "FANAL_REQUIRE_FACTOR", value_delimiter = ',', global = true)]
     pub(crate) factor_roles: Vec<domain::Role>,
     /// Identity provider (OIDC) to sign in to the console with, exactly as it writes itself: `https://id.example.com`.
     #[arg(long, env = "FANAL_OIDC_ISSUER", global = true)]
@@ -106,7 +117,7 @@ pub(crate) struct Config {
     /// Where the audit log is handed on to: `syslog+udp://host:514`, `syslog+tcp://host:601`, `syslog+unix:///dev/log`, or `https://…`
     /// for signed webhooks.
     #[arg(long, env = "FANAL_AUDIT_SINK", hide_env_values = true, global = true)]
-    pub(crate) audit_sink: Option<jobs::audit_stream::Sink>,
+    pub(crate) audit_sink: Option<Sink>,
     /// What webhooks of the audit log are signed with: `whsec_` and 24 to 64 bytes in base64.
     #[arg(long, env = "FANAL_AUDIT_WEBHOOK_SECRET", hide_env_values = true, global = true)]
     pub(crate) audit_webhook_secret: Option<SecretString>,
@@ -141,7 +152,8 @@ pub(crate) fn with_file(command: clap::Command) -> anyhow::Result<clap::Command>
 impl Config {
     pub(crate) fn start_logging(&self) -> anyhow::Result<()> {
         let filter = tracing_subscriber::EnvFilter::try_new(&self.log).context("FANAL_LOG is not a log filter")?;
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // Whoever reads the log may go away: nothing stops because of that.
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
         match self.log_format.as_str() {
             "json" => builder.json().init(),
             "text" => builder.init(),
@@ -169,6 +181,38 @@ impl Config {
             _ => format!("sqlite://{}", self.data_dir.join("queue.db").display()).into(),
         };
         self.queue_url.clone().unwrap_or_else(beside)
+    }
+
+    /// What polls, checks and outgoing webhooks may reach.
+    pub(crate) fn egress_policy(&self) -> EgressPolicy {
+        let allow_private = self.allow_private_targets;
+        EgressPolicy { allow_private, require_tls: !self.allow_plain_http.unwrap_or(allow_private) }
+    }
+
+    /// How mail is sent, if it is.
+    pub(crate) fn email(&self) -> anyhow::Result<Option<Email>> {
+        let Some(smtp_url) = self.smtp_url.clone() else { return Ok(None) };
+        let from = self.mail_from.clone().context("FANAL_MAIL_FROM is needed with FANAL_SMTP_URL")?;
+        let dkim = match (&self.dkim_domain, &self.dkim_selector, &self.dkim_key_file) {
+            (None, None, None) => None,
+            (Some(domain), Some(selector), Some(file)) => {
+                let key = std::fs::read_to_string(file).with_context(|| format!("FANAL_DKIM_KEY_FILE {}", file.display()))?;
+                Some(Dkim { domain: domain.clone(), selector: selector.clone(), key_pem: key.into() })
+            }
+            _ => bail!("FANAL_DKIM_DOMAIN, FANAL_DKIM_SELECTOR and FANAL_DKIM_KEY_FILE are needed together"),
+        };
+        Ok(Some(Email::new(&EmailSettings { smtp_url, from, dkim })?))
+    }
+
+    /// Where the audit log is handed on to, if it is, with the secret that webhooks of it are signed with.
+    pub(crate) fn audit_sink(&self) -> anyhow::Result<Option<(Sink, Option<SecretString>)>> {
+        let Some(sink) = self.audit_sink.clone() else { return Ok(None) };
+        if let Sink::Webhook(_) = &sink {
+            let secret =
+                self.audit_webhook_secret.as_ref().context("FANAL_AUDIT_WEBHOOK_SECRET is needed for webhooks of the audit log")?;
+            webhook::check_secret(secret).context("FANAL_AUDIT_WEBHOOK_SECRET")?;
+        }
+        Ok(Some((sink, self.audit_webhook_secret.clone())))
     }
 
     /// The database, with its schema up to date.
@@ -240,6 +284,7 @@ impl Config {
             mail: self.smtp_url.is_some(),
             mail_from: self.mail_from.clone(),
             allow_private_targets: self.allow_private_targets,
+            allow_plain_http: !self.egress_policy().require_tls,
             trusted_proxies: proxies.split(',').filter(|proxy| !proxy.is_empty()).map(str::to_owned).collect(),
             require_factor: self.factor_roles.iter().map(ToString::to_string).collect(),
             delivery_retention_days: self.delivery_retention_days,
@@ -250,10 +295,19 @@ impl Config {
         })
     }
 
+    /// Whether the key is the one in the data folder.
+    pub(crate) fn has_own_key(&self) -> bool {
+        self.secret_key.is_none() && self.secret_key_file.is_none() && !self.database_url().expose_secret().starts_with("postgres")
+    }
+
+    pub(crate) fn own_key_file(&self) -> PathBuf {
+        self.data_dir.join("secret.key")
+    }
+
     fn own_key(&self) -> anyhow::Result<SecretString> {
         use std::{io::Write, os::unix::fs::OpenOptionsExt};
         std::fs::create_dir_all(&self.data_dir).with_context(|| format!("FANAL_DATA_DIR {} cannot be made", self.data_dir.display()))?;
-        let path = self.data_dir.join("secret.key");
+        let path = self.own_key_file();
         // Made under another name and linked into place, so that of two first starts one key wins and no half key is ever read.
         let fresh = self.data_dir.join(format!("secret.key.{}", std::process::id()));
         if !path.exists() {

@@ -4,12 +4,12 @@ mod heard;
 
 use std::collections::BTreeMap;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use domain::{
     Act, Change, Desired, IncidentEdit, IncidentStatus, MaintenanceEdit, Override, Recorded, Sample, Span, Status, Timestamp, Why, plan_act,
 };
 use jobs::Clock;
-use storage::{Db, SecretBox, audit, changes, ledger, state};
+use storage::{Db, SecretBox, audit, changes, integrations, ledger, rows, state, users};
 
 use self::heard::Heard;
 use crate::{actor, commands, config::Config, serve};
@@ -57,6 +57,9 @@ pub(crate) async fn run(mut config: Config) -> anyhow::Result<()> {
 
 async fn fill_and_serve(config: Config) -> anyhow::Result<()> {
     let db = config.open().await?;
+    if !is_empty(&db).await? {
+        bail!("FANAL_DATABASE_URL: there is something in this database already, which the demo would replace; name an empty one, or none");
+    }
     fill(&db, &config.secrets()?).await?;
     db.close().await;
     let base_url = config.base_url()?;
@@ -67,6 +70,14 @@ async fn fill_and_serve(config: Config) -> anyhow::Result<()> {
         );
     })
     .await
+}
+
+/// Whether nobody has configured anything or can sign in.
+async fn is_empty(db: &Db) -> anyhow::Result<bool> {
+    let mut conn = db.read().await?;
+    Ok(rows::components(&mut conn).await?.is_empty()
+        && integrations::outlines(&mut conn, 1).await?.is_empty()
+        && !users::is_set_up(&mut conn).await?)
 }
 
 fn curl(base_url: &str) -> String {

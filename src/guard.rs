@@ -8,7 +8,11 @@ use ipnet::IpNet;
 use jobs::Clock;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use storage::{Connection, Db, SecretBox, audit, sealed, tokens};
+use storage::{
+    Connection, Db, SecretBox, audit,
+    order::{Order, Slice},
+    sealed, tokens,
+};
 
 use crate::{actor, commands::print, config::Config};
 
@@ -81,7 +85,7 @@ pub(crate) async fn token(config: &Config, command: TokenCommand) -> anyhow::Res
             ("token.create", token.id, json!({ "name": token.name, "scopes": scopes, "expires_at": expires, "networks": networks }))
         }
         TokenCommand::List => {
-            for token in tokens::list(&mut tx, 0, 200).await? {
+            for token in tokens::list(&mut tx, &Slice::first(Order::oldest(), 200)).await? {
                 print(&format!("{}\t{}\t…{}", token.id, token.name, token.hint));
             }
             return Ok(());

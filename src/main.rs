@@ -4,6 +4,7 @@ mod actor;
 mod commands;
 mod config;
 mod demo;
+mod doctor;
 mod guard;
 mod serve;
 mod users;
@@ -96,7 +97,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Providers { slug } => commands::providers(slug.as_deref()),
         Command::Resend(arguments) => commands::resend(&config, &arguments).await,
         Command::VerifyAudit(arguments) => guard::verify_audit(&config, &arguments).await,
-        Command::Doctor { ready: true } => commands::ask_ready(&config).await,
-        Command::Doctor { ready: false } => commands::doctor(&config).await,
+        Command::Doctor { ready: true } => doctor::ask_ready(&config).await,
+        Command::Doctor { ready: false } => doctor::examine(&config).await,
     }
 }

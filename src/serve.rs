@@ -6,12 +6,8 @@ use anyhow::Context;
 use domain::Span;
 use jobs::{
     Clock,
-    audit_stream::{AuditStream, Sink},
-    channels::{
-        Channels,
-        email::{Dkim, Email, EmailSettings},
-        webhook,
-    },
+    audit_stream::AuditStream,
+    channels::Channels,
     egress::{Egress, EgressPolicy},
     evaluator::{Evaluator, Health},
     heartbeats::Heartbeats,
@@ -61,8 +57,8 @@ pub(crate) fn stop_on_signal() -> CancellationToken {
     let stop = shutdown.clone();
     tokio::spawn(async move {
         wait_for_signal().await;
-        info!("Stopping");
         stop.cancel();
+        info!("Stopping");
     });
     shutdown
 }
@@ -80,9 +76,9 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     storage::owner::set(&db, config.owner_email.as_deref().filter(|_| config.smtp_url.is_some())).await?;
     let queue_url: QueueUrl = config.queue_url().expose_secret().parse()?;
     let queue = Queue::connect(&queue_url).await.context("FANAL_QUEUE_URL")?;
-    let email = email(&config)?;
+    let email = config.email()?;
     let mail = email.is_some();
-    let egress = Egress::new(EgressPolicy { allow_private: config.allow_private_targets, require_tls: false })?;
+    let egress = Egress::new(config.egress_policy())?;
     let channels = Arc::new(Channels::new(egress.clone(), email, &base_url));
 
     let evaluator = Evaluator::new(db.clone(), wake.clone(), secrets.clone(), clock.clone(), process_name());
@@ -204,6 +200,7 @@ async fn note_start(config: &Config, db: &Db, secrets: &SecretBox, serve: bool) 
     let settings = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"), "role": if serve { "serve" } else { "work" }, "listen": config.listen.to_string(),
         "base_url": config.base_url()?.as_str(), "allow_private_targets": config.allow_private_targets,
+        "allow_plain_http": !config.egress_policy().require_tls,
         "trusted_proxies": config.trusted_proxies.to_string(), "mail": config.smtp_url.is_some(),
         "delivery_retention_days": config.delivery_retention_days, "audit_retention_days": config.audit_retention_days,
         "audit_is_streamed": config.audit_sink.is_some(), "oidc_issuer": config.oidc_issuer, "oidc_roles": config.oidc_roles.lines(),
@@ -215,30 +212,11 @@ async fn note_start(config: &Config, db: &Db, secrets: &SecretBox, serve: bool) 
 }
 
 fn audit_stream(config: &Config, db: &Db, clock: &Clock, health: &Arc<Health>) -> anyhow::Result<Option<AuditStream>> {
-    let Some(sink) = config.audit_sink.clone() else { return Ok(None) };
-    if let Sink::Webhook(_) = &sink {
-        let secret = config.audit_webhook_secret.as_ref().context("FANAL_AUDIT_WEBHOOK_SECRET is needed for webhooks of the audit log")?;
-        webhook::check_secret(secret).context("FANAL_AUDIT_WEBHOOK_SECRET")?;
-    }
+    let Some((sink, secret)) = config.audit_sink()? else { return Ok(None) };
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     // Whoever starts this process says where to: that may well be inside.
     let egress = Egress::new(EgressPolicy { allow_private: true, require_tls: false })?;
-    let secret = config.audit_webhook_secret.clone();
     Ok(Some(AuditStream { db: db.clone(), clock: clock.clone(), health: health.clone(), sink, secret, egress, host }))
-}
-
-fn email(config: &Config) -> anyhow::Result<Option<Email>> {
-    let Some(smtp_url) = config.smtp_url.clone() else { return Ok(None) };
-    let from = config.mail_from.clone().context("FANAL_MAIL_FROM is needed with FANAL_SMTP_URL")?;
-    let dkim = match (&config.dkim_domain, &config.dkim_selector, &config.dkim_key_file) {
-        (None, None, None) => None,
-        (Some(domain), Some(selector), Some(file)) => {
-            let key = std::fs::read_to_string(file).with_context(|| format!("FANAL_DKIM_KEY_FILE {}", file.display()))?;
-            Some(Dkim { domain: domain.clone(), selector: selector.clone(), key_pem: key.into() })
-        }
-        _ => anyhow::bail!("FANAL_DKIM_DOMAIN, FANAL_DKIM_SELECTOR and FANAL_DKIM_KEY_FILE are needed together"),
-    };
-    Ok(Some(Email::new(&EmailSettings { smtp_url, from, dkim })?))
 }
 
 async fn bind(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<tokio::net::TcpListener> {

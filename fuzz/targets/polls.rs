@@ -27,7 +27,7 @@ fuzz_target!(
                     let _ = check::judged(done, IntegrationId(1), case.settings, &measured, before, AT);
                 }
                 _ => {
-                    let answer = Answer { status: 200, headers: &case.headers, body: case.body, at: AT };
+                    let answer = Answer { status: 200, headers: &case.headers, body: case.body, n_pages: 1, at: AT };
                     let _ = answered(case.provider, IntegrationId(1), case.settings, answer);
                 }
             }

@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "aws_sns",
     name: "Amazon SNS",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     content_types: &["text/plain", "application/json", "+json"],
     check_settings: |settings| Prepared::read(settings).map(|_| ()),
     check_secret: |_, _| Err(SettingsError::new("secret", "is not needed: every message is signed by Amazon")),

@@ -5,10 +5,11 @@
 use domain::{Severity, Signal, Span};
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     Inbound, ParseError, Provider, Settings, SettingsError,
-    poll::{self, Poll, Request},
+    poll::{self, Pages, Poll, Request},
     provider::Polled,
     reading, set,
     thing::{self, HEALTHY, Health, NO_FAULT, UNSURE, Word, trouble},
@@ -18,12 +19,16 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     slug: "better_stack_api",
     name: "Better Stack API",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).map(|_| ()),
-    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request, pages: Some(PAGES) },
     parse,
 });
 
 const AT_LEAST: Span = Span::secs(30);
+/// The most monitors that one page holds.
+const PAGE: usize = 250;
+const PAGES: Pages = Pages { turn: |page| ("page", page + 1), lists: &["data"], total: None, more: |page, _| more(page) };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +37,12 @@ struct Own {}
 fn request(settings: &Settings, secrets: &[SecretString]) -> Result<Request, SettingsError> {
     let Own {} = poll::settings(settings.json())?;
     let token = poll::secret(secrets, "an API token of Uptime")?;
-    Ok(Request::get("https://uptime.betterstack.com/api/v2/monitors?per_page=250").credentials(token))
+    Ok(Request::get(format!("https://uptime.betterstack.com/api/v2/monitors?per_page={PAGE}")).credentials(token))
+}
+
+fn more(page: &Value) -> Result<bool, ParseError> {
+    let marks: Marks = reading::nested("", page.clone())?;
+    Ok(marks.pagination.next.is_some())
 }
 
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
@@ -48,10 +58,9 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
         signal
     };
     let mut signals: Vec<Signal> = answer.data.iter().enumerate().map(told).collect();
-    // The address of the next page may lead anywhere: it is not followed.
     if answer.pagination.next.is_some() {
-        let why = format!("there are more monitors than the {} that one answer holds: those left out are not seen", answer.data.len());
-        poll::partial(&mut signals, Some(&why), inbound.received_at);
+        let remedy = "a token of one team sees that team's monitors only";
+        poll::cut(&mut signals, answer.data.len(), "monitors", remedy, inbound.received_at);
     }
     Ok(signals)
 }
@@ -77,8 +86,15 @@ struct Answer {
     pagination: Pagination,
 }
 
+#[derive(Deserialize)]
+struct Marks {
+    #[serde(default)]
+    pagination: Pagination,
+}
+
 #[derive(Default, Deserialize)]
 struct Pagination {
+    /// An address, which may lead anywhere: it is not followed.
     next: Option<String>,
 }
 

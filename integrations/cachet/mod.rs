@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     Inbound, ParseError, Provider, Settings, SettingsError,
-    poll::{self, Poll, Request},
+    poll::{self, Pages, Poll, Request},
     provider::Polled,
     reading, set,
     thing::{self, HEALTHY, Health, NO_FAULT, UNSURE, Word, trouble},
@@ -21,12 +21,19 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     slug: "cachet",
     name: "Cachet",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).and_then(|own| own.url()).map(|_| ()),
-    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request, pages: Some(PAGES) },
     parse,
 });
 
 const AT_LEAST: Span = Span::secs(10);
+const PAGES: Pages = Pages {
+    turn: |page| ("page", page + 1),
+    lists: &["data", "included"],
+    total: Some("/meta/pagination/total"), // Version 3 does not say.
+    more: |page, _| more(page),
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,9 +66,15 @@ fn request(settings: &Settings, secrets: &[SecretString]) -> Result<Request, Set
     })
 }
 
+fn more(page: &Value) -> Result<bool, ParseError> {
+    let marks: Marks = reading::nested("", page.clone())?;
+    Ok(marks.more())
+}
+
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
     let answer: Answer = reading::object(inbound.document()?)?;
     thing::any("data", &answer.data)?;
+    let (n_components, more) = (answer.data.len(), Marks { links: answer.links, meta: answer.meta }.more());
     let mut groups = BTreeMap::new();
     for (index, item) in answer.included.into_iter().enumerate().filter(|(_, item)| item.kind == "componentGroups") {
         let group: Group = reading::nested(&format!("included[{index}].attributes"), item.attributes)?;
@@ -82,14 +95,10 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
             signals.push(signal(&path, &component, &groups, inbound.received_at));
         }
     }
-    if answer.links.next.is_some() || answer.meta.pagination.total_pages > 1 {
-        partial(&mut signals, inbound.received_at);
+    if more {
+        poll::cut(&mut signals, n_components, "components", "this is as far as answers are read", inbound.received_at);
     }
     Ok(signals)
-}
-
-fn partial(signals: &mut Vec<Signal>, at: Timestamp) {
-    poll::partial(signals, Some("the page has more components than one answer holds: those left out are not seen"), at);
 }
 
 fn signal(path: &str, component: &Component, groups: &BTreeMap<String, String>, at: Timestamp) -> Signal {
@@ -132,6 +141,22 @@ struct Answer {
     meta: Meta,
 }
 
+/// Version 3 names the next page, version 2 says how many there are.
+#[derive(Deserialize)]
+struct Marks {
+    #[serde(default)]
+    links: Links,
+    #[serde(default)]
+    meta: Meta,
+}
+
+impl Marks {
+    fn more(&self) -> bool {
+        let Pagination { current_page, total_pages } = self.meta.pagination;
+        self.links.next.is_some() || current_page.unwrap_or(1) < total_pages
+    }
+}
+
 #[derive(Deserialize)]
 struct Item {
     #[serde(deserialize_with = "reading::id")]
@@ -149,6 +174,7 @@ struct Group {
 
 #[derive(Default, Deserialize)]
 struct Links {
+    /// An address, which may lead anywhere: it is not followed.
     next: Option<String>,
 }
 
@@ -158,8 +184,10 @@ struct Meta {
     pagination: Pagination,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize)]
 struct Pagination {
+    /// From 1.
+    current_page: Option<u64>,
     #[serde(default)]
     total_pages: u64,
 }

@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "checkly",
     name: "Checkly",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     content_types: &["application/json", "text/plain"],
     check_settings: reading::no_settings,
     check_secret: |secret, _| signature::check_secret(&SCHEME, secret),

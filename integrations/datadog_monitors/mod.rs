@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     Inbound, MAX_LABELS, ParseError, Provider, Settings, SettingsError, form,
-    poll::{self, Poll, Request},
+    poll::{self, Extent, Pages, Poll, Request},
     provider::Polled,
     reading, set,
     thing::{self, HEALTHY, Health, UNSURE, Word, trouble},
@@ -20,15 +20,17 @@ pub(crate) static PROVIDER: Provider = Provider {
         slug: "datadog_monitors",
         name: "Datadog monitors",
         setup: include_str!("setup.md"),
+        logo: include_str!("logo.svg"),
         check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).and_then(|own| own.url()).map(|_| ()),
-        poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+        poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request, pages: Some(PAGES) },
         parse,
     })
 };
 
 const AT_LEAST: Span = Span::secs(30);
-/// The most monitors that one answer holds.
+/// The most monitors that one page holds.
 const PAGE: usize = 1000;
+const PAGES: Pages = Pages { turn: |page| ("page", page), lists: &[], total: None, more: |_, read| Ok(more(read)) };
 /// Leaves room for the labels of our own.
 const MAX_TAGS: usize = MAX_LABELS - 8;
 
@@ -73,13 +75,17 @@ fn request(settings: &Settings, secrets: &[SecretString]) -> Result<Request, Set
     Ok(request.header("dd-api-key", api).header("dd-application-key", application))
 }
 
+/// Nothing says whether there is more but that the last page is full.
+fn more(read: Extent) -> bool {
+    read.n_things >= read.n_pages * PAGE
+}
+
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
     let monitors: Vec<Monitor> = reading::body(inbound.document()?)?;
     thing::any("monitors", &monitors)?;
     let mut signals: Vec<Signal> = monitors.iter().enumerate().map(|(index, monitor)| signal(index, monitor, inbound)).collect();
-    if monitors.len() >= PAGE {
-        let why = format!("there may be more than the {PAGE} monitors that one answer holds: choose some by `tags`");
-        poll::partial(&mut signals, Some(&why), inbound.received_at);
+    if more(Extent { n_things: monitors.len(), n_pages: poll::n_pages(inbound) }) {
+        poll::cut(&mut signals, monitors.len(), "monitors", "choose some by `tags`", inbound.received_at);
     }
     Ok(signals)
 }

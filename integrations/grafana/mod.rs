@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "grafana",
     name: "Grafana",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: |settings| Prepared::read(settings).map(|_| ()),
     check_secret: |secret: &SecretString, settings| signature::check_secret(&settings.prepared(Prepared::read)?.scheme, secret),

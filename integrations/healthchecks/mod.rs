@@ -11,6 +11,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "healthchecks",
     name: "Healthchecks.io",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     content_types: &["application/json", "text/plain"],
     check_settings: reading::no_settings,
     check_secret: plain_secret::check_secret,

@@ -22,6 +22,7 @@ pub(crate) static PROVIDER: Provider = Provider::checked(Checked {
     slug: "http",
     name: "HTTP check",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings,
     check: Check { every: EVERY, at_least: AT_LEAST, probe, judge },
     parse: |inbound, settings| signals(inbound, settings),

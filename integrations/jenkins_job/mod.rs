@@ -18,8 +18,9 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     slug: "jenkins_job",
     name: "Jenkins job",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).and_then(|own| own.url()).map(|_| ()),
-    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request, pages: None },
     parse,
 });
 

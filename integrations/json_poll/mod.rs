@@ -20,8 +20,9 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     slug: "json_poll",
     name: "Any JSON, asked for",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings,
-    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request, pages: None },
     parse,
 });
 

@@ -17,6 +17,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "netlify",
     name: "Netlify",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: reading::no_settings,
     check_secret: |secret, _| signature::check_secret(&SCHEME, secret),

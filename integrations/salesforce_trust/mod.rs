@@ -18,8 +18,9 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     slug: "salesforce_trust",
     name: "Salesforce Trust",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).and_then(|own| own.url()).map(|_| ()),
-    poll: Poll { every: Span::secs(120), at_least: AT_LEAST, request },
+    poll: Poll { every: Span::secs(120), at_least: AT_LEAST, request, pages: None },
     parse,
 });
 

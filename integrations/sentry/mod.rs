@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "sentry",
     name: "Sentry",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: reading::no_settings,
     check_secret: |secret, _| signature::check_secret(&SCHEME, secret),
@@ -102,6 +103,7 @@ fn event_alert(inbound: &Inbound<'_>, alert: &EventAlert) -> Result<Signal, Pars
     let subject = if event.title.is_empty() { &alert.data.triggered_rule } else { &event.title };
     let mut signal = Signal::new(issue_fingerprint(&event.issue_id), SignalState::Firing, subject, inbound.received_at);
     set::severity(&mut signal, "data.event.level", &event.level);
+    signal.endless = true;
     signal.summary.clone_from(&alert.data.triggered_rule);
     set::link(&mut signal, &event.web_url);
     let labels = [("kind", "issue"), ("project_id", &*event.project), ("level", &*event.level), ("rule", &*alert.data.triggered_rule)];

@@ -5,10 +5,11 @@
 use domain::{Severity, Signal, Span};
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     Inbound, MAX_LABELS, ParseError, Provider, Settings, SettingsError, form,
-    poll::{self, Poll, Request},
+    poll::{self, Pages, Poll, Request},
     provider::Polled,
     reading, set,
     thing::{self, HEALTHY, Health, NO_FAULT, Word, trouble},
@@ -18,12 +19,17 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     slug: "statuscake_api",
     name: "StatusCake API",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).map(|_| ()),
-    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request, pages: Some(PAGES) },
     parse,
 });
 
 const AT_LEAST: Span = Span::secs(30);
+/// The most tests that one page holds.
+const PAGE: usize = 100;
+const PAGES: Pages =
+    Pages { turn: |page| ("page", page + 1), lists: &["data"], total: Some("/metadata/total_count"), more: |page, _| more(page) };
 /// Leaves room for the labels of our own.
 const MAX_TAGS: usize = MAX_LABELS - 8;
 
@@ -39,7 +45,12 @@ fn request(settings: &Settings, secrets: &[SecretString]) -> Result<Request, Set
     let own: Own = poll::settings(settings.json())?;
     let token = poll::secret(secrets, "an API token")?;
     let tags = if own.tags.is_empty() { String::new() } else { format!("&matchany=true&tags={}", form::escape(&own.tags.join(","))) };
-    Ok(Request::get(format!("https://api.statuscake.com/v1/uptime?limit=100{tags}")).credentials(token))
+    Ok(Request::get(format!("https://api.statuscake.com/v1/uptime?limit={PAGE}{tags}")).credentials(token))
+}
+
+fn more(page: &Value) -> Result<bool, ParseError> {
+    let marks: Marks = reading::nested("", page.clone())?;
+    Ok(marks.metadata.more())
 }
 
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
@@ -56,10 +67,8 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
         signal
     };
     let mut signals: Vec<Signal> = answer.data.iter().enumerate().map(told).collect();
-    let (pages, total) = (answer.metadata.page_count, answer.metadata.total_count);
-    if pages > 1 {
-        let why = format!("there are {total} tests and one answer holds {}: choose some by `tags`", answer.data.len());
-        poll::partial(&mut signals, Some(&why), inbound.received_at);
+    if answer.metadata.more() {
+        poll::cut(&mut signals, answer.data.len(), "tests", "choose some by `tags`", inbound.received_at);
     }
     Ok(signals)
 }
@@ -81,12 +90,24 @@ struct Answer {
     metadata: Metadata,
 }
 
+#[derive(Deserialize)]
+struct Marks {
+    #[serde(default)]
+    metadata: Metadata,
+}
+
 #[derive(Default, Deserialize)]
 struct Metadata {
+    /// From 1.
+    page: Option<u64>,
     #[serde(default)]
     page_count: u64,
-    #[serde(default)]
-    total_count: u64,
+}
+
+impl Metadata {
+    fn more(&self) -> bool {
+        self.page.unwrap_or(1) < self.page_count
+    }
 }
 
 #[derive(Deserialize)]

@@ -17,6 +17,7 @@ pub(crate) static PROVIDER: Provider = Provider::checked(Checked {
     slug: "tcp",
     name: "TCP check",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings,
     check: Check { every: EVERY, at_least: AT_LEAST, probe, judge },
     parse: |inbound, settings| signals(inbound, settings),

@@ -16,6 +16,7 @@ pub(crate) static PROVIDER: Provider = Provider::checked(Checked {
     slug: "tls",
     name: "TLS certificate check",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings,
     check: Check { every: Span::mins(60), at_least: AT_LEAST, probe, judge },
     parse: |inbound, settings| signals(inbound, settings),

@@ -5,11 +5,12 @@
 use domain::{Severity, Signal, Span};
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     Inbound, ParseError, Provider, Settings, SettingsError,
     error::quoted,
-    poll::{self, Poll, Request},
+    poll::{self, Extent, Pages, Poll, Request},
     provider::Polled,
     reading, set,
     thing::{self, HEALTHY, Health, NO_FAULT, UNSURE, Word, trouble},
@@ -19,15 +20,17 @@ pub(crate) static PROVIDER: Provider = Provider::polled(Polled {
     slug: "uptimerobot_api",
     name: "UptimeRobot API",
     setup: include_str!("setup.md"),
+    logo: include_str!("logo.svg"),
     check_settings: |settings| poll::check::<Own>(AT_LEAST, settings).map(|_| ()),
-    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request },
+    poll: Poll { every: Span::secs(60), at_least: AT_LEAST, request, pages: Some(PAGES) },
     parse,
 });
 
 /// A free account is answered ten times a minute, whoever asks.
 const AT_LEAST: Span = Span::secs(30);
-/// The most monitors that one answer holds.
-const PAGE: &str = "50";
+/// The most monitors that one page holds.
+const PAGE: usize = 50;
+const PAGES: Pages = Pages { turn: |page| ("offset", page * PAGE), lists: &["monitors"], total: Some("/pagination/total"), more };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,11 +45,17 @@ fn request(settings: &Settings, secrets: &[SecretString]) -> Result<Request, Set
     let own: Own = poll::settings(settings.json())?;
     let monitors = own.monitors.iter().map(u64::to_string).collect::<Vec<_>>().join("-");
     let key = poll::secret(secrets, "the read-only API key")?;
-    let mut fields = vec![("api_key", key), ("format", "json"), ("limit", PAGE)];
+    let limit = PAGE.to_string();
+    let mut fields = vec![("api_key", key), ("format", "json"), ("limit", &limit)];
     if !monitors.is_empty() {
         fields.push(("monitors", &monitors));
     }
     Ok(Request::get("https://api.uptimerobot.com/v2/getMonitors").form(&fields))
+}
+
+fn more(page: &Value, read: Extent) -> Result<bool, ParseError> {
+    let marks: Marks = reading::nested("", page.clone())?;
+    Ok(marks.pagination.more(read.n_things))
 }
 
 fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError> {
@@ -67,10 +76,8 @@ fn parse(inbound: &Inbound<'_>, _: &Settings) -> Result<Vec<Signal>, ParseError>
         signal
     };
     let mut signals: Vec<Signal> = monitors.iter().enumerate().map(told).collect();
-    let total = answer.pagination.total;
-    if total > monitors.len() {
-        let why = format!("the account has {total} monitors, one answer holds {PAGE}: name those to watch in `monitors`");
-        poll::partial(&mut signals, Some(&why), inbound.received_at);
+    if answer.pagination.more(monitors.len()) {
+        poll::cut(&mut signals, monitors.len(), "monitors", "name those to watch in `monitors`", inbound.received_at);
     }
     Ok(signals)
 }
@@ -97,10 +104,22 @@ struct Answer {
     pagination: Pagination,
 }
 
+#[derive(Deserialize)]
+struct Marks {
+    #[serde(default)]
+    pagination: Pagination,
+}
+
 #[derive(Default, Deserialize)]
 struct Pagination {
     #[serde(default)]
     total: usize,
+}
+
+impl Pagination {
+    fn more(&self, n_monitors: usize) -> bool {
+        self.total > n_monitors
+    }
 }
 
 #[derive(Default, Deserialize)]

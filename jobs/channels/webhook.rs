@@ -11,7 +11,7 @@ use domain::{Claimed, NotificationId, Outcome, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{
     Method,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
@@ -19,6 +19,7 @@ use sha2::Sha256;
 use crate::{
     channels::{links::Links, one_line},
     egress::{self, Egress, EgressError, MAX_RESPONSE_BYTES, Request, Response},
+    retry_after,
 };
 pub use payload::MAX_PAYLOAD_BYTES;
 
@@ -123,14 +124,9 @@ fn outcome(answer: &Response, now: Timestamp) -> Outcome {
     Outcome::Transient { why, retry_after_secs: patience }
 }
 
-/// Reads `Retry-After`: seconds, or a date.
+/// How long to wait at least, in whole seconds.
 fn retry_after_secs(headers: &HeaderMap, now: Timestamp) -> Option<u32> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds = text.parse::<u64>().ok().or_else(|| {
-        let date = jiff::fmt::rfc2822::parse(text).ok()?;
-        let ms = Timestamp(date.timestamp().as_millisecond()).since(now).0;
-        u64::try_from((ms + 999) / 1000).ok()
-    })?;
+    let seconds = retry_after::read(headers, now)?.0.saturating_add(999) / 1000;
     Some(u32::try_from(seconds).unwrap_or(u32::MAX).min(MAX_RETRY_AFTER_SECS))
 }
 

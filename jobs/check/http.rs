@@ -18,19 +18,17 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use super::{Attempt, add, tls};
-use crate::egress::{EgressError, Trouble};
+use crate::egress::{EgressError, GivenFor, Trouble};
 
 /// Redirects followed for one answer; each goes through the same guard.
 const MAX_REDIRECTS: usize = 5;
 
 pub(super) async fn run(attempt: &mut Attempt<'_>, probe: &HttpProbe) -> Result<(), Trouble> {
     let mut url = attempt.egress.check_url(&probe.request.url)?;
-    let first = url.origin();
+    let mut secrets = GivenFor::new(&url);
     let (mut method, mut with_body) = (probe.method, true);
     for _ in 0..=MAX_REDIRECTS {
-        // What was given for one place is nobody else's business.
-        let known = url.origin() == first;
-        let request = request(probe, method, with_body, &url, known)?;
+        let request = request(probe, method, with_body, &url, secrets.may_go_to(&url))?;
         let answer = exchange(attempt, &url, request).await?;
         let status = answer.status().as_u16();
         let next = answer.headers().get(LOCATION).and_then(|value| url.join(value.to_str().ok()?).ok());

@@ -1,7 +1,6 @@
 //! When a source is asked again. Pure: the caller brings clock and chance.
 
 use domain::{Span, Timestamp};
-use reqwest::header::HeaderValue;
 
 use super::ROUNDS_TO_LOSE;
 
@@ -9,8 +8,10 @@ use super::ROUNDS_TO_LOSE;
 const JITTER: f64 = 0.1;
 /// How long a source that keeps failing is left alone at most, unless it is asked even more seldom in good times.
 const MAX_PAUSE: Span = Span::mins(15);
-/// How long a source may ask us to wait.
-const MAX_WAIT: Span = Span::mins(60);
+/// How long a source may ask us to wait. Some say a day when a quota is used up.
+const MAX_WAIT: Span = Span::mins(24 * 60);
+/// A source that asks for more patience than this, and than [`ROUNDS_TO_LOSE`] of its rounds, is lost at once: it would take too long to find out.
+const LOST_BEYOND: Span = Span::mins(5);
 
 /// First rounds are spread over this long at least, so that a start is not a stampede.
 const MIN_SPREAD: Span = Span::secs(2);
@@ -33,10 +34,10 @@ pub(super) fn round(now: Timestamp, every: Span, failures: i32, wait: Option<Spa
     now.plus(varied.max(wait.unwrap_or(Span::ZERO).min(MAX_WAIT)))
 }
 
-/// What a source asks for, in seconds. One that names a date instead is asked at its usual time.
-pub(super) fn retry_after(header: Option<&HeaderValue>) -> Option<Span> {
-    let secs: i64 = header?.to_str().ok()?.trim().parse().ok()?;
-    (secs >= 0).then(|| Span(secs.saturating_mul(1000)))
+/// Whether a source that could not be read so often in a row, and that asks for so much patience, counts as lost.
+pub(super) fn is_lost(failures: i32, every: Span, wait: Option<Span>) -> bool {
+    let patience = Span(every.0.saturating_mul(ROUNDS_TO_LOSE.into())).max(LOST_BEYOND);
+    failures >= ROUNDS_TO_LOSE || wait.is_some_and(|wait| wait > patience)
 }
 
 #[cfg(test)]
@@ -69,8 +70,17 @@ mod tests {
     #[test]
     fn whoever_asks_for_patience_gets_it_within_reason() {
         let wait = |secs: i64| round(NOW, EVERY, 1, Some(Span::secs(secs)), 0.5).since(NOW);
-        assert_eq!([wait(5), wait(300), wait(100_000)], [EVERY, Span::secs(300), MAX_WAIT]);
-        let header = |text| retry_after(Some(&HeaderValue::from_static(text)));
-        assert_eq!([header("120"), header("-1"), header("Wed, 21 Oct 2026 07:28:00 GMT")], [Some(Span::secs(120)), None, None]);
+        assert_eq!([wait(5), wait(300)], [EVERY, Span::secs(300)]);
+        assert_eq!([86_399, 86_400, 86_401, 10_000_000].map(wait), [86_399, 86_400, 86_400, 86_400].map(Span::secs), "up to a day");
+        assert_eq!(round(NOW, EVERY, 1, Some(Span(i64::MAX)), 0.5).since(NOW), MAX_WAIT);
+    }
+
+    #[test]
+    fn a_source_is_lost_after_three_failures_or_when_it_asks_for_more_patience_than_they_take() {
+        assert_eq!([1, 2, 3, 4].map(|failures| is_lost(failures, EVERY, None)), [false, false, true, true]);
+        let asks = |every, wait| is_lost(1, every, Some(wait));
+        assert_eq!([asks(EVERY, LOST_BEYOND), asks(EVERY, Span(LOST_BEYOND.0 + 1))], [false, true]);
+        let (hour, three_hours) = (Span::mins(60), Span::mins(180));
+        assert_eq!([asks(hour, three_hours), asks(hour, Span(three_hours.0 + 1))], [false, true], "it is seldom asked anyway");
     }
 }

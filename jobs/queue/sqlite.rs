@@ -24,7 +24,7 @@ impl Sqlite {
         let pool = tables::open_sqlite(path).await.map_err(QueueError::open)?;
         let mut migrations = SqliteStorage::migrations();
         migrations.dangerous_set_table_name(MIGRATIONS_TABLE);
-        migrations.run(&pool).await.map_err(QueueError::open)?;
+        tables::migrate_sqlite(&pool, &migrations).await.map_err(QueueError::open)?;
         tables::tune_sqlite(&pool).await.map_err(QueueError::open)?;
         let config = Config::default()
             .queue(QUEUE)

@@ -12,6 +12,7 @@ use storage::{
     deliveries::{Delivery, DeliveryState},
     fates::{self, Fate},
     integrations as stored,
+    order::{Order, Slice},
 };
 
 use super::{TOKEN, alerts, morning};
@@ -34,7 +35,8 @@ const ALERTS: &[Alert] = &[
 
 /// Puts all of it into the inbox, as if it were coming in.
 pub(super) async fn store(db: &Db, state: &State, now: Timestamp) -> anyhow::Result<()> {
-    let integration = stored::list(&mut db.read().await?, 0, 1).await?.pop().context("the demo has an integration")?.id;
+    let integration =
+        stored::list(&mut db.read().await?, &Slice::first(Order::oldest(), 1)).await?.pop().context("the demo has an integration")?.id;
     let (inbox, writer) = Inbox::open(db.clone(), Wake::new(db.clone()));
     for (days_ago, after, minutes, service, severity, summary) in ALERTS {
         let from = morning(state, now, *days_ago).plus(Span::mins(*after));

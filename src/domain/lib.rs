@@ -61,7 +61,7 @@ pub use series::{
     DEFAULT_ANNOUNCE, MAX_ANNOUNCE, MAX_EXCEPTIONS, MAX_SERIES, MAX_WINDOW, MIN_WINDOW, Occurrence, SERIES_HORIZON, SERIES_YEARS, Schedule,
     ScheduleError, Series, Window, local_time, local_time_text,
 };
-pub use signal::{MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};
+pub use signal::{ENDLESS_EXPIRY, MAX_FINGERPRINT_BYTES, MAX_SIGNALS, SIGNAL_FIELDS, Signal, SignalState, UNREADABLE_FINGERPRINT};
 pub use silence::{MIN_SILENT_AFTER, SilentAfter, SilentAfterError};
 pub use state::{Cause, CauseKey, Phase, State};
 pub use status::{Impact, Severity, Status, UnknownName};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Severity, Timestamp, UnknownName, status::named};
+use crate::{Severity, Span, Timestamp, UnknownName, status::named};
 
 /// The longest fingerprint kept, in bytes.
 pub const MAX_FINGERPRINT_BYTES: usize = 256;
@@ -14,9 +14,13 @@ pub const MAX_SIGNALS: usize = 10_000;
 /// The fingerprint of the signal that says that a source cannot be read.
 pub const UNREADABLE_FINGERPRINT: &str = "fanal:unreadable";
 
+/// How long something counts whose sender never says that it is over, from when it was last heard of, unless the route has an `expire_after`.
+pub const ENDLESS_EXPIRY: Span = Span::mins(24 * 60);
+
 /// What an expression may read of a signal: the names of its fields, in the order of the alphabet.
-pub const SIGNAL_FIELDS: [&str; 13] = [
+pub const SIGNAL_FIELDS: [&str; 14] = [
     "annotations",
+    "endless",
     "fingerprint",
     "group",
     "labels",
@@ -82,6 +86,9 @@ pub struct Signal {
     /// True if the claim holds for every thing of `group`: the sender left out the single ones.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub whole_group: bool,
+    /// True if its sender never says that it is over: it counts for [`ENDLESS_EXPIRY`] where the route says nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub endless: bool,
     /// What we did not understand and left as unknown; shown to the admin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -104,6 +111,7 @@ impl Signal {
             value: None,
             occurred_at,
             whole_group: false,
+            endless: false,
             warnings: Vec::new(),
         }
     }
@@ -135,6 +143,7 @@ mod tests {
         signal.annotations.insert("a".into(), "b".into());
         signal.value = Some(1.0);
         signal.whole_group = true;
+        signal.endless = true;
         signal.warnings.push("w".into());
         let json = serde_json::to_value(&signal).unwrap();
         let fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();

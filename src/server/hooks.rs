@@ -180,7 +180,7 @@ fn refused(refusal: &Refusal, integration: &Integration) -> Response {
             }
             response
         }
-        Refusal::UnsupportedMediaType(_) => problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal.code(), &refusal.to_string()),
+        Refusal::UnsupportedMediaType { .. } => problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, refusal.code(), &refusal.to_string()),
         Refusal::UnknownProvider(_) => problem(StatusCode::NOT_FOUND, refusal.code(), &refusal.to_string()),
     }
 }

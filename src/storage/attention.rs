@@ -163,3 +163,50 @@ pub async fn told(conn: &mut Connection, incident: IncidentId, updates: &[Incide
     .fetch_all(&mut *c)
     .await)?)
 }
+
+/// A source that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostSource {
+    /// Which integration asks it.
+    pub integration: IntegrationId,
+    /// Its name in the console.
+    pub name: String,
+    /// Why it could not be read, the last time.
+    pub why: String,
+    /// When it last could.
+    pub answered_at: Option<Timestamp>,
+}
+
+/// The sources that count as unreadable, at most `limit`.
+///
+/// # Errors
+/// What the database said.
+pub async fn lost_sources(conn: &mut Connection, limit: i64) -> Result<Vec<LostSource>, StorageError> {
+    let rows: Vec<(i64, String, Option<String>, Option<i64>)> = sql!(conn, c => sqlx::query_as(
+        "select i.integration_id, i.name, p.last_error, p.answered_at from poll p join integration i on i.integration_id = p.integration_id
+         where p.lost and i.enabled order by i.integration_id limit $1",
+    )
+    .bind(limit)
+    .fetch_all(&mut *c)
+    .await)?;
+    let source = |(id, name, why, answered_at): (i64, String, Option<String>, Option<i64>)| LostSource {
+        integration: IntegrationId(id),
+        name,
+        why: why.unwrap_or_default(),
+        answered_at: answered_at.map(Timestamp),
+    };
+    Ok(rows.into_iter().map(source).collect())
+}
+
+/// How many subscribers were switched off because nothing reached them.
+///
+/// # Errors
+/// What the database said.
+pub async fn n_switched_off(conn: &mut Connection) -> Result<i64, StorageError> {
+    Ok(
+        sql!(conn, c => sqlx::query_scalar("select count(*) from (select 1 from subscriber where disabled_at is not null limit $1) as found")
+        .bind(MAX_COUNTED)
+        .fetch_one(&mut *c)
+        .await)?,
+    )
+}

@@ -7,6 +7,7 @@ use domain::{Component, ComponentId, GroupId, Timestamp};
 use crate::{
     Connection, StorageError,
     db::{execute, sql},
+    order::{Key, Slice, Sorted, Value},
     rows::{self, Components},
 };
 
@@ -40,12 +41,30 @@ pub async fn find(conn: &mut Connection, id: ComponentId) -> Result<Option<Compo
     Ok(rows::components_where(conn, Components::One(id)).await?.pop())
 }
 
-/// Components above the id `after`, by id.
+impl Sorted for Component {
+    const ID: &'static str = "component_id";
+    const KEYS: &'static [Key<Self>] = &[
+        Key { name: "name", column: "name", folds: true, is_text: true, value: |component| Value::Text(component.name.clone()) },
+        Key {
+            name: "status_since",
+            column: "status_since",
+            folds: false,
+            is_text: false,
+            value: |component| Value::Number(component.status_since.0),
+        },
+    ];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+}
+
+/// A page of the components.
 ///
 /// # Errors
 /// What the database said.
-pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<Component>, StorageError> {
-    rows::components_where(conn, Components::Page { after, limit }).await
+pub async fn list(conn: &mut Connection, slice: &Slice<Component>) -> Result<Vec<Component>, StorageError> {
+    rows::components_listed(conn, slice).await
 }
 
 /// The key of every component.
@@ -55,6 +74,16 @@ pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<C
 pub async fn keys(conn: &mut Connection) -> Result<HashMap<ComponentId, String>, StorageError> {
     let rows: Vec<(i64, String)> = sql!(conn, c => sqlx::query_as("select component_id, key from component").fetch_all(&mut *c).await)?;
     Ok(rows.into_iter().map(|(id, key)| (ComponentId(id), key)).collect())
+}
+
+/// Key and name of every component, in the order of the page.
+///
+/// # Errors
+/// What the database said.
+pub async fn names(conn: &mut Connection) -> Result<Vec<(String, String)>, StorageError> {
+    let text = "select c.key, c.name from component c left join component_group g on g.group_id = c.group_id
+         order by g.position, g.group_id, c.position, c.component_id";
+    Ok(sql!(conn, c => sqlx::query_as(text).fetch_all(&mut *c).await)?)
 }
 
 /// How many components there are.

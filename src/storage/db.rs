@@ -8,6 +8,7 @@ use std::{
 
 use sqlx::{
     Connection as _, PgPool, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    migrate::Migrator,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -93,6 +94,9 @@ macro_rules! execute {
 }
 pub(crate) use execute;
 
+static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
+
 impl Db {
     /// Opens the database at `url` (`sqlite://path` or `postgres://…`), making the SQLite file if there is none.
     ///
@@ -168,17 +172,29 @@ impl Db {
         }
     }
 
-    /// Brings the schema up to date. Several processes may do so at once: PostgreSQL's advisory lock and SQLite's write lock let one through.
-    /// A PostgreSQL database that is up to date is only looked at, so that a role without the right to change its schema may call this.
+    /// Brings the schema up to date. Several processes may do so at once: PostgreSQL's advisory lock and a lock on a file beside
+    /// SQLite's let one through.
+    /// A database that is up to date is only looked at, so that a role without the right to change its schema may call this.
     ///
     /// # Errors
     /// A step failed (nothing of it is kept), or the database is newer than this program.
     pub async fn migrate(&self) -> Result<(), StorageError> {
         match self {
-            Self::Sqlite { writer, .. } => sqlx::migrate!("../../migrations/sqlite").run(writer).await?,
-            Self::Postgres(pool) => migrations::run_missing(&sqlx::migrate!("../../migrations/postgres"), pool).await?,
+            Self::Sqlite { writer, .. } => migrations::run_missing_alone(&SQLITE, writer).await?,
+            Self::Postgres(pool) => migrations::run_missing(&POSTGRES, pool).await?,
         }
         Ok(())
+    }
+
+    /// Whether the schema is that of this program.
+    ///
+    /// # Errors
+    /// No connection is to be had.
+    pub async fn is_migrated(&self) -> Result<bool, StorageError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => migrations::is_up_to_date(&SQLITE, &mut *writer.acquire().await?).await,
+            Self::Postgres(pool) => migrations::is_up_to_date(&POSTGRES, &mut *pool.acquire().await?).await,
+        })
     }
 
     /// A connection that reads.

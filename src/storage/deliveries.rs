@@ -8,6 +8,8 @@ use sqlx::QueryBuilder;
 use crate::{
     Connection, StorageError,
     db::{execute, sql},
+    insight,
+    order::{Key, Slice, Sorted, push_slice},
     rows::{json, named},
 };
 
@@ -213,25 +215,41 @@ pub struct Summary {
 
 type SummaryRow = (i64, i64, String, i64, String, Option<String>, Option<i64>, i64);
 
-/// Deliveries below the id `before`, newest first.
+impl Sorted for Summary {
+    const ID: &'static str = "d.delivery_id";
+    const KEYS: &'static [Key<Self>] = &[];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+}
+
+/// A page of the deliveries that pass the filter.
 ///
 /// # Errors
 /// What the database said.
-pub async fn list(conn: &mut Connection, filter: DeliveryFilter, before: i64, limit: i64) -> Result<Vec<Summary>, StorageError> {
+pub async fn list(conn: &mut Connection, filter: DeliveryFilter, slice: &Slice<Summary>) -> Result<Vec<Summary>, StorageError> {
     let first = filter.first_table();
+    let (_, direction) = slice.direction();
+    let is_of_a_time = filter.from.is_some() || filter.to.is_some();
+    let between = if is_of_a_time { Some(insight::ids_between(conn, filter.from, filter.to).await?) } else { None };
     let rows: Vec<SummaryRow> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "select d.delivery_id, d.integration_id, d.external_id, d.received_at, coalesce(f.state, 'pending'), f.reason, f.evaluated_at,
                     cast(length(d.body) as bigint) from (select ",
         );
-        query.push(first).push(".delivery_id from ").push(filter.tables()).push(" where ");
-        query.push(first).push(".delivery_id < ").push_bind(before);
+        query.push(first).push(".delivery_id from ").push(filter.tables()).push(" where true");
+        if let Some((after, last)) = between {
+            query.push(" and ").push(first).push(".delivery_id > ").push_bind(after);
+            query.push(" and ").push(first).push(".delivery_id <= ").push_bind(last);
+        }
         narrow!(query, filter, first);
-        query.push(" order by ").push(first).push(".delivery_id desc limit ").push_bind(limit);
+        push_slice!(query, slice, format!("{first}.delivery_id"));
         query.push(
             ") as page join delivery d on d.delivery_id = page.delivery_id left join fate f on f.delivery_id = d.delivery_id
-             order by d.delivery_id desc",
+             order by d.delivery_id",
         );
+        query.push(direction);
         query.build_query_as().fetch_all(&mut *c).await?
     });
     let summary = |(id, integration, external_id, received_at, state, reason, evaluated_at, body_bytes): SummaryRow| {

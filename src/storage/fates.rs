@@ -11,7 +11,7 @@ use crate::{
     deliveries::{Delivery, DeliveryFilter, DeliveryState, MAX_IDS, Row, columns, delete_from, narrow},
     insight,
     link::Link,
-    rows::{json, to_json},
+    rows::{json, push_ids, to_json},
 };
 
 type PendingRow = (i64, i64, String, i64, String, Vec<u8>);
@@ -200,6 +200,26 @@ pub async fn replay(conn: &mut Connection, id: DeliveryId) -> Result<bool, Stora
     Ok(n > 0)
 }
 
+/// Lets the evaluator look again at those of these deliveries that it is done with; returns how many they are.
+///
+/// # Errors
+/// What the database said.
+pub async fn replay_these(conn: &mut Connection, ids: &[DeliveryId]) -> Result<u64, StorageError> {
+    let mut settled: Vec<i64> = Vec::with_capacity(ids.len());
+    for some in ids.chunks(MAX_IDS) {
+        let some: Vec<i64> = some.iter().map(|id| id.0).collect();
+        let found: Vec<i64> = sql!(conn, c => {
+            let mut query = QueryBuilder::<DB>::new("select delivery_id from fate where delivery_id in (");
+            push_ids(&mut query, &some);
+            query.push(" order by delivery_id");
+            query.build_query_scalar().fetch_all(&mut *c).await?
+        });
+        settled.extend(found);
+    }
+    set_pending(conn, &settled).await?;
+    Ok(settled.len() as u64)
+}
+
 /// The oldest deliveries of a kind above the id `after` that could be looked at again, at most `limit`: the id of the last of them, and how
 /// many they are.
 ///
@@ -239,6 +259,12 @@ pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, after: D
         narrow!(query, filter, "f");
         query.build_query_scalar().fetch_all(&mut *c).await?
     });
+    set_pending(conn, &ids).await?;
+    Ok(ids.len() as u64)
+}
+
+/// Forgets what became of deliveries, so that they are looked at again.
+async fn set_pending(conn: &mut Connection, ids: &[i64]) -> Result<(), StorageError> {
     for some in ids.chunks(MAX_IDS) {
         sql!(conn, c => {
             let mut query = QueryBuilder::<DB>::new("insert into pending (delivery_id) ");
@@ -250,7 +276,7 @@ pub async fn replay_many(conn: &mut Connection, filter: DeliveryFilter, after: D
         });
         delete_from(conn, "fate", some).await?;
     }
-    Ok(ids.len() as u64)
+    Ok(())
 }
 
 /// The deliveries that were evaluated, in the order in which that was done: positions above `after`, at most `limit`.

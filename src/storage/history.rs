@@ -62,6 +62,21 @@ pub async fn act_uncommitted(entry: &mut Entry, by: &str, act: Act, now: Timesta
     Ok((state, recorded))
 }
 
+/// The same for several acts of one person, one after the other: all are done or none is.
+///
+/// # Errors
+/// As [`act`], for the first that does not fit.
+pub async fn acts_uncommitted(entry: &mut Entry, by: &str, acts: Vec<Act>, now: Timestamp) -> Result<State, StorageError> {
+    let mut state = state::load(entry).await?;
+    entry.visible = true;
+    for act in acts {
+        recall(&mut entry.tx, &mut state, &act).await?;
+        let recorded = plan_act(&mut state, by, act, now)?;
+        changes::apply(entry, &mut state, &recorded).await?;
+    }
+    Ok(state)
+}
+
 /// The evaluator forgets incidents that ended long ago, and what was refused; a person may still write about them, and put it by.
 async fn recall(conn: &mut Connection, state: &mut State, act: &Act) -> Result<(), StorageError> {
     if let Act::TakeBack { waiting } = act

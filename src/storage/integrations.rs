@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use domain::{DeliveryId, IntegrationId, RouteId, RouteSpec, SilentAfter, Timestamp};
 use secrecy::SecretString;
+use sqlx::QueryBuilder;
 
 use crate::{
     Connection, SecretBox, StorageError, components,
@@ -12,6 +13,7 @@ use crate::{
     deliveries::{self, DeliveryState},
     hint,
     hub::secret_place,
+    order::{Key, Slice, Sorted, Value, push_slice},
     page,
     rows::{json, named, to_json},
     silence,
@@ -72,19 +74,30 @@ struct IntegrationRow {
     created_at: i64,
 }
 
-/// Integrations above the id `after`, by id.
+impl Sorted for Integration {
+    const ID: &'static str = "integration_id";
+    const KEYS: &'static [Key<Self>] = &[
+        Key { name: "name", column: "name", folds: true, is_text: true, value: |integration| Value::Text(integration.edit.name.clone()) },
+        Key { name: "key", column: "key", folds: false, is_text: true, value: |integration| Value::Text(integration.key.clone()) },
+    ];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+}
+
+/// A page of the integrations.
 ///
 /// # Errors
 /// What the database said.
-pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<Integration>, StorageError> {
-    let rows: Vec<IntegrationRow> = sql!(conn, c => sqlx::query_as(
-        "select integration_id, key, provider, name, settings, enabled, silent_after, created_at from integration
-         where integration_id > $1 order by integration_id limit $2",
-    )
-    .bind(after)
-    .bind(limit)
-    .fetch_all(&mut *c)
-    .await)?;
+pub async fn list(conn: &mut Connection, slice: &Slice<Integration>) -> Result<Vec<Integration>, StorageError> {
+    let rows: Vec<IntegrationRow> = sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new(
+            "select integration_id, key, provider, name, settings, enabled, silent_after, created_at from integration where true",
+        );
+        push_slice!(query, slice, Integration::ID);
+        query.build_query_as().fetch_all(&mut *c).await?
+    });
     let only = if let [row] = rows.as_slice() { Some(row.integration_id) } else { None };
     let (components, metrics) = target_keys(conn).await?;
     let mut routes = load_routes(conn, &components, &metrics, only).await?;
@@ -110,7 +123,7 @@ pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<I
 /// # Errors
 /// What the database said.
 pub async fn find(conn: &mut Connection, id: IntegrationId) -> Result<Option<Integration>, StorageError> {
-    Ok(list(conn, id.0.saturating_sub(1), 1).await?.pop().filter(|integration| integration.id == id))
+    Ok(list(conn, &Slice::one(id.0)).await?.pop().filter(|integration| integration.id == id))
 }
 
 async fn target_keys(conn: &mut Connection) -> Result<(Keys, Keys), StorageError> {

@@ -31,6 +31,7 @@ mod link;
 pub mod metrics;
 mod migrations;
 pub mod notifications;
+pub mod order;
 pub mod owner;
 pub mod page;
 pub mod passkeys;

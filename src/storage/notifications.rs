@@ -6,6 +6,7 @@ mod claim;
 mod due;
 
 use domain::{NoticeId, NotificationId, SubscriberId, Timestamp, UnknownName};
+use sqlx::QueryBuilder;
 
 pub use self::{
     claim::{CLAIM, Ended, Next, claim, give_up, keep_claim, record, secret_place},
@@ -14,7 +15,8 @@ pub use self::{
 use crate::{
     Connection, StorageError,
     db::{execute, sql},
-    rows::named,
+    order::{Key, Slice, Sorted, push_slice},
+    rows::{MAX_IN, named, push_ids},
 };
 
 /// How far a notification has come.
@@ -105,6 +107,24 @@ pub async fn resend_dead(conn: &mut Connection, since: Timestamp, at: Timestamp)
     )?)
 }
 
+/// Owes those of these notifications once more that are dead, from `at` on; returns how many.
+///
+/// # Errors
+/// What the database said.
+pub async fn resend_these(conn: &mut Connection, ids: &[NotificationId], at: Timestamp) -> Result<u64, StorageError> {
+    let mut n = 0;
+    for some in ids.chunks(MAX_IN) {
+        let some: Vec<i64> = some.iter().map(|id| id.0).collect();
+        n += sql!(conn, c => {
+            let mut query = QueryBuilder::<DB>::new("update notification set state = 'due', attempt = 1, done_at = null, last_error = null, next_at = ");
+            query.push_bind(at.0).push(" where state = 'dead' and notification_id in (");
+            push_ids(&mut query, &some);
+            query.build().execute(&mut *c).await?.rows_affected()
+        });
+    }
+    Ok(n)
+}
+
 /// Why a notification is dead whose sending again was taken back.
 const TAKEN_BACK: &str = "was to be sent again, and that was taken back";
 
@@ -182,19 +202,31 @@ pub struct NotificationFilter {
     pub subscriber: Option<SubscriberId>,
 }
 
-/// Notifications below the id `before`, newest first.
+impl Sorted for Notification {
+    const ID: &'static str = "n.notification_id";
+    const KEYS: &'static [Key<Self>] = &[];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+}
+
+/// A page of the notifications that pass the filter.
 ///
 /// # Errors
 /// What the database said.
-pub async fn list(conn: &mut Connection, filter: NotificationFilter, before: i64, limit: i64) -> Result<Vec<Notification>, StorageError> {
+pub async fn list(
+    conn: &mut Connection,
+    filter: NotificationFilter,
+    slice: &Slice<Notification>,
+) -> Result<Vec<Notification>, StorageError> {
     let rows: Vec<NotificationRow> = sql!(conn, c => {
-        let mut query = sqlx::QueryBuilder::<DB>::new(
+        let mut query = QueryBuilder::<DB>::new(
             "select n.notification_id, n.notice_id, o.kind, n.subscriber_id, s.channel, s.address, n.state, n.attempt, n.next_at,
                     n.last_error, n.created_at, n.done_at
              from notification n join notice o on o.notice_id = n.notice_id join subscriber s on s.subscriber_id = n.subscriber_id
-             where n.notification_id < ",
+             where true",
         );
-        query.push_bind(before);
         if let Some(id) = filter.id {
             query.push(" and n.notification_id = ").push_bind(id.0);
         }
@@ -204,7 +236,7 @@ pub async fn list(conn: &mut Connection, filter: NotificationFilter, before: i64
         if let Some(subscriber) = filter.subscriber {
             query.push(" and n.subscriber_id = ").push_bind(subscriber.0);
         }
-        query.push(" order by n.notification_id desc limit ").push_bind(limit);
+        push_slice!(query, slice, Notification::ID);
         query.build_query_as().fetch_all(&mut *c).await?
     });
     rows.into_iter().map(notification).collect()

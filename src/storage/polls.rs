@@ -41,6 +41,14 @@ pub struct Memory {
     pub stored_at: Option<i64>,
 }
 
+impl Memory {
+    /// Whether an old answer stands for one that could not be had.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.failures > 0 && !self.lost && self.answered_at.is_some()
+    }
+}
+
 /// A source that ought to be asked.
 #[derive(Clone, Debug)]
 pub struct Source {

@@ -79,6 +79,14 @@ pub async fn open_postgres(url: &SecretString) -> Result<PgPool, StorageError> {
     Ok(PgPoolOptions::new().max_connections(N_POSTGRES_CONNECTIONS).acquire_timeout(BUSY_TIMEOUT).connect_with(options).await?)
 }
 
+/// Brings the tables of the queue's own SQLite file up to date, one process at a time.
+///
+/// # Errors
+/// A step failed; nothing of it is kept.
+pub async fn migrate_sqlite(pool: &SqlitePool, migrator: &Migrator) -> Result<(), StorageError> {
+    Ok(migrations::run_missing_alone(migrator, pool).await?)
+}
+
 /// Brings the queue's tables in a PostgreSQL database up to date. Where they are, they are only looked at.
 ///
 /// # Errors

@@ -4,8 +4,13 @@ use std::str::FromStr;
 
 use domain::{Component, ComponentId, Group, GroupId, Override, PageSettings, Timestamp};
 use serde::de::DeserializeOwned;
+use sqlx::QueryBuilder;
 
-use crate::{Connection, StorageError, db::sql};
+use crate::{
+    Connection, StorageError,
+    db::sql,
+    order::{Slice, Sorted, push_slice},
+};
 
 mod incidents;
 mod maintenances;
@@ -37,6 +42,10 @@ pub async fn page_settings(conn: &mut Connection) -> Result<PageSettings, Storag
     let text: String = sql!(conn, c => sqlx::query_scalar("select settings from page").fetch_one(&mut *c).await)?;
     json(&text, "page", "settings")
 }
+
+const COMPONENT: &str = "select component_id, key, name, description, group_id, position, hidden, status, status_since, internal_status,
+        override_status, override_until, override_by, created_at
+ from component where ";
 
 #[derive(sqlx::FromRow)]
 struct ComponentRow {
@@ -99,23 +108,25 @@ pub(crate) enum Components {
     All,
     /// One.
     One(ComponentId),
-    /// A page of a list, by id: ids above `after`.
-    Page { after: i64, limit: i64 },
 }
 
 pub(crate) async fn components_where(conn: &mut Connection, which: Components) -> Result<Vec<Component>, StorageError> {
-    let (condition, a, limit) = match which {
-        Components::All => ("component_id > $1 order by position, component_id", i64::MIN, i64::MAX),
-        Components::One(id) => ("component_id = $1 order by component_id", id.0, 1),
-        Components::Page { after, limit } => ("component_id > $1 order by component_id", after, limit),
+    let (condition, a) = match which {
+        Components::All => ("component_id > $1 order by position, component_id", i64::MIN),
+        Components::One(id) => ("component_id = $1", id.0),
     };
-    let text = format!(
-        "select component_id, key, name, description, group_id, position, hidden, status, status_since, internal_status,
-                override_status, override_until, override_by, created_at
-         from component where {condition} limit $2"
-    );
-    let rows: Vec<ComponentRow> =
-        sql!(conn, c => sqlx::query_as(sqlx::AssertSqlSafe(text.as_str())).bind(a).bind(limit).fetch_all(&mut *c).await)?;
+    let text = format!("{COMPONENT} {condition}");
+    let rows: Vec<ComponentRow> = sql!(conn, c => sqlx::query_as(sqlx::AssertSqlSafe(text.as_str())).bind(a).fetch_all(&mut *c).await)?;
+    rows.into_iter().map(Component::try_from).collect()
+}
+
+pub(crate) async fn components_listed(conn: &mut Connection, slice: &Slice<Component>) -> Result<Vec<Component>, StorageError> {
+    let rows: Vec<ComponentRow> = sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new(COMPONENT);
+        query.push("true");
+        push_slice!(query, slice, Component::ID);
+        query.build_query_as().fetch_all(&mut *c).await?
+    });
     rows.into_iter().map(Component::try_from).collect()
 }
 

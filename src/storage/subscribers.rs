@@ -10,6 +10,7 @@ use crate::{
     Connection, SecretBox, StorageError,
     db::{execute, sql},
     notifications::secret_place,
+    order::{Key, Slice, Sorted, Value, push_slice},
     rows::{MAX_IN, named, push_ids},
     secrets::random_token,
 };
@@ -62,24 +63,38 @@ pub struct SubscriberFilter {
     pub address: Option<String>,
 }
 
-/// Subscribers above the id `after`, oldest first.
+impl Sorted for Subscriber {
+    const ID: &'static str = "subscriber_id";
+    const KEYS: &'static [Key<Self>] = &[Key {
+        name: "address",
+        column: "address",
+        folds: false,
+        is_text: true,
+        value: |subscriber| Value::Text(subscriber.address.clone()),
+    }];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+}
+
+/// A page of the subscribers that pass the filter.
 ///
 /// # Errors
 /// What the database said.
-pub async fn list(conn: &mut Connection, filter: &SubscriberFilter, after: i64, limit: i64) -> Result<Vec<Subscriber>, StorageError> {
+pub async fn list(conn: &mut Connection, filter: &SubscriberFilter, slice: &Slice<Subscriber>) -> Result<Vec<Subscriber>, StorageError> {
     let rows: Vec<Row> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "select subscriber_id, channel, address, managed, scoped, confirmed_at, created_at, failing_since, disabled_at, disabled_reason
-             from subscriber where subscriber_id > ",
+             from subscriber where true",
         );
-        query.push_bind(after);
         if let Some(channel) = filter.channel {
             query.push(" and channel = ").push_bind(channel.as_str());
         }
         if let Some(part) = &filter.address {
             query.push(" and lower(address) like ").push_bind(holding(part)).push(" escape '!'");
         }
-        query.push(" order by subscriber_id limit ").push_bind(limit);
+        push_slice!(query, slice, Subscriber::ID);
         query.build_query_as().fetch_all(&mut *c).await?
     });
     let ids: Vec<i64> = rows.iter().filter(|row| row.scoped).map(|row| row.subscriber_id).collect();
@@ -130,7 +145,7 @@ pub(crate) fn holding(part: &str) -> String {
 /// # Errors
 /// What the database said.
 pub async fn find(conn: &mut Connection, id: SubscriberId) -> Result<Option<Subscriber>, StorageError> {
-    Ok(list(conn, &SubscriberFilter::default(), id.0.saturating_sub(1), 1).await?.pop().filter(|subscriber| subscriber.id == id))
+    Ok(list(conn, &SubscriberFilter::default(), &Slice::one(id.0)).await?.pop().filter(|subscriber| subscriber.id == id))
 }
 
 /// How many are told of what concerns these components; of what concerns none in particular where it is `None`.
@@ -230,6 +245,23 @@ pub async fn enable(conn: &mut Connection, id: SubscriberId) -> Result<bool, Sto
         .bind(id.0)
     )?;
     Ok(n > 0)
+}
+
+/// Removes subscribers with everything owed to them; returns how many there were.
+///
+/// # Errors
+/// What the database said.
+pub async fn delete_these(conn: &mut Connection, ids: &[SubscriberId]) -> Result<u64, StorageError> {
+    let mut n = 0;
+    for some in ids.chunks(MAX_IN) {
+        let some: Vec<i64> = some.iter().map(|id| id.0).collect();
+        n += sql!(conn, c => {
+            let mut query = QueryBuilder::<DB>::new("delete from subscriber where subscriber_id in (");
+            push_ids(&mut query, &some);
+            query.build().execute(&mut *c).await?.rows_affected()
+        });
+    }
+    Ok(n)
 }
 
 /// Removes a subscriber with everything owed to it; tells whether there was one.

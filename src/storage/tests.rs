@@ -16,7 +16,9 @@ use crate::{
     Db, Inbox, SecretBox, Wake, audit, changes,
     deliveries::{self, DeliveryFilter, DeliveryState},
     fates::{self, Fate},
-    history, ledger, owner, page, postmortems,
+    history, ledger,
+    order::{Order, Slice},
+    owner, page, postmortems,
     publications::{self, Found, Verdict},
     rows,
     state::{self, Causes},
@@ -284,7 +286,9 @@ async fn what_changed_nothing_is_removed_before_the_rest() {
         store(id, at).await;
     }
     let ids = async || {
-        let all = deliveries::list(&mut fixture.db.read().await.unwrap(), DeliveryFilter::default(), i64::MAX, 10).await.unwrap();
+        let all = deliveries::list(&mut fixture.db.read().await.unwrap(), DeliveryFilter::default(), &Slice::first(Order::newest(), 10))
+            .await
+            .unwrap();
         all.into_iter().rev().map(|delivery| (delivery.external_id, delivery.id)).collect::<Vec<_>>()
     };
     let stored = ids().await;

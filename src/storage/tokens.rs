@@ -7,10 +7,12 @@ use ipnet::IpNet;
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use sqlx::QueryBuilder;
 
 use crate::{
     Connection, Db, StorageError,
     db::{execute, sql},
+    order::{Key, Slice, Sorted, Value, push_slice},
     rows::{json, to_json},
 };
 
@@ -334,16 +336,34 @@ pub async fn authenticate(db: &Db, secret: &SecretString, now: Timestamp) -> Res
     Ok(Some(token))
 }
 
-/// Tokens above the id `after`, oldest first, revoked ones too.
+impl Sorted for Token {
+    const ID: &'static str = "token_id";
+    const KEYS: &'static [Key<Self>] = &[
+        Key { name: "name", column: "name", folds: true, is_text: true, value: |token| Value::Text(token.name.clone()) },
+        Key {
+            name: "last_used_at",
+            column: "coalesce(last_used_at, 0)",
+            folds: false,
+            is_text: false,
+            value: |token| Value::Number(token.last_used_at.map_or(0, |at| at.0)),
+        },
+    ];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+}
+
+/// A page of the tokens, revoked ones too.
 ///
 /// # Errors
 /// What the database said.
-pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<Token>, StorageError> {
-    let rows: Vec<Row> = sql!(conn, c => sqlx::query_as(concat!(columns!(), "where token_id > $1 order by token_id limit $2"))
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&mut *c)
-        .await)?;
+pub async fn list(conn: &mut Connection, slice: &Slice<Token>) -> Result<Vec<Token>, StorageError> {
+    let rows: Vec<Row> = sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new(concat!(columns!(), "where true"));
+        push_slice!(query, slice, Token::ID);
+        query.build_query_as().fetch_all(&mut *c).await?
+    });
     rows.into_iter().map(Token::try_from).collect()
 }
 

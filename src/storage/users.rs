@@ -1,10 +1,12 @@
 //! People who sign in.
 
 use domain::{Role, Timestamp, UserId};
+use sqlx::QueryBuilder;
 
 use crate::{
     Connection, StorageError, audit,
     db::{execute, sql},
+    order::{Key, Order, Place, Slice, Sorted, Value, push_slice},
     rows::named,
 };
 
@@ -202,7 +204,21 @@ pub async fn password(conn: &mut Connection, id: UserId) -> Result<Option<String
 /// # Errors
 /// What the database said.
 pub async fn list(conn: &mut Connection, after: i64, limit: i64) -> Result<Vec<User>, StorageError> {
-    list_some(conn, &UserFilter::default(), after, limit).await
+    let slice = Slice { after: Some(Place { value: None, id: after }), ..Slice::first(Order::oldest(), limit) };
+    list_some(conn, &UserFilter::default(), &slice).await
+}
+
+impl Sorted for User {
+    const ID: &'static str = "a.account_id";
+    const KEYS: &'static [Key<Self>] = &[
+        Key { name: "name", column: "a.name", folds: true, is_text: true, value: |user| Value::Text(user.name.clone()) },
+        Key { name: "email", column: "a.email", folds: false, is_text: true, value: |user| Value::Text(user.email.clone()) },
+        Key { name: "role", column: "a.role", folds: false, is_text: true, value: |user| Value::Text(user.role.as_str().to_owned()) },
+    ];
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
 }
 
 /// Which people are listed.
@@ -218,17 +234,18 @@ pub struct UserFilter {
 ///
 /// # Errors
 /// What the database said.
-pub async fn list_some(conn: &mut Connection, filter: &UserFilter, after: i64, limit: i64) -> Result<Vec<User>, StorageError> {
-    let rows: Vec<UserRow> = sql!(conn, c => sqlx::query_as(concat!(
-        "select ", user_columns!(), " from account a where a.account_id > $1 and a.role = coalesce($3, a.role)
-         and a.email = coalesce($4, a.email) order by a.account_id limit $2",
-    ))
-    .bind(after)
-    .bind(limit)
-    .bind(filter.role.map(|role| role.as_str()))
-    .bind(filter.email.as_deref())
-    .fetch_all(&mut *c)
-    .await)?;
+pub async fn list_some(conn: &mut Connection, filter: &UserFilter, slice: &Slice<User>) -> Result<Vec<User>, StorageError> {
+    let rows: Vec<UserRow> = sql!(conn, c => {
+        let mut query = QueryBuilder::<DB>::new(concat!("select ", user_columns!(), " from account a where true"));
+        if let Some(role) = filter.role {
+            query.push(" and a.role = ").push_bind(role.as_str());
+        }
+        if let Some(email) = &filter.email {
+            query.push(" and a.email = ").push_bind(email.clone());
+        }
+        push_slice!(query, slice, User::ID);
+        query.build_query_as().fetch_all(&mut *c).await?
+    });
     rows.into_iter().map(User::try_from).collect()
 }
 

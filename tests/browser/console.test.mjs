@@ -250,6 +250,33 @@ test("an integration from the catalogue to a route, and everything that follows 
   await page.fill("#when", "signal.severity == 'critical'");
   await page.click("text=Save the route");
   await page.waitForSelector(".routes li");
+
+  // What is seldom needed is kept as well when a route is saved again.
+  const seldom = { publish_after: "30m", hours_from: "08:00", hours_to: "18:00", flapping_changes: "7", flapping_within: "1h", flapping_calm: "20m" };
+  await page.click(".routes li a");
+  await page.click("text=Whether and when it publishes");
+  await page.check("input[name=publish][value=auto]");
+  for (const [name, value] of Object.entries(seldom)) await page.fill(`#${name}`, value);
+  await page.selectOption("#minimum_severity", "error");
+  await page.selectOption("#hours", "outside");
+  await page.check("input[name=hours_days][value=fri]");
+  await page.check("input[name=flapping]");
+  for (let time = 0; time < 2; time += 1) {
+    await page.click("text=Save the route");
+    await page.waitForSelector(".routes li");
+    await page.click(".routes li a");
+    for (const [name, value] of Object.entries(seldom)) assert.equal(await page.inputValue(`#${name}`), value, `${name}, saved ${time + 1} times`);
+    assert.equal(await page.inputValue("#minimum_severity"), "error");
+    assert.equal(await page.inputValue("#hours"), "outside");
+    assert.deepEqual(await page.locator("input[name=hours_days]:checked").evaluateAll(days => days.map(day => day.value)), ["fri"]);
+    assert.ok(await page.isChecked("input[name=flapping]"));
+  }
+  await look(page, "route-whole");
+  await page.fill("#hours_from", "25:00");
+  await page.click("text=Save the route");
+  await page.waitForSelector("#hours_from[aria-invalid]");
+  await page.click("text=Cancel");
+
   await page.click("text=Look at them again");
   await look(page, "replay");
   await page.click("text=Take up 1");

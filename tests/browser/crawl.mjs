@@ -5,8 +5,17 @@ export async function ways(page, prefix) {
   const all = await page.evaluate(() => {
     // A field may be called `action`, which then stands before the form's own.
     const is = (form, name) => form.getAttribute(name)?.toLowerCase();
-    const asked = form => { const url = new URL(form.getAttribute("action") ?? "", location.href); url.search = new URLSearchParams(new FormData(form)); return url.href; };
-    return [...[...document.links].map(link => link.href), ...[...document.forms].filter(form => (is(form, "method") ?? "get") === "get").map(asked)];
+    const asked = form => {
+      // A form may lead where its buttons say: that of a list, once rows are chosen.
+      const own = [...form.querySelectorAll("button[formaction]")].map(button => button.getAttribute("formaction"));
+      if (own.length && !new FormData(form).has("id")) return [];
+      return (own.length ? own : [form.getAttribute("action") ?? ""]).map(action => {
+        const url = new URL(action, location.href);
+        url.search = new URLSearchParams(new FormData(form));
+        return url.href;
+      });
+    };
+    return [...[...document.links].map(link => link.href), ...[...document.forms].filter(form => (is(form, "method") ?? "get") === "get").flatMap(asked)];
   });
   const { origin } = new URL(page.url());
   const own = all.filter(href => URL.canParse(href)).map(href => new URL(href)).filter(url => url.origin === origin && url.pathname.startsWith(prefix));

@@ -132,6 +132,7 @@ async function furnish() {
   await post("components", { key: "search", name: "Search", group: "shop", description: "Finding things" });
   await post("metrics", { name: "Answer time", unit: "ms" });
   await post("maintenances", { title: "New disks", body: "Searching may be slow.", starts_at: new Date(now + hour).toISOString(), ends_at: new Date(now + 2 * hour).toISOString(), components: ["search"] });
+  await post("maintenance-series", { title: "Weekly upkeep", starts_at: new Date(now + 48 * hour).toISOString().slice(0, 16), duration: "1h", rule: "FREQ=WEEKLY;COUNT=3", components: ["search"] });
   await post("subscribers", { channel: "webhook", address: "https://hooks.example.com/x" });
   await post("incidents", { title: "Search is slow", body: "We look into it.", components: [{ component: "search", status: "degraded_performance" }] });
   await post("invitations", { email: "eve@example.com", role: "viewer" });
@@ -157,6 +158,8 @@ async function faults(path, found) {
 const KNOWN = [
   "/console/", "/console/incidents", "/console/incidents/new", "/console/incidents/:id", "/console/maintenances", "/console/maintenances/new",
   "/console/maintenances/:id", "/console/components", "/console/components/new", "/console/components/:id", "/console/components/:id/why",
+  "/console/maintenance-series/new", "/console/maintenance-series/:id", "/console/maintenance-series/:id/end",
+  "/console/components/chosen/override", "/console/components/chosen/move", "/console/subscribers/chosen/delete", "/console/deliveries/chosen/replay",
   "/console/integrations", "/console/integrations/new", "/console/integrations/new/github", "/console/integrations/:id", "/console/integrations/:id/settings",
   "/console/integrations/:id/secrets", "/console/integrations/:id/delete", "/console/integrations/:id/back-test", "/console/integrations/:id/routes/:id",
   "/console/deliveries", "/console/deliveries/:id", "/console/subscribers", "/console/subscribers/new", "/console/subscribers/:id/delete",

@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod checks;
+mod commands;
 mod console;
 mod durability;
 mod fairness;
@@ -12,6 +13,7 @@ mod headers;
 mod hidden;
 mod history;
 mod hooks;
+mod lists;
 mod mail;
 mod mapping;
 mod oidc;

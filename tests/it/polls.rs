@@ -91,4 +91,62 @@ async fn a_source_is_asked_and_what_it_says_shows(stack: Stack) -> Result<()> {
     app.finish().await
 }
 
-on_every_stack!(a_source_is_asked_and_what_it_says_shows);
+fn paged_configuration(source: &str) -> String {
+    let url = source.trim_end_matches("/in");
+    format!(
+        r#"
+page: {{ name: Acme, time_zone: Europe/Paris }}
+components:
+  - {{ key: api, name: API }}
+integrations:
+  - key: hosting
+    provider: cachet
+    settings: {{ url: "{url}", version: 3, every: 10s }}
+    secrets: [{{ value: token-for-the-source }}]
+    routes:
+      - {{ when: signal.labels.component == "Storage", components: [api], publish: auto }}
+"#
+    )
+}
+
+/// A page of two: the first names what nobody watches, the second the storage with this status.
+fn page_of_two(number: usize, storage: u8) -> String {
+    let (id, name, status) = if number == 1 { (1, "Web", 1) } else { (2, "Storage", storage) };
+    let next = (number == 1).then_some("http://attacker.example/api/components?page=2");
+    let attributes = json!({"id": id, "name": name, "enabled": true, "status": {"value": status, "human": "as it is"}});
+    json!({"data": [{"id": id.to_string(), "type": "components", "attributes": attributes}], "links": {"next": next}}).to_string()
+}
+
+/// What is down on the second page shows. While that page cannot be read nothing of the first is applied alone, the source is stale, and what it
+/// said before still counts.
+async fn what_is_down_on_the_second_page_shows(stack: Stack) -> Result<()> {
+    let source = WebhookServer::start().await?;
+    let both = |storage: u8| Manner::Pages(vec![page_of_two(1, storage), page_of_two(2, storage)]);
+    source.behave(both(4));
+    let app = App::start(stack, &paged_configuration(&source.url()), &[]).await?;
+    wait_for_status(&app, "major_outage").await?;
+    let asked = source.received();
+    let paths: Vec<String> = asked.iter().take(2).map(|request| request.uri.to_string()).collect();
+    ensure!(paths == ["/api/components?per_page=100&include=group", "/api/components?per_page=100&include=group&page=2"], "{paths:?}");
+    ensure!(asked.iter().all(|request| request.headers.get("authorization").is_some_and(|value| value == "Bearer token-for-the-source")));
+
+    source.behave(Manner::Pages(vec![page_of_two(1, 1)]));
+    let stale = wait_for("a round that failed", SHOWS, || async {
+        let shown = app.admin("/integrations").await.ok()?;
+        Some(shown["items"][0]["poll"].clone()).filter(|poll| poll["failures"].as_i64() > Some(0))
+    })
+    .await?;
+    ensure!(stale["stale"] == true && stale["lost"] == false && stale["answered_at"].is_string(), "{stale}");
+    ensure!(stale["last_error"] == "page 2: the source answered 500", "{stale}");
+    ensure!(app.admin("/components").await?["items"][0]["status"] == "major_outage", "half an answer ends nothing");
+
+    source.behave(both(1));
+    wait_for_status(&app, "operational").await?;
+    let shown = app.admin("/integrations").await?;
+    let poll = &shown["items"][0]["poll"];
+    ensure!(poll["stale"] == false && poll["failures"] == 0 && poll["last_error"].is_null(), "{poll}");
+    ensure!(app.command(&["replay"])?.contains("exactly the stored state"));
+    app.finish().await
+}
+
+on_every_stack!(a_source_is_asked_and_what_it_says_shows, what_is_down_on_the_second_page_shows);

@@ -43,6 +43,9 @@ async fn programs_do_what_the_document_says(stack: Stack) -> Result<()> {
     let incident = app.admin(&format!("/incidents/{}", first.trim())).await?;
     ensure!(incident["updates"].as_array().is_some_and(|updates| updates.len() == 3), "{incident}");
 
+    let lesson = serde_json::json!({ "body": "The bank adds a second line." });
+    app.admin_send(reqwest::Method::PUT, &format!("/incidents/{}/postmortem", first.trim()), &lesson).await?;
+    app.admin_post(&format!("/incidents/{}/postmortem/publish", first.trim()), &serde_json::Value::Null).await?;
     ensure!(terraform(&app, token).await?, "nothing is open");
     app.admin_post("/incidents", &serde_json::json!({ "title": "Down" })).await?;
     ensure!(!terraform(&app, token).await?, "an open incident stops the plan");

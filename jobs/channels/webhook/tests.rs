@@ -5,6 +5,8 @@ use tokio::{
     net::TcpListener,
 };
 
+use reqwest::header::RETRY_AFTER;
+
 use super::*;
 use crate::{
     channels::fixtures::{AT, claimed},

@@ -2,8 +2,8 @@
 
 use super::{Planner, flaps::FLAPPING_FINGERPRINT, incidents::Ending, mutes, past};
 use crate::{
-    Alert, AlertKey, Cause, Change, DeliveryId, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState, Timestamp, Why,
-    to_value,
+    Alert, AlertKey, Cause, Change, DeliveryId, ENDLESS_EXPIRY, Expression, IntegrationId, Phase, RouteId, Sample, Signal, SignalState,
+    Span, Timestamp, Why, to_value,
 };
 
 impl Planner<'_> {
@@ -147,7 +147,8 @@ impl Planner<'_> {
         let Some(status) = status else {
             return before.map_or(Step::Nothing, |cause| Step::End(cause.clone(), route.label.clone()));
         };
-        let expires_at = (route.expire_after.0 > 0).then(|| self.now.plus(route.expire_after));
+        let expiry = if route.expire_after == Span::ZERO && signal.endless { ENDLESS_EXPIRY } else { route.expire_after };
+        let expires_at = (expiry.0 > 0).then(|| self.now.plus(expiry));
         if before.is_some_and(|cause| (cause.status, cause.expires_at) == (status, expires_at) && cause.phase != Phase::Keeping) {
             return Step::Nothing; // Heard of again, and nothing moves.
         }

@@ -1,8 +1,18 @@
-//! `PATCH /components`: several components changed at once, all of them or none.
+//! What is done to several things at once: to all of them or to none, in one transaction.
 
-use domain::{ComponentId, MAX_DESCRIPTION_CHARS};
-use poem_openapi::{Object, types::MaybeUndefined};
-use storage::components::{self, ComponentEdit};
+use std::{collections::HashSet, fmt::Display};
+
+use domain::{Act, ComponentId, MAX_DESCRIPTION_CHARS, Override, Status};
+use poem_openapi::{
+    Object,
+    types::{MaybeUndefined, ToJSON},
+};
+use serde_json::{Value, json};
+use storage::{
+    Connection,
+    components::{self, ComponentEdit},
+    history,
+};
 
 use super::{
     Admin,
@@ -10,9 +20,89 @@ use super::{
     fields::{Fields, by_key},
     gate::Caller,
     problem::Problem,
-    reply::{List, MAX_LIMIT, View},
+    reply::{List, View},
     sources::Around,
+    types::{Name, Time},
 };
+
+/// The most things that one request changes.
+pub(crate) const MAX_AT_ONCE: usize = 200;
+
+/// Several things of one kind.
+#[derive(Object)]
+pub(super) struct Several {
+    /// Their ids: each once, at most 200.
+    pub(super) ids: Vec<i64>,
+}
+
+/// Holds ids to what a request may name: at least one, each once, and not too many.
+pub(super) fn check_ids(fields: &mut Fields, ids: &[i64]) {
+    if ids.is_empty() {
+        fields.refuse("ids", "must name at least one");
+    }
+    fields.at_most("ids", ids, MAX_AT_ONCE);
+    let mut seen = HashSet::new();
+    for (i, id) in ids.iter().enumerate().take(MAX_AT_ONCE) {
+        if !seen.insert(id) {
+            fields.refuse(format!("ids[{i}]"), "stands here twice");
+        }
+    }
+}
+
+/// Refuses an id that nothing has, by its place in the list.
+pub(super) fn refuse_missing(fields: &mut Fields, i: usize, kind: &str, id: impl Display) {
+    fields.refuse(format!("ids[{i}]"), format!("there is no {kind} {id}"));
+}
+
+/// A person's word on several components.
+#[derive(Object)]
+pub(super) struct NewOverrides {
+    /// The ids of components: each once, at most 200.
+    ids: Vec<i64>,
+    /// Null gives them back to what signals say.
+    #[oai(nullable)]
+    status: MaybeUndefined<Name<Status>>,
+    /// When it ends by itself; null or left out for never.
+    #[oai(nullable)]
+    until: Option<Time>,
+}
+
+/// Overrules what signals say about them, or ceases to, and shows them as they are then.
+pub(super) async fn overrule(admin: &Admin, caller: &Caller, wanted: NewOverrides) -> Result<List<ComponentView>, Problem> {
+    let (ids, mut fields) = (wanted.ids, Fields::default());
+    check_ids(&mut fields, &ids);
+    let word = match wanted.status {
+        MaybeUndefined::Undefined => {
+            fields.refuse("status", "is needed; null gives them back to the signals");
+            None
+        }
+        MaybeUndefined::Null => None,
+        MaybeUndefined::Value(status) => Some(Override { status: status.0, until: wanted.until.map(|until| until.0), by: String::new() }),
+    };
+    fields.done()?;
+    let (mut entry, mut fields, mut before) = (admin.begin().await?, Fields::default(), Vec::new());
+    for (i, id) in ids.iter().enumerate() {
+        match components::find(&mut entry.tx, ComponentId(*id)).await? {
+            Some(component) => before.push(json!({ "id": id, "override": component.overridden.map(|word| word.status.as_str()) })),
+            None => refuse_missing(&mut fields, i, "component", id),
+        }
+    }
+    fields.done()?;
+    caller.trail.was(before.into());
+    let act = |id: &i64| Act::Override { component: ComponentId(*id), overridden: word.clone() };
+    let state = history::acts_uncommitted(&mut entry, caller.name(), ids.iter().map(act).collect(), admin.now()).await?;
+    admin.commit_entry(entry, &state, caller).await?;
+    as_they_are(&mut admin.db.read().await?, ids.iter().map(|id| ComponentId(*id))).await
+}
+
+async fn as_they_are(conn: &mut Connection, ids: impl Iterator<Item = ComponentId>) -> Result<List<ComponentView>, Problem> {
+    let around = Around::load(conn).await?;
+    let mut items = Vec::new();
+    for id in ids {
+        items.push(view(load(conn, id).await?, &around));
+    }
+    Ok(List { items, next: None })
+}
 
 /// What is to be changed about one of several components; what is left out stays.
 #[derive(Object)]
@@ -34,10 +124,10 @@ pub(super) async fn update(admin: &Admin, caller: &Caller, changes: Vec<Componen
     let mut entry = admin.begin().await?;
     let around = Around::load(&mut entry.tx).await?;
     let (groups, mut fields) = (by_key(&around.groups), Fields::default());
-    let (ids, n): (Vec<i64>, _) = (changes.iter().map(|change| change.id).collect(), usize::try_from(MAX_LIMIT).unwrap_or_default());
-    fields.at_most("", &changes, n);
+    let ids: Vec<i64> = changes.iter().map(|change| change.id).collect();
+    fields.at_most("", &changes, MAX_AT_ONCE);
     let (mut edits, mut before) = (Vec::new(), Vec::new());
-    for (i, change) in changes.into_iter().take(n).enumerate() {
+    for (i, change) in changes.into_iter().take(MAX_AT_ONCE).enumerate() {
         if ids[..i].contains(&change.id) {
             fields.refuse(format!("[{i}].id"), "stands here twice");
             continue;
@@ -50,7 +140,7 @@ pub(super) async fn update(admin: &Admin, caller: &Caller, changes: Vec<Componen
         if change.etag.as_deref().is_some_and(|etag| etag != seen.etag()) {
             return Err(Problem::changed_since(&format!("component {}", change.id)));
         }
-        before.extend(poem_openapi::types::ToJSON::to_json(&seen));
+        before.push(brief(&seen, &change));
         let mut edit = ComponentEdit::from(component);
         read(&mut fields, &format!("[{i}]"), &groups, change, &mut edit);
         edits.push((ComponentId(ids[i]), edit));
@@ -61,13 +151,14 @@ pub(super) async fn update(admin: &Admin, caller: &Caller, changes: Vec<Componen
     }
     caller.trail.was(before.into());
     admin.finish(entry, caller).await?;
-    let mut conn = admin.db.read().await?;
-    let around = Around::load(&mut conn).await?;
-    let mut items = Vec::with_capacity(edits.len());
-    for (id, _) in &edits {
-        items.push(view(load(&mut conn, *id).await?, &around));
-    }
-    Ok(List { items, next: None })
+    as_they_are(&mut admin.db.read().await?, edits.iter().map(|(id, _)| *id)).await
+}
+
+/// What is changed about a component, as it was: the log keeps only so much of one act.
+fn brief(was: &ComponentView, change: &ComponentChange) -> Value {
+    let (Some(Value::Object(was)), Some(Value::Object(change))) = (was.to_json(), change.to_json()) else { return Value::Null };
+    let is_named = |name: &str| name == "id" || change.get(name).is_some_and(|value| !value.is_null()) || name == "group";
+    Value::Object(was.into_iter().filter(|(name, _)| is_named(name)).collect())
 }
 
 fn read(

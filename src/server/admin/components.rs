@@ -12,20 +12,22 @@ use storage::{
     Connection,
     components::{self, ComponentEdit},
     history::{self, About},
+    order::Order,
 };
 
 use super::{
     Admin,
     body::Body,
-    bulk::{self, ComponentChange},
+    bulk::{self, ComponentChange, NewOverrides},
     changes::{ChangeView, Names},
     check_count,
     fields::{Fields, by_key},
     gate::Caller,
     problem::Problem,
     reply::{Created, Gone, IfMatch, List, Paging, Shown, View},
+    sorting,
     sources::{Around, CombineBody, DependencyBody},
-    types::{Name, Time},
+    types::{Name, Sort, Time},
 };
 
 pub(super) struct ComponentsApi(pub(super) Admin);
@@ -127,12 +129,18 @@ struct NewOverride {
 impl ComponentsApi {
     /// Lists components, hidden ones too.
     #[oai(path = "/components", method = "get")]
-    async fn list(&self, limit: Query<Option<i64>>, cursor: Query<Option<String>>) -> Result<Json<List<ComponentView>>, Problem> {
-        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+    async fn list(
+        &self,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+        /// By what they are ordered; by id if it is left out.
+        sort: Query<Option<Sort<Component>>>,
+    ) -> Result<Json<List<ComponentView>>, Problem> {
+        let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::oldest())?;
         let mut conn = self.0.db.read().await?;
         let around = Around::load(&mut conn).await?;
-        let rows = components::list(&mut conn, paging.after(), paging.n_wanted()).await?;
-        Ok(Json(paging.list(rows, |component| component.id.0, |component| view(component, &around))))
+        let rows = components::list(&mut conn, &slice).await?;
+        Ok(Json(sorting::list(&slice, rows, |component| view(component, &around))))
     }
 
     /// Adds a component. It is operational until signals say otherwise.
@@ -172,6 +180,12 @@ impl ComponentsApi {
         body: Body<Vec<ComponentChange>>,
     ) -> Result<Json<List<ComponentView>>, Problem> {
         Ok(Json(bulk::update(&self.0, caller, body.0).await?))
+    }
+
+    /// Overrules what signals say about up to 200 components in one transaction, or gives them back, and shows them.
+    #[oai(path = "/components/overrides", method = "put")]
+    async fn overrule_many(&self, Data(caller): Data<&Caller>, body: Body<NewOverrides>) -> Result<Json<List<ComponentView>>, Problem> {
+        Ok(Json(bulk::overrule(&self.0, caller, body.0).await?))
     }
 
     /// Shows a component.

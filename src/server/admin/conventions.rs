@@ -42,7 +42,7 @@ pub(super) fn responses() -> Value {
 
 /// Completes one operation.
 pub(super) fn complete(operation: &mut Value, rule: &Rule) {
-    let Rule { method, path, scope } = rule;
+    let Rule { method, path, scope, .. } = rule;
     let resource = path.split('/').nth(1).unwrap_or_default();
     operation["operationId"] = json!(format!("{}{}", method.to_ascii_lowercase(), path.replace('/', "_").replace(['{', '}'], "")));
     operation["tags"] = json!([resource]);
@@ -85,6 +85,9 @@ fn add_responses(operation: &mut Value, rule: &Rule) {
 /// What adds to a thing, or acts on it, and takes `If-Match` as changes of it do.
 const MATCHED: [&str; 3] = ["/incidents/{id}/updates", "/incidents/{id}/postmortem/publish", "/incidents/{id}/postmortem/unpublish"];
 
+/// What changes many things at once: there is no one state of theirs.
+const MANY: [&str; 2] = ["/components", "/components/overrides"];
+
 /// The headers that belong to the method.
 fn headers_of(rule: &Rule, has_etag: bool) -> Vec<Value> {
     let header = |name: &str, text: &str, schema: Value| json!({ "name": name, "in": "header", "required": false, "description": text, "schema": schema });
@@ -103,6 +106,7 @@ fn headers_of(rule: &Rule, has_etag: bool) -> Vec<Value> {
             vec![header("If-None-Match", "The ETag that the client has: if it is still the one, 304 is answered.", tags())]
         }
         "GET" => Vec::new(),
+        _ if MANY.contains(&rule.path) => Vec::new(),
         _ => vec![matched()],
     }
 }

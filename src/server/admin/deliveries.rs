@@ -16,17 +16,20 @@ use storage::{
     fates,
     history::{self, About},
     integrations,
+    order::Order,
 };
 
 use super::{
     Admin,
     body::Body,
+    bulk::check_ids,
     changes::{ChangeView, Names},
     fields::{Fields, by_key},
     gate::Caller,
     problem::Problem,
     reply::{Accepted, List, Paging, Shown, View},
-    types::{Name, Time},
+    sorting,
+    types::{Name, Sort, Time},
 };
 
 /// The most deliveries that one request lets the evaluator look at again.
@@ -80,9 +83,11 @@ struct DeliverySummary {
     body_bytes: i64,
 }
 
-/// Which deliveries to look at again.
+/// Which deliveries to look at again: those that are named, or all of a kind.
 #[derive(Object)]
 struct ReplayMany {
+    /// These and no others: each once, at most 200. Beside them only `dry_run` may be given.
+    ids: Option<Vec<i64>>,
     /// The key of an integration; left out for all.
     integration: Option<String>,
     /// `quarantined` if it is left out.
@@ -116,6 +121,7 @@ struct Replayed {
 impl DeliveriesApi {
     /// Lists deliveries, newest first, without headers, bodies and signals.
     #[oai(path = "/deliveries", method = "get")]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter")]
     async fn list(
         &self,
         limit: Query<Option<i64>>,
@@ -123,8 +129,18 @@ impl DeliveriesApi {
         /// The key of an integration.
         integration: Query<Option<String>>,
         state: Query<Option<Name<DeliveryState>>>,
+        /// Only those that arrived then or later.
+        from: Query<Option<Time>>,
+        /// Only those that arrived before.
+        to: Query<Option<Time>>,
+        /// By what they are ordered; the newest come first if it is left out.
+        sort: Query<Option<Sort<Summary>>>,
     ) -> Result<Json<List<DeliverySummary>>, Problem> {
-        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::newest())?;
+        let (from, to) = (from.0.map(|time| time.0), to.0.map(|time| time.0));
+        let mut fields = Fields::default();
+        fields.window(from, to);
+        fields.done()?;
         let mut conn = self.0.db.read().await?;
         let keys = integrations::keys(&mut conn).await?;
         let integration = match integration.0 {
@@ -134,9 +150,9 @@ impl DeliveriesApi {
                 Some(id.ok_or_else(|| Problem::field("integration", "is not the key of an integration"))?)
             }
         };
-        let filter = DeliveryFilter { integration, state: state.0.map(|state| state.0), ..DeliveryFilter::default() };
-        let rows = deliveries::list(&mut conn, filter, paging.before(), paging.n_wanted()).await?;
-        Ok(Json(paging.list(rows, |row| row.id.0, |row| summary(row, &keys))))
+        let filter = DeliveryFilter { integration, state: state.0.map(|state| state.0), from, to };
+        let rows = deliveries::list(&mut conn, filter, &slice).await?;
+        Ok(Json(sorting::list(&slice, rows, |row| summary(row, &keys))))
     }
 
     /// Shows a delivery with everything.
@@ -176,9 +192,12 @@ impl DeliveriesApi {
         Ok(Accepted(self.find(id).await?))
     }
 
-    /// Lets all deliveries of a kind be looked at again, oldest first.
+    /// Lets deliveries be looked at again: those that are named, or all of a kind, oldest first.
     #[oai(path = "/deliveries/replay", method = "post")]
     async fn replay_many(&self, Data(caller): Data<&Caller>, body: Body<ReplayMany>) -> Result<Accepted<Replayed>, Problem> {
+        if body.0.ids.is_some() {
+            return self.replay_these(caller, body.0).await;
+        }
         let (after, dry_run) = (DeliveryId(body.0.after.unwrap_or(i64::MIN)), body.0.dry_run == Some(true));
         let limit = body.0.limit.unwrap_or(MAX_REPLAYED);
         if !(1..=MAX_REPLAYED).contains(&limit) {
@@ -218,6 +237,35 @@ async fn filter(conn: &mut Connection, wanted: ReplayMany) -> Result<DeliveryFil
 }
 
 impl DeliveriesApi {
+    /// Those that are named. What waits to be looked at anyway is left as it is.
+    async fn replay_these(&self, caller: &Caller, wanted: ReplayMany) -> Result<Accepted<Replayed>, Problem> {
+        let (ids, dry_run, mut fields) = (wanted.ids.unwrap_or_default(), wanted.dry_run == Some(true), Fields::default());
+        check_ids(&mut fields, &ids);
+        let besides = [
+            ("integration", wanted.integration.is_some()),
+            ("state", wanted.state.is_some()),
+            ("from", wanted.from.is_some()),
+            ("to", wanted.to.is_some()),
+            ("after", wanted.after.is_some()),
+            ("limit", wanted.limit.is_some()),
+        ];
+        for (name, _) in besides.into_iter().filter(|(_, is_given)| *is_given) {
+            fields.refuse(name, "cannot be given beside `ids`");
+        }
+        fields.done()?;
+        let mut tx = self.0.db.begin().await?;
+        let ids: Vec<DeliveryId> = ids.into_iter().map(DeliveryId).collect();
+        let replayed = fates::replay_these(&mut tx, &ids).await?;
+        if dry_run {
+            caller.trail.changes_nothing();
+        } else {
+            caller.trail.touched(replayed);
+            self.0.commit(tx, caller).await?;
+            self.0.wake.wake(Topic::Deliveries).await;
+        }
+        Ok(Accepted(Replayed { replayed, more: false, last: None, dry_run }))
+    }
+
     async fn find(&self, id: DeliveryId) -> Result<DeliveryView, Problem> {
         let mut conn = self.0.db.read().await?;
         let delivery = deliveries::find(&mut conn, id).await?.ok_or_else(|| Problem::not_found("delivery"))?;

@@ -30,7 +30,7 @@ use crate::{
 use super::{
     Admin,
     conventions::MAX_FILTER_CHARS,
-    once,
+    cursor, once,
     problem::Problem,
     reply,
     rules::{self, Match, Rule},
@@ -176,8 +176,9 @@ impl Gate {
             if value.contains('\0') {
                 return Err(Problem::malformed(quoted(&name), "contains a NUL character, which no text here may"));
             }
-            if value.chars().count() > MAX_FILTER_CHARS {
-                return Err(Problem::malformed(quoted(&name), format!("is longer than {MAX_FILTER_CHARS} characters")));
+            let longest = if name == "cursor" { cursor::MAX_CHARS } else { MAX_FILTER_CHARS };
+            if value.chars().count() > longest {
+                return Err(Problem::malformed(quoted(&name), format!("is longer than {longest} characters")));
             }
             if !seen.insert(name.clone()) {
                 return Err(Problem::malformed(quoted(&name), "is given twice"));

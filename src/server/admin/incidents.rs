@@ -7,6 +7,7 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
+use serde_json::json;
 use storage::{
     Connection,
     history::{self, About},
@@ -18,6 +19,7 @@ use storage::{
 use super::{
     Admin,
     body::Body,
+    bulk::{Several, check_ids, refuse_missing},
     changes::{ChangeView, Names},
     fields::Fields,
     gate::Caller,
@@ -113,6 +115,28 @@ impl IncidentsApi {
         }
         let (id, _) = written(&recorded).ok_or_else(Problem::internal)?;
         Ok(Or::Done(Created { location: self.0.location("incidents", id), view: self.find(id).await? }))
+    }
+
+    /// Removes up to 200 drafts in one transaction, as if they had never been. One that readers see is none: nothing is removed then.
+    #[oai(path = "/incidents/discard", method = "post")]
+    async fn discard(&self, Data(caller): Data<&Caller>, body: Body<Several>) -> Result<Gone, Problem> {
+        let (ids, mut fields) = (body.0.ids, Fields::default());
+        check_ids(&mut fields, &ids);
+        fields.done()?;
+        let (mut entry, mut fields, mut before) = (self.0.begin().await?, Fields::default(), Vec::new());
+        for (i, id) in ids.iter().enumerate() {
+            match rows::incidents(&mut entry.tx, Incidents::One(IncidentId(*id))).await?.pop() {
+                None => refuse_missing(&mut fields, i, "incident", id),
+                Some(incident) if incident.published => fields.refuse(format!("ids[{i}]"), format!("incident {id} is published")),
+                Some(incident) => before.push(json!({ "id": id, "title": incident.title })),
+            }
+        }
+        fields.done()?;
+        caller.trail.was(before.into());
+        let acts = ids.iter().map(|id| Act::DeleteIncident { incident: IncidentId(*id) }).collect();
+        let state = history::acts_uncommitted(&mut entry, caller.name(), acts, self.0.now()).await?;
+        self.0.commit_entry(entry, &state, caller).await?;
+        Ok(Gone)
     }
 
     /// Shows an incident with its timeline, newest entry first.

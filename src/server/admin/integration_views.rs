@@ -107,6 +107,8 @@ pub(super) struct PollView {
     answered_at: Option<Time>,
     /// How often since it could not.
     pub(super) failures: i32,
+    /// Whether it could not be read the last time, and what it said before still holds: from the first failure until it counts as lost.
+    stale: bool,
     /// Why it could not, the last time.
     #[oai(nullable)]
     last_error: Option<String>,
@@ -138,6 +140,7 @@ pub(super) async fn activity(conn: &mut Connection, id: IntegrationId) -> Result
             next_at: Time(Timestamp(memory.next_at)),
             answered_at: memory.answered_at.map(|at| Time(Timestamp(at))),
             failures: memory.failures,
+            stale: memory.is_stale(),
             last_error: memory.last_error,
             lost: memory.lost,
         }),

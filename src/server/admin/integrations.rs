@@ -13,7 +13,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use storage::{
     Connection, Entry, components,
-    integrations::{self as stored, IntegrationEdit},
+    integrations::{self as stored, Integration, IntegrationEdit},
+    order::Order,
     page,
 };
 
@@ -25,10 +26,11 @@ use super::{
     gate::Caller,
     integration_views::{IntegrationView, SecretView, load, secret_view, view},
     problem::Problem,
-    reply::{Created, Gone, IfMatch, List, Paging, Shown},
+    reply::{Created, Gone, IfMatch, List, Shown},
     routes::{self, RouteBody, Targets},
     schema::quoted,
-    types::Silence,
+    sorting,
+    types::{Silence, Sort},
 };
 
 /// The longest secret, in bytes.
@@ -87,16 +89,22 @@ struct NewSecret {
 impl IntegrationsApi {
     /// Lists integrations.
     #[oai(path = "/integrations", method = "get")]
-    async fn list(&self, limit: Query<Option<i64>>, cursor: Query<Option<String>>) -> Result<Json<List<IntegrationView>>, Problem> {
-        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+    async fn list(
+        &self,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+        /// By what they are ordered; by id if it is left out.
+        sort: Query<Option<Sort<Integration>>>,
+    ) -> Result<Json<List<IntegrationView>>, Problem> {
+        let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::oldest())?;
         let mut conn = self.0.db.read().await?;
-        let rows = stored::list(&mut conn, paging.after(), paging.n_wanted()).await?;
+        let rows = stored::list(&mut conn, &slice).await?;
         let mut activities = Vec::with_capacity(rows.len());
         for row in &rows {
             activities.push(super::integration_views::activity(&mut conn, row.id).await?);
         }
         let mut activities = activities.into_iter();
-        let list = paging.list(rows, |row| row.id.0, |row| view(row, activities.next().unwrap_or_default(), &self.0.base_url));
+        let list = sorting::list(&slice, rows, |row| view(row, activities.next().unwrap_or_default(), &self.0.base_url));
         Ok(Json(list))
     }
 

@@ -39,8 +39,10 @@ mod routes;
 mod rules;
 mod schema;
 mod series;
+mod series_effect;
 mod sessions;
 mod settings;
+mod sorting;
 mod sources;
 mod subscribers;
 mod templates;
@@ -54,7 +56,7 @@ mod waiting;
 
 use std::sync::Arc;
 
-use domain::{Act, Change, Recorded, Timestamp};
+use domain::{Act, Change, Recorded, State, Timestamp};
 use jobs::shared_limits::SharedLimits;
 use poem::{EndpointExt, IntoEndpoint, IntoResponse, Route, http::StatusCode, middleware::CatchPanic};
 use poem_openapi::OpenApiService;
@@ -63,6 +65,7 @@ use url::Url;
 
 use crate::Letters;
 pub(crate) use audit::{Format as AuditFormat, export as export_audit};
+pub(crate) use bulk::MAX_AT_ONCE;
 use gate::{Caller, Gate};
 pub use operations::Operations;
 pub(crate) use operations::{Actor, Refused};
@@ -176,8 +179,13 @@ impl Admin {
     /// Works out what follows from the change, and makes all of it lasting.
     async fn finish(&self, mut entry: Entry, caller: &Caller) -> Result<(), Problem> {
         let (state, _) = history::reconfigured_uncommitted(&mut entry, caller.name(), self.now()).await?;
+        self.commit_entry(entry, &state, caller).await
+    }
+
+    /// Makes history lasting, with its row in the audit log.
+    async fn commit_entry(&self, mut entry: Entry, state: &State, caller: &Caller) -> Result<(), Problem> {
         caller.trail.record(&mut entry.tx, &self.secrets, self.now()).await?;
-        entry.commit(&state).await?;
+        entry.commit(state).await?;
         self.wake_all().await;
         Ok(())
     }

@@ -10,15 +10,19 @@ use poem_openapi::{
 use storage::{
     Connection, Topic,
     notifications::{self, Notification, NotificationFilter, NotificationState},
+    order::{Order, Slice},
 };
 
 use super::{
     Admin,
     body::Body,
+    bulk::check_ids,
+    fields::Fields,
     gate::Caller,
     problem::Problem,
-    reply::{Accepted, List, Paging, Shown, View},
-    types::{Name, Time},
+    reply::{Accepted, List, Shown, View},
+    sorting,
+    types::{Name, Sort, Time},
 };
 
 /// The longest that what is sent again may wait.
@@ -69,11 +73,13 @@ struct AttemptView {
     detail: String,
 }
 
-/// Which dead notifications to send again.
+/// Which dead notifications to send again: either those that are named, or all since a time.
 #[derive(Object)]
 struct ResendMany {
     /// Those that were made at this time or later.
-    since: Time,
+    since: Option<Time>,
+    /// Those of these that are dead: each id once, at most 200.
+    ids: Option<Vec<i64>>,
     /// For how long nothing goes out, so that it can be taken back; at most 60, and 0 if it is left out.
     wait_seconds: Option<i64>,
 }
@@ -110,11 +116,13 @@ impl NotificationsApi {
         state: Query<Option<Name<NotificationState>>>,
         /// The id of a subscriber.
         subscriber: Query<Option<i64>>,
+        /// By what they are ordered; the newest come first if it is left out.
+        sort: Query<Option<Sort<Notification>>>,
     ) -> Result<Json<List<NotificationView>>, Problem> {
-        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::newest())?;
         let filter = NotificationFilter { id: None, state: state.0.map(|state| state.0), subscriber: subscriber.0.map(SubscriberId) };
-        let rows = notifications::list(&mut self.0.db.read().await?, filter, paging.before(), paging.n_wanted()).await?;
-        Ok(Json(paging.list(rows, |row| row.id.0, view)))
+        let rows = notifications::list(&mut self.0.db.read().await?, filter, &slice).await?;
+        Ok(Json(sorting::list(&slice, rows, view)))
     }
 
     /// Shows a notification.
@@ -153,7 +161,7 @@ impl NotificationsApi {
         Ok(Accepted(load(&mut self.0.db.read().await?, id).await?))
     }
 
-    /// Sends every notification again that was given up, since a time.
+    /// Sends notifications again that were given up: those that are named, or all since a time.
     #[oai(path = "/notifications/resend", method = "post")]
     async fn resend_many(&self, Data(caller): Data<&Caller>, body: Body<ResendMany>) -> Result<Accepted<Resent>, Problem> {
         let wait = body.0.wait_seconds.unwrap_or_default();
@@ -161,8 +169,22 @@ impl NotificationsApi {
             return Err(Problem::field("wait_seconds", format!("must lie between 0 and {MAX_WAIT_SECS}")));
         }
         let at = self.0.now().plus(Span(wait * 1000));
+        let mut fields = Fields::default();
+        match (&body.0.ids, &body.0.since) {
+            (Some(ids), None) => check_ids(&mut fields, ids),
+            (None, Some(_)) => {}
+            (Some(_), Some(_)) => fields.refuse("since", "cannot be given beside `ids`"),
+            (None, None) => fields.refuse("since", "is needed, or `ids` in its place"),
+        }
+        fields.done()?;
         let mut tx = self.0.db.begin().await?;
-        let resent = notifications::resend_dead(&mut tx, body.0.since.0, at).await?;
+        let resent = match (body.0.ids, body.0.since) {
+            (Some(ids), _) => {
+                let ids: Vec<NotificationId> = ids.into_iter().map(NotificationId).collect();
+                notifications::resend_these(&mut tx, &ids, at).await?
+            }
+            (None, since) => notifications::resend_dead(&mut tx, since.map_or(at, |since| since.0), at).await?,
+        };
         caller.trail.touched(resent);
         self.0.commit(tx, caller).await?;
         self.0.wake.wake(Topic::Notifications).await;
@@ -186,7 +208,7 @@ impl NotificationsApi {
 
 async fn load(conn: &mut Connection, id: NotificationId) -> Result<NotificationView, Problem> {
     let filter = NotificationFilter { id: Some(id), ..NotificationFilter::default() };
-    let found = notifications::list(conn, filter, i64::MAX, 1).await?.pop();
+    let found = notifications::list(conn, filter, &Slice::first(Order::newest(), 1)).await?.pop();
     found.map(view).ok_or_else(|| Problem::not_found("notification"))
 }
 

@@ -57,7 +57,7 @@ impl Operations {
         Self(Arc::new(service.map_to_response().boxed()))
     }
 
-    /// Does one. The role is held against the scope that the operation needs, whatever was checked before.
+    /// Does one. The role is held against what the operation needs, whatever was checked before.
     pub(crate) async fn call(&self, actor: Actor<'_>, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Refused> {
         self.call_if(actor, method, path, body, None).await
     }
@@ -154,8 +154,9 @@ fn check(actor: &Actor<'_>, method: &Method, path: &str) -> Result<&'static Rule
         rules::Match::Rule(rule) => rule,
         _ => return Err(Refused::new(StatusCode::NOT_FOUND, "there is nothing at this path")),
     };
-    let allowed =
-        rule.scope.is_none_or(|scope| Permission::all().any(|permission| permission.to_string() == scope && actor.role.may(permission)));
+    let allowed = rule
+        .permission()
+        .is_none_or(|needed| Permission::all().any(|permission| permission.to_string() == needed && actor.role.may(permission)));
     if allowed { Ok(rule) } else { Err(Refused::new(StatusCode::FORBIDDEN, "your role does not permit this")) }
 }
 

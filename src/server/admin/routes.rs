@@ -33,7 +33,7 @@ pub(super) struct RouteBody {
     hold: Option<Length>,
     /// How long it counts on after it was resolved.
     keep_firing_for: Option<Length>,
-    /// After how long without news it counts no more; `0s` for never.
+    /// After how long without news it counts no more; `0s` for never, or a day for what its sender never ends.
     expire_after: Option<Length>,
     /// How long after its end an incident is reopened instead of a new one opened.
     cool_off: Option<Length>,

@@ -10,22 +10,37 @@ pub(super) struct Rule {
     pub(super) path: &'static str,
     /// `None`: any valid token will do.
     pub(super) scope: Option<&'static str>,
+    /// What a person needs in the place of the scope, where roles tell apart what tokens do not.
+    person: Option<&'static str>,
+}
+
+impl Rule {
+    /// The permission that a person's role must have.
+    pub(super) fn permission(&self) -> Option<&'static str> {
+        self.person.or(self.scope)
+    }
 }
 
 const fn rule(method: &'static str, path: &'static str, scope: &'static str) -> Rule {
-    Rule { method, path, scope: Some(scope) }
+    Rule { method, path, scope: Some(scope), person: None }
+}
+
+/// Programs set overrides as part of components; among people, operators do and editors do not.
+const fn overrule(method: &'static str, path: &'static str) -> Rule {
+    Rule { method, path, scope: Some("components:write"), person: Some("overrides:write") }
 }
 
 pub(super) const RULES: &[Rule] = &[
-    Rule { method: "GET", path: "/me", scope: None },
+    Rule { method: "GET", path: "/me", scope: None, person: None },
     rule("GET", "/components", "components:read"),
     rule("POST", "/components", "components:write"),
     rule("PATCH", "/components", "components:write"),
+    overrule("PUT", "/components/overrides"),
     rule("GET", "/components/{id}", "components:read"),
     rule("PATCH", "/components/{id}", "components:write"),
     rule("DELETE", "/components/{id}", "components:write"),
-    rule("PUT", "/components/{id}/override", "components:write"),
-    rule("DELETE", "/components/{id}/override", "components:write"),
+    overrule("PUT", "/components/{id}/override"),
+    overrule("DELETE", "/components/{id}/override"),
     rule("GET", "/components/{id}/changes", "components:read"),
     rule("GET", "/groups", "groups:read"),
     rule("POST", "/groups", "groups:write"),
@@ -58,6 +73,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/deliveries/{id}/changes", "deliveries:read"),
     rule("GET", "/incidents", "incidents:read"),
     rule("POST", "/incidents", "incidents:write"),
+    rule("POST", "/incidents/discard", "incidents:write"),
     rule("GET", "/incidents/{id}", "incidents:read"),
     rule("PATCH", "/incidents/{id}", "incidents:write"),
     rule("DELETE", "/incidents/{id}", "incidents:write"),
@@ -90,6 +106,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("POST", "/maintenance-series", "maintenances:write"),
     rule("POST", "/maintenance-series/preview", "maintenances:read"),
     rule("GET", "/maintenance-series/{id}", "maintenances:read"),
+    rule("POST", "/maintenance-series/{id}/preview", "maintenances:write"),
     rule("PATCH", "/maintenance-series/{id}", "maintenances:write"),
     rule("DELETE", "/maintenance-series/{id}", "maintenances:write"),
     rule("GET", "/notifications", "notifications:read"),
@@ -100,6 +117,8 @@ pub(super) const RULES: &[Rule] = &[
     rule("POST", "/notifications/{id}/resend", "notifications:write"),
     rule("GET", "/subscribers", "subscribers:read"),
     rule("POST", "/subscribers", "subscribers:write"),
+    rule("POST", "/subscribers/delete", "subscribers:write"),
+    rule("POST", "/subscribers/enable", "subscribers:write"),
     rule("GET", "/subscribers/{id}", "subscribers:read"),
     rule("DELETE", "/subscribers/{id}", "subscribers:write"),
     rule("POST", "/subscribers/{id}/enable", "subscribers:write"),

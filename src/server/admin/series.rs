@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use domain::{
     ComponentId, DEFAULT_ANNOUNCE, MAX_ANNOUNCE, MAX_COMPONENTS, MAX_EXCEPTIONS, MAX_SERIES, MaintenanceId, Recurrence, Schedule, Series,
-    SeriesId, Window,
+    SeriesId, Timestamp, Window,
 };
 use jiff::{
+    ToSpan,
     civil::{Date, DateTime},
     tz::TimeZone,
 };
@@ -16,6 +17,7 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
+use serde_json::json;
 use storage::{
     Connection, components,
     rows::{self, Maintenances},
@@ -31,18 +33,19 @@ use super::{
     incident_views::title_and_body,
     problem::Problem,
     reply::{Created, Gone, IfMatch, List, Paging, Shown, View},
+    series_effect::{self, SeriesEffect},
     types::{Day, Length, LocalTime, Time},
 };
 
 /// Windows that are shown ahead.
-const SHOWN: usize = 10;
+pub(super) const SHOWN: usize = 10;
 
 pub(super) struct SeriesApi(pub(super) Admin);
 
 /// Maintenances that come back, by the clock on the page's wall.
 #[derive(Object)]
 #[oai(rename = "MaintenanceSeries")]
-struct SeriesView {
+pub(super) struct SeriesView {
     id: i64,
     /// Its name in configuration files.
     key: String,
@@ -55,9 +58,9 @@ struct SeriesView {
     /// How long a window is.
     duration: Length,
     /// On which days: a rule of RFC 5545.
-    rule: String,
+    pub(super) rule: String,
     /// The rule in words.
-    rule_in_words: String,
+    pub(super) rule_in_words: String,
     /// The days of the rule that are left out.
     except: Vec<Day>,
     /// How long before each window subscribers are told of it.
@@ -92,7 +95,7 @@ struct NewSeries {
 
 /// What is to be changed; what is left out stays.
 #[derive(Object)]
-struct SeriesPatch {
+pub(super) struct SeriesPatch {
     title: Option<String>,
     /// Markdown: what is done, and what readers will notice.
     body: Option<String>,
@@ -115,7 +118,7 @@ struct SeriesPatch {
 /// A window that a series has, or would have.
 #[derive(Object)]
 #[oai(rename = "SeriesWindow")]
-struct WindowView {
+pub(super) struct WindowView {
     starts_at: Time,
     ends_at: Time,
     /// When it begins, by the clock on the page's wall.
@@ -212,13 +215,43 @@ impl SeriesApi {
         Ok(Shown(self.find(series.id).await?))
     }
 
-    /// Ends a series. Its windows that have not begun are called off.
+    /// Says what a change of a series would do to its windows. Nothing is stored.
+    #[oai(path = "/maintenance-series/:id/preview", method = "post")]
+    async fn preview_change(
+        &self,
+        Data(caller): Data<&Caller>,
+        id: Path<i64>,
+        body: Body<SeriesPatch>,
+    ) -> Result<Json<SeriesEffect>, Problem> {
+        Ok(Json(series_effect::look(&self.0, caller, SeriesId(id.0), body.0).await?))
+    }
+
+    /// Ends a series. Its windows that have not begun are called off, or those from one on: the series is kept then for as long as it has
+    /// others ahead.
     #[oai(path = "/maintenance-series/:id", method = "delete")]
-    async fn delete(&self, Data(caller): Data<&Caller>, id: Path<i64>, if_match: IfMatch) -> Result<Gone, Problem> {
+    async fn delete(
+        &self,
+        Data(caller): Data<&Caller>,
+        id: Path<i64>,
+        if_match: IfMatch,
+        /// The id of one of its windows: only it and all that follow are called off.
+        from: Query<Option<i64>>,
+    ) -> Result<Gone, Problem> {
         let mut entry = self.0.begin().await?;
         let series = load(&mut entry.tx, SeriesId(id.0)).await?;
         if_match.check(&view(&series, &components::keys(&mut entry.tx).await?))?;
-        series::delete(&mut entry.tx, series.id).await?;
+        let rest = match from.0 {
+            None => None,
+            Some(from) => {
+                caller.trail.wanted(&json!({ "from": from }));
+                let day = day_of(&mut entry.tx, MaintenanceId(from), series.id).await?;
+                ended_before(&series, day, &zone(&mut entry.tx).await?, self.0.now())
+            }
+        };
+        match rest {
+            Some(rest) => series::update(&mut entry.tx, &rest).await?,
+            None => drop(series::delete(&mut entry.tx, series.id).await?),
+        }
         self.0.finish(entry, caller).await?;
         Ok(Gone)
     }
@@ -232,11 +265,11 @@ impl SeriesApi {
     }
 }
 
-async fn load(conn: &mut Connection, id: SeriesId) -> Result<Series, Problem> {
+pub(super) async fn load(conn: &mut Connection, id: SeriesId) -> Result<Series, Problem> {
     series::find(conn, id).await?.ok_or_else(|| Problem::not_found("series"))
 }
 
-async fn zone(conn: &mut Connection) -> Result<TimeZone, Problem> {
+pub(super) async fn zone(conn: &mut Connection) -> Result<TimeZone, Problem> {
     Ok(TimeZone::get(&rows::page_settings(conn).await?.time_zone).unwrap_or(TimeZone::UTC))
 }
 
@@ -261,7 +294,7 @@ async fn read(conn: &mut Connection, new: NewSeries) -> Result<(Series, TimeZone
 }
 
 /// A series after a change; its windows before the one that the change begins with go their own way.
-async fn patched(conn: &mut Connection, mut series: Series, patch: SeriesPatch) -> Result<Series, Problem> {
+pub(super) async fn patched(conn: &mut Connection, mut series: Series, patch: SeriesPatch) -> Result<Series, Problem> {
     let zone = zone(conn).await?;
     let ids = by_key(&components::keys(conn).await?);
     let mut fields = Fields::default();
@@ -294,6 +327,14 @@ async fn patched(conn: &mut Connection, mut series: Series, patch: SeriesPatch) 
     series.schedule.duration = patch.duration.map_or(series.schedule.duration, |length| length.0);
     check(&series.schedule, &zone)?;
     Ok(series)
+}
+
+/// A series without its windows from a day on; `None` if none of those that are left lies ahead.
+fn ended_before(series: &Series, day: Date, zone: &TimeZone, now: Timestamp) -> Option<Series> {
+    let rule = series.schedule.rule.ending_on(day.saturating_sub(1.day()));
+    let schedule = Schedule { rule, ..series.schedule.clone() };
+    let goes_on = schedule.windows(zone, now).next().is_some();
+    goes_on.then(|| Series { schedule, ..series.clone() })
 }
 
 /// The day of a window of the series that has not begun.
@@ -333,7 +374,7 @@ fn check(schedule: &Schedule, zone: &TimeZone) -> Result<(), Problem> {
 }
 
 /// How many subscribers hear of its windows.
-async fn n_told(conn: &mut Connection, series: &Series) -> Result<i64, Problem> {
+pub(super) async fn n_told(conn: &mut Connection, series: &Series) -> Result<i64, Problem> {
     let all = rows::components(conn).await?;
     let about = all.iter().filter(|component| series.components.contains(&component.id) && component.is_visible());
     let visible: Vec<ComponentId> = about.map(|component| component.id).collect();
@@ -344,14 +385,14 @@ async fn n_told(conn: &mut Connection, series: &Series) -> Result<i64, Problem> 
     })
 }
 
-fn window_view(series: &Series, window: &Window, zone: &TimeZone) -> WindowView {
+pub(super) fn window_view(series: &Series, window: &Window, zone: &TimeZone) -> WindowView {
     let local: DateTime = zone.to_datetime(window.starts_at.to_jiff());
     let announced = domain::Timestamp(window.starts_at.0.saturating_sub(series.announce.0));
     let (starts_at, ends_at) = (Time(window.starts_at), Time(window.ends_at));
     WindowView { starts_at, ends_at, local: LocalTime(local), announces_at: Time(announced) }
 }
 
-fn view(series: &Series, keys: &HashMap<ComponentId, String>) -> SeriesView {
+pub(super) fn view(series: &Series, keys: &HashMap<ComponentId, String>) -> SeriesView {
     let Schedule { starts_at, duration, rule, except } = &series.schedule;
     SeriesView {
         id: series.id.0,

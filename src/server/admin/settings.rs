@@ -30,6 +30,8 @@ pub struct Settings {
     pub mail_from: Option<String>,
     /// Whether outgoing requests may go to private, loopback and link-local addresses.
     pub allow_private_targets: bool,
+    /// Whether they may go over `http://`.
+    pub allow_plain_http: bool,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
     /// The roles that need a second factor.

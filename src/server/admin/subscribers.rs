@@ -9,21 +9,26 @@ use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
     payload::Json,
+    types::ToJSON,
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use storage::{
     Connection, components,
+    order::Order,
     subscribers::{self, NewSubscriber, Subscriber, SubscriberFilter},
 };
 
 use super::{
     Admin,
     body::Body,
+    bulk::{MAX_AT_ONCE, Several, check_ids, refuse_missing},
     fields::{Fields, by_key},
     gate::Caller,
     problem::Problem,
-    reply::{Created, Gone, IfMatch, List, Paging, Shown, View},
-    types::{Name, Time},
+    reply::{Created, Gone, IfMatch, List, Shown, View},
+    sorting,
+    types::{Name, Sort, Time},
 };
 
 pub(super) struct SubscribersApi(pub(super) Admin);
@@ -94,13 +99,15 @@ impl SubscribersApi {
         channel: Query<Option<Name<Channel>>>,
         /// Only those whose address holds this, in any case.
         address: Query<Option<String>>,
+        /// By what they are ordered; by id if it is left out.
+        sort: Query<Option<Sort<Subscriber>>>,
     ) -> Result<Json<List<SubscriberView>>, Problem> {
-        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::oldest())?;
         let filter = SubscriberFilter { channel: channel.0.map(|channel| channel.0), address: address.0.filter(|part| !part.is_empty()) };
         let mut conn = self.0.db.read().await?;
         let keys = components::keys(&mut conn).await?;
-        let rows = subscribers::list(&mut conn, &filter, paging.after(), paging.n_wanted()).await?;
-        Ok(Json(paging.list(rows, |row| row.id.0, |row| view(row, &keys))))
+        let rows = subscribers::list(&mut conn, &filter, &slice).await?;
+        Ok(Json(sorting::list(&slice, rows, |row| view(row, &keys))))
     }
 
     /// Adds a subscriber.
@@ -130,6 +137,33 @@ impl SubscribersApi {
             created_at: Time(now),
         };
         Ok(Created { location: self.0.location("subscribers", id), view })
+    }
+
+    /// Removes up to 200 subscribers in one transaction, with everything that is owed to them.
+    #[oai(path = "/subscribers/delete", method = "post")]
+    async fn delete_many(&self, Data(caller): Data<&Caller>, body: Body<Several>) -> Result<Gone, Problem> {
+        let (mut tx, ids) = (self.0.db.begin().await?, body.0.ids);
+        let before = these(&mut tx, &ids).await?;
+        // No more than says who they were: the log keeps only so much of one act.
+        let brief = |was: &SubscriberView| json!({ "id": was.id, "channel": was.channel.to_json(), "address": was.address });
+        caller.trail.was(before.iter().map(brief).collect());
+        let ids: Vec<SubscriberId> = ids.into_iter().map(SubscriberId).collect();
+        subscribers::delete_these(&mut tx, &ids).await?;
+        self.0.commit(tx, caller).await?;
+        Ok(Gone)
+    }
+
+    /// Switches up to 200 subscribers on again in one transaction; those that are on stay so.
+    #[oai(path = "/subscribers/enable", method = "post")]
+    async fn enable_many(&self, Data(caller): Data<&Caller>, body: Body<Several>) -> Result<Json<List<SubscriberView>>, Problem> {
+        let (mut tx, ids) = (self.0.db.begin().await?, body.0.ids);
+        these(&mut tx, &ids).await?;
+        for id in &ids {
+            subscribers::enable(&mut tx, SubscriberId(*id)).await?;
+        }
+        let items = these(&mut tx, &ids).await?;
+        self.0.commit(tx, caller).await?;
+        Ok(Json(List { items, next: None }))
     }
 
     /// Shows a subscriber.
@@ -177,6 +211,21 @@ fn reached_by(fields: &mut Fields, channel: Channel, address: &str, secret: Opti
             (fields.url("address", address, &["https", "http"], MAX_ADDRESS_CHARS), Some(secret))
         }
     }
+}
+
+/// Those that a request names, every one of them.
+async fn these(conn: &mut Connection, ids: &[i64]) -> Result<Vec<SubscriberView>, Problem> {
+    let mut fields = Fields::default();
+    check_ids(&mut fields, ids);
+    let (keys, mut found) = (components::keys(conn).await?, Vec::with_capacity(ids.len()));
+    for (i, id) in ids.iter().enumerate().take(MAX_AT_ONCE) {
+        match subscribers::find(conn, SubscriberId(*id)).await? {
+            Some(subscriber) => found.push(view(subscriber, &keys)),
+            None => refuse_missing(&mut fields, i, "subscriber", id),
+        }
+    }
+    fields.done()?;
+    Ok(found)
 }
 
 async fn load(conn: &mut Connection, id: SubscriberId) -> Result<SubscriberView, Problem> {

@@ -11,7 +11,10 @@ use poem_openapi::{
     payload::Json,
 };
 use secrecy::ExposeSecret;
-use storage::tokens::{self, MAX_GRACE, MAX_NETWORKS, MAX_TOKEN_NAME_CHARS, Scope, Token};
+use storage::{
+    order::Order,
+    tokens::{self, MAX_GRACE, MAX_NETWORKS, MAX_TOKEN_NAME_CHARS, Scope, Token},
+};
 
 use super::{
     Admin,
@@ -19,9 +22,10 @@ use super::{
     fields::Fields,
     gate::Caller,
     problem::Problem,
-    reply::{Created, Gone, IfMatch, List, Paging, Shown, View},
+    reply::{Created, Gone, IfMatch, List, Shown, View},
     schema::quoted,
-    types::{Length, Name, Time},
+    sorting,
+    types::{Length, Name, Sort, Time},
 };
 
 /// How long the secret before counts unless the client says otherwise.
@@ -120,10 +124,16 @@ struct NewToken {
 impl TokensApi {
     /// Lists tokens, revoked ones too.
     #[oai(path = "/tokens", method = "get")]
-    async fn list(&self, limit: Query<Option<i64>>, cursor: Query<Option<String>>) -> Result<Json<List<TokenView>>, Problem> {
-        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
-        let rows = tokens::list(&mut self.0.db.read().await?, paging.after(), paging.n_wanted()).await?;
-        Ok(Json(paging.list(rows, |token| token.id.0, view)))
+    async fn list(
+        &self,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+        /// By what they are ordered; by id if it is left out.
+        sort: Query<Option<Sort<Token>>>,
+    ) -> Result<Json<List<TokenView>>, Problem> {
+        let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::oldest())?;
+        let rows = tokens::list(&mut self.0.db.read().await?, &slice).await?;
+        Ok(Json(sorting::list(&slice, rows, view)))
     }
 
     /// Makes a token, and shows it this once.

@@ -22,11 +22,12 @@ use storage::{
 use super::rules::Rule;
 
 /// Operations that change something and leave no row: they only look, or they carry measurements, which come by the thousand.
-const UNRECORDED: [(&str, &str); 5] = [
+const UNRECORDED: [(&str, &str); 6] = [
     ("POST", "/incident-templates/{id}/render"),
     ("POST", "/integrations/{id}/dry-run"),
     ("POST", "/integrations/{id}/back-test"),
     ("POST", "/maintenance-series/preview"),
+    ("POST", "/maintenance-series/{id}/preview"),
     ("POST", "/metrics/{id}/samples"),
 ];
 

@@ -9,6 +9,7 @@ use poem_openapi::{
     types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
 };
 use serde_json::Value;
+use storage::order::{Order, Sorted};
 
 use super::schema;
 
@@ -144,6 +145,18 @@ named! {
     storage::notifications::NotificationState => Self::ALL;
     storage::tokens::Scope => Self::EVERY;
 }
+
+/// The order of a list, by the name of what it is ordered by; with `-` in front of it the other way round.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sort<T: 'static>(pub(super) Order<T>);
+
+text_type!(
+    Sort<T: Sorted>,
+    "sort",
+    MetaSchema { enum_items: Order::<T>::names().into_iter().map(Value::from).collect(), ..MetaSchema::new("string") },
+    Order::<T>::from_str,
+    Order::<T>::to_string
+);
 
 /// A value of an enumeration, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,9 @@ use serde_json::json;
 use storage::{
     Connection, devices,
     entry_links::Purpose,
-    factors, identities, sessions,
+    factors, identities,
+    order::Order,
+    sessions,
     users::{self, Changed, User, UserFilter},
 };
 
@@ -23,7 +25,8 @@ use super::{
     problem::Problem,
     reply::{Gone, IfMatch, List, Paging, Shown, View, etag_of},
     sessions::{SessionView, session_view},
-    types::{Name, Time},
+    sorting,
+    types::{Name, Sort, Time},
 };
 use crate::console::entry_link;
 
@@ -96,12 +99,14 @@ impl UsersApi {
         role: Query<Option<Name<Role>>>,
         /// The whole mail address, in any case.
         email: Query<Option<String>>,
+        /// By what they are ordered; by id if it is left out.
+        sort: Query<Option<Sort<User>>>,
     ) -> Result<Json<List<UserView>>, Problem> {
-        let paging = Paging::new(limit.0, cursor.0.as_deref())?;
+        let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::oldest())?;
         let email = email.0.map(|text| mail_address(&text).unwrap_or(text));
         let filter = UserFilter { role: role.0.map(|role| role.0), email };
-        let rows = users::list_some(&mut self.0.db.read().await?, &filter, paging.after(), paging.n_wanted()).await?;
-        Ok(Json(paging.list(rows, |user| user.id.0, view)))
+        let rows = users::list_some(&mut self.0.db.read().await?, &filter, &slice).await?;
+        Ok(Json(sorting::list(&slice, rows, view)))
     }
 
     /// Shows somebody.

@@ -7,6 +7,7 @@ use storage::rows;
 
 use super::{
     Console,
+    chosen::{self, Bar},
     components::PATH,
     failure::Failure,
     form::Errors,
@@ -18,9 +19,15 @@ use super::{
     session::Person,
 };
 
+/// What is done with components that are chosen.
+const ACTS: [&chosen::Words; 5] = [&chosen::OVERRULE, &chosen::GIVE_BACK, &chosen::MOVE, &chosen::HIDE, &chosen::SHOW];
+
 pub(super) fn routes(table: Table) -> Table {
     table.get(PATH, Needs::read(Resource::Components), list)
 }
+
+/// In which orders they can be listed besides that of the page: how the address and the people call them.
+const ORDERS: [(&str, &str); 3] = [("", "as on the page"), ("name", "by name"), ("-status_since", "what changed last")];
 
 /// A heading with what stands below it.
 struct Section {
@@ -72,6 +79,9 @@ struct List<'a> {
     may_write: bool,
     may_group: bool,
     sections: Vec<Section>,
+    /// The order of the list, if it is not that of the page.
+    sort: &'a str,
+    bar: Bar,
     just_done: JustDone,
     /// The name of the group to be made or renamed, as it was typed, and of which it is.
     name: &'a str,
@@ -80,6 +90,19 @@ struct List<'a> {
 }
 
 impl List<'_> {
+    fn orders(&self) -> [(&'static str, &'static str); 3] {
+        ORDERS
+    }
+
+    fn is_in_order(&self, sort: &str) -> bool {
+        self.sort == sort
+    }
+
+    /// Whether components are where they are on the page, and can be put elsewhere.
+    fn is_in_place(&self) -> bool {
+        self.sort.is_empty()
+    }
+
     /// What is typed into the form that renames a group.
     fn name_of<'b>(&'b self, group: &'b Group) -> &'b str {
         if self.is_renamed(group) { self.name } else { &group.name }
@@ -109,6 +132,7 @@ pub(super) async fn page(
     let mut conn = console.db.read().await?;
     let (groups, all) = (rows::groups(&mut conn).await?, rows::components(&mut conn).await?);
     let may = |resource| person.may(Permission::write(resource));
+    let sort = ORDERS.iter().map(|(sort, _)| *sort).find(|sort| *sort == asked.text("sort")).unwrap_or_default();
     let moved = asked.text("moved").parse::<Move>().ok();
     let named = |id| all.iter().find(|component| component.id == id).map(|component| component.name.clone());
     let restorable = match asked.number("deleted").filter(|_| may(Resource::Groups)) {
@@ -121,13 +145,27 @@ pub(super) async fn page(
         frame,
         may_write: may(Resource::Components),
         may_group: may(Resource::Groups),
-        sections: sections(groups, all, pressed),
+        sections: if sort.is_empty() { sections(groups, all, pressed) } else { sorted(all, sort) },
+        sort,
+        bar: Bar::new(person, &ACTS, &[("sort", sort)], asked),
         just_done,
         name,
         renamed,
         errors,
     };
     Ok(show(if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }, &shown))
+}
+
+/// All of them under one heading.
+fn sorted(mut all: Vec<Component>, sort: &str) -> Vec<Section> {
+    if sort == "name" {
+        all.sort_by_key(|component| component.name.to_lowercase());
+    } else {
+        all.sort_by_key(|component| std::cmp::Reverse(component.status_since));
+    }
+    let row = |component| Row { component, up: None, down: None, pressed: None };
+    let rows: Vec<Row> = all.into_iter().map(row).collect();
+    if rows.is_empty() { Vec::new() } else { vec![Section { group: None, rows, up: None, down: None }] }
 }
 
 fn sections(groups: Vec<Group>, all: Vec<Component>, pressed: Option<(Move, Way)>) -> Vec<Section> {

@@ -39,7 +39,7 @@ pub(super) fn routes(table: Table) -> Table {
         .post("/console/components/:id", write, update)
         .post("/console/components/:id/override", overrule, set_override)
         .post("/console/components/:id/override/end", overrule, end_override)
-        .post("/console/components/:id/delete", write, delete)
+        .post("/console/components/:id/delete", write.fresh(), delete)
 }
 
 /// What was done, for the audit log.

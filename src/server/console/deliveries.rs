@@ -15,8 +15,11 @@ use storage::{
 
 use super::{
     Console,
-    acts::Acts,
+    acts::{Acts, sentence},
+    chosen::{self, Bar},
+    columns::Columns,
     failure::Failure,
+    form::from_field,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
     pager::Pager,
@@ -50,11 +53,19 @@ struct List<'a> {
     rows: &'a [Value],
     integrations: Vec<Outline>,
     pager: Pager,
+    columns: Columns<'a>,
+    bar: Bar,
+    /// What is wrong with what narrows it.
+    refused: Option<&'a Refused>,
     /// Where those that are shown can be looked at again.
     replay: Option<String>,
 }
 
 impl List<'_> {
+    fn wrong(&self, field: &str) -> Option<String> {
+        self.refused?.field(field).map(sentence)
+    }
+
     fn states(&self) -> impl Iterator<Item = &'static str> {
         DeliveryState::ALL.iter().map(|state| state.as_str())
     }
@@ -64,18 +75,53 @@ impl List<'_> {
 async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let typed = Typed::from(asked);
     let (integration, state) = (typed.text("integration"), typed.text("state"));
-    let path = address("/deliveries", &[("integration", integration), ("state", state), ("cursor", typed.text("cursor"))]);
-    let listed = acts.get(&path).await?;
-    let may_replay = person.may(Permission::write(Resource::Deliveries)) && state != "pending" && !listed.list("items").is_empty();
+    let (from, to) = (read_time(&typed, "from"), read_time(&typed, "to"));
+    let path = address(
+        "/deliveries",
+        &[
+            ("integration", integration),
+            ("state", state),
+            ("from", &from),
+            ("to", &to),
+            ("sort", typed.text("sort")),
+            ("cursor", typed.text("cursor")),
+        ],
+    );
+    let (listed, refused) = match acts.get(&path).await {
+        Ok(listed) => (listed, None),
+        Err(refused) if refused.field("from").or(refused.field("to")).is_some() => (Value::Null, Some(refused)),
+        Err(refused) => return Err(refused.into()),
+    };
+    let may_replay = person.may(Permission::write(Resource::Deliveries))
+        && state != "pending"
+        && from.is_empty()
+        && to.is_empty()
+        && !listed.list("items").is_empty();
+    let filters = [
+        ("integration", integration),
+        ("state", state),
+        ("from", typed.text("from")),
+        ("to", typed.text("to")),
+        ("sort", typed.text("sort")),
+    ];
     let page = List {
         frame: &frame,
         typed: &typed,
         rows: listed.list("items"),
         integrations: integrations::outlines(&mut console.db.read().await?, N_CHOICES).await?,
-        pager: Pager::new(PATH, &[("integration", integration), ("state", state)], &typed, listed.text("next")),
+        pager: Pager::new(PATH, &filters, &typed, listed.text("next")),
+        columns: Columns::new(PATH, &filters, &typed, "-id"),
+        bar: Bar::new(&person, &[&chosen::REPLAY], &filters, &typed),
+        refused: refused.as_ref(),
         replay: may_replay.then(|| address("/console/deliveries/replay", &[("integration", integration), ("state", state)])),
     };
-    Ok(show(StatusCode::OK, &page))
+    Ok(show(refused.as_ref().map_or(StatusCode::OK, |refused| refused.status), &page))
+}
+
+/// A time as the operation takes it; what is none is handed on as it was typed, to be refused.
+fn read_time(typed: &Typed, field: &str) -> String {
+    let text = typed.text(field);
+    from_field(text).map_or_else(|| text.to_owned(), |at| at.to_string())
 }
 
 #[derive(Template)]

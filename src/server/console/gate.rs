@@ -18,6 +18,8 @@ use super::{
 
 /// The longest body of a form.
 const MAX_BODY_BYTES: usize = 1 << 20;
+/// The longest path that somebody is led back to: it names the rows that they have chosen.
+const MAX_WAY_CHARS: usize = 4_000;
 /// How recently somebody must have proved who they are, to do what cannot be undone or gives power away.
 const FRESH: Span = Span::mins(10);
 
@@ -273,7 +275,7 @@ fn send_first(way: &str, request: &Request) -> Response {
     let here = request.uri().path_and_query().map(ToString::to_string);
     let form = || {
         let referer = url::Url::parse(request.header(header::REFERER)?).ok()?;
-        Some(referer.path().to_owned())
+        Some(referer[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
     };
     let back = if *request.method() == Method::GET && request.headers().get(HTMX).is_none() { here } else { form() };
     let back = back.filter(|path| local_path(path).is_some() && path != "/console/");
@@ -295,7 +297,7 @@ fn send_first(way: &str, request: &Request) -> Response {
 /// A path of the console, and nothing that a browser could take for another site.
 pub(super) fn local_path(text: &str) -> Option<&str> {
     let odd = |c: char| c == '\\' || c.is_control() || c.is_whitespace();
-    (text.starts_with("/console/") && !text.contains("//") && !text.contains("..") && !text.contains(odd) && text.len() < 500)
+    (text.starts_with("/console/") && !text.contains("//") && !text.contains("..") && !text.contains(odd) && text.len() <= MAX_WAY_CHARS)
         .then_some(text)
 }
 
@@ -327,4 +329,20 @@ async fn check_csrf(person: &Person, request: &mut Request) -> Result<(), Failur
     let right = given.next().is_some_and(|given| session::same_token(person, &given)) && given.next().is_none();
     request.set_body(body.clone());
     if right { Ok(()) } else { Err(refused()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_is_led_back_to_paths_of_the_console_that_are_not_too_long() {
+        let path = |n: usize| format!("/console/{}", "x".repeat(n - "/console/".len()));
+        assert!(local_path(&path(MAX_WAY_CHARS)).is_some() && local_path(&path(MAX_WAY_CHARS + 1)).is_none());
+        for odd in
+            ["", "/", "/console", "//evil.example", "/console//evil", "/console/../x", "/console/\\x", "/console/a b", "https://x/console/"]
+        {
+            assert_eq!(local_path(odd), None, "{odd}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use storage::{
 
 use super::{
     Console,
+    chosen::{self, Bar},
     failure::Failure,
     frame::{Frame, show},
     gate::{Needs, Table},
@@ -45,6 +46,7 @@ struct List<'a> {
     components: &'a [Component],
     sections: Vec<Section>,
     pager: Pager,
+    bar: Bar,
 }
 
 impl List<'_> {
@@ -54,6 +56,11 @@ impl List<'_> {
 
     fn is_about(&self, component: &Component) -> bool {
         self.typed.number("component") == Some(component.id.0)
+    }
+
+    /// Whether any of what is shown can be chosen.
+    fn has_drafts(&self) -> bool {
+        self.sections.iter().flat_map(|section| &section.lines).any(|line| line.is_draft)
     }
 
     fn is_narrow(&self) -> bool {
@@ -90,6 +97,7 @@ async fn list(person: Person, frame: Frame, asked: Asked, Data(console): Data<&C
         frame: &frame,
         may_write: person.may(Permission::write(Resource::Incidents)),
         pager: Pager::new(PATH, &fields, &typed, &next),
+        bar: Bar::new(&person, &[&chosen::DISCARD], &fields, &typed),
         typed: &typed,
         components: &components,
         sections,

@@ -31,7 +31,7 @@ pub(super) fn routes(table: Table) -> Table {
         .post("/console/metrics/new", act, create)
         .get("/console/metrics/:id", look, one)
         .post("/console/metrics/:id", act, update)
-        .post("/console/metrics/:id/delete", act, delete)
+        .post("/console/metrics/:id/delete", act.fresh(), delete)
 }
 
 fn may_write(person: &Person) -> bool {

@@ -6,7 +6,10 @@
 mod acts;
 mod audit;
 mod brand;
+mod choice;
+mod chosen;
 mod code;
+mod columns;
 mod component_list;
 mod components;
 mod confirm;
@@ -180,6 +183,7 @@ fn table(console: Console) -> Table {
         why::routes,
         integrations::routes,
         replay::routes,
+        chosen::routes,
         deliveries::routes,
         metrics::routes,
         brand::routes,

@@ -13,6 +13,8 @@ use storage::notifications::{NotificationState, n_dead};
 use super::{
     Console, UNDO_SECS,
     acts::Acts,
+    chosen::{self, Bar},
+    columns::Columns,
     failure::Failure,
     frame::{Frame, see_other, show, time},
     gate::{Needs, Table},
@@ -48,6 +50,8 @@ struct List<'a> {
     typed: &'a Typed,
     rows: &'a [Value],
     pager: Pager,
+    columns: Columns<'a>,
+    bar: Bar,
     may_send: bool,
     /// What was just sent again, as long as it can be taken back.
     waiting: Option<Waiting>,
@@ -81,11 +85,22 @@ impl List<'_> {
 async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
     let typed = Typed::from(asked);
     let (waiting, taken_back) = (Waiting::read(&typed, acts.now), typed.number("taken_back"));
-    let filters = [("state", typed.text("state")), ("subscriber", typed.text("subscriber"))];
-    let path = address("/notifications", &[filters[0], filters[1], ("cursor", typed.text("cursor"))]);
+    let filters = [("state", typed.text("state")), ("subscriber", typed.text("subscriber")), ("sort", typed.text("sort"))];
+    let path = address("/notifications", &[&filters[..], &[("cursor", typed.text("cursor"))]].concat());
     let listed = acts.get(&path).await?;
     let pager = Pager::new(PATH, &filters, &typed, listed.text("next"));
-    let page = List { frame: &frame, typed: &typed, rows: listed.list("items"), pager, may_send: may_send(&person), waiting, taken_back };
+    let bar = Bar::new(&person, &[&chosen::RESEND], &filters, &typed);
+    let page = List {
+        frame: &frame,
+        typed: &typed,
+        rows: listed.list("items"),
+        pager,
+        columns: Columns::new(PATH, &filters, &typed, "-id"),
+        bar,
+        may_send: may_send(&person),
+        waiting,
+        taken_back,
+    };
     Ok(show(StatusCode::OK, &page))
 }
 
@@ -159,8 +174,13 @@ async fn resend_many(acts: Acts, sent: Sent) -> Result<Response, Failure> {
     let since = typed.number("since").map(|since| Timestamp(since).to_string());
     let since = since.ok_or_else(|| Failure::Malformed("It is not said since when.".to_owned()))?;
     let resent = acts.post("/notifications/resend", Some(&json!({ "since": since, "wait_seconds": UNDO_SECS }))).await?;
-    let at_ms = at(&resent, "at").map_or_else(String::new, |at| at.0.to_string());
-    Ok(see_other(&address(PATH, &[("sent", &resent.number("resent").to_string()), ("at", &at_ms)])))
+    Ok(see_other(&sent_again(&resent)))
+}
+
+/// Where it can be taken back that dead ones are sent again.
+pub(super) fn sent_again(resent: &Value) -> String {
+    let at_ms = at(resent, "at").map_or_else(String::new, |at| at.0.to_string());
+    address(PATH, &[("sent", &resent.number("resent").to_string()), ("at", &at_ms)])
 }
 
 /// Takes back that dead ones are sent again, before they are.

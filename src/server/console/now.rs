@@ -9,7 +9,7 @@ use domain::{
 use poem::{Response, handler, http::StatusCode, web::Data};
 use storage::{
     Connection, StorageError,
-    attention::{self, MAX_COUNTED, Reason},
+    attention::{self, LostSource, MAX_COUNTED, Reason},
     insight, integrations,
     rows::{self, Incidents, Maintenances},
 };
@@ -155,7 +155,7 @@ async fn gaps(conn: &mut Connection, components: &[Component], incidents: &[Inci
             class: component.internal_status.as_str(),
             inside: words::status(&component.internal_status),
             outside: component.status.words(),
-            why: explain(component, &reasons),
+            why: explain(component, &reasons, draft.and_then(|incident| incident.publishes_at)),
             overridden: component.overridden.is_some(),
             draft: draft.map(|incident| incident.id.0),
         }
@@ -164,17 +164,19 @@ async fn gaps(conn: &mut Connection, components: &[Component], incidents: &[Inci
 }
 
 /// Why readers do not see what is wrong.
-fn explain(component: &Component, reasons: &[Reason]) -> Vec<String> {
+fn explain(component: &Component, reasons: &[Reason], held_until: Option<Timestamp>) -> Vec<String> {
     let word = component.overridden.as_ref().map(|word| {
         let until = word.until.map_or_else(String::new, |until| format!(" until {}", time(until)));
         format!("{} set it to {}{until}.", word.by, word.status.words())
     });
     let told = reasons.iter().filter(|reason| reason.cause.counts()).take(MAX_REASONS).map(|reason| {
         let kept = match (reason.cause.is_muted(), reason.publish) {
-            (true, _) => "muted with an incident that was ended",
-            (false, Publish::Shadow) => "its route only tries things out",
-            (false, Publish::Draft) => "its route leaves publishing to you",
-            (false, Publish::Auto) => "its route publishes",
+            (true, _) => "muted with an incident that was ended".to_owned(),
+            (false, Publish::Shadow) => "its route only tries things out".to_owned(),
+            (false, Publish::Draft) => "its route leaves publishing to you".to_owned(),
+            (false, Publish::Auto) => {
+                held_until.map_or_else(|| "its route publishes".to_owned(), |at| format!("its route publishes at {}", time(at)))
+            }
         };
         let summary = if reason.cause.summary.is_empty() { &reason.cause.fingerprint } else { &reason.cause.summary };
         format!("{summary} ({kept})")
@@ -206,6 +208,17 @@ async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Resul
             faults.push(Fault { text, detail, href: "/console/notifications?state=dead".to_owned(), act: "See whom" });
         }
     }
+    if may(Resource::Integrations) {
+        faults.extend(attention::lost_sources(conn, MAX_INTEGRATIONS).await?.into_iter().map(|source| unread(source, now)));
+    }
+    if may(Resource::Subscribers) {
+        let n = attention::n_switched_off(conn).await?;
+        if n > 0 {
+            let text = format!("{} switched off", counted(n, "subscriber is", "subscribers are"));
+            let detail = "Nothing reached them for five days, or they said that they are gone.".to_owned();
+            faults.push(Fault { text, detail, href: "/console/subscribers".to_owned(), act: "See whom" });
+        }
+    }
     // Equal answers are not stored, so the deliveries of a source that is asked make no habit.
     let is_asked = |slug: &str| ::integrations::find(slug).is_some_and(|provider| provider.poll.is_some());
     for integration in all.into_iter().filter(|integration| integration.enabled && !is_asked(&integration.provider)) {
@@ -219,6 +232,16 @@ async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Resul
         }
     }
     Ok(faults)
+}
+
+fn unread(source: LostSource, now: Timestamp) -> Fault {
+    let read = source.answered_at.map_or_else(|| "never read".to_owned(), |at| format!("last read {}", words::ago(at, now)));
+    Fault {
+        text: format!("{} cannot be read", source.name),
+        detail: format!("What it feeds is unknown; {read}. {}", source.why),
+        href: format!("/console/integrations/{}", source.integration),
+        act: "Look into it",
+    }
 }
 
 /// `of` is the key and name of the integration, if whoever looks may see it.

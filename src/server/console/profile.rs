@@ -9,8 +9,9 @@ use poem::{
 };
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::json;
 use storage::{
-    devices, entry_links, factors, passwords, security,
+    audit, devices, entry_links, factors, passwords, security,
     sessions::{self, Session},
     tries,
     users::{self, NewPassword},
@@ -113,6 +114,16 @@ async fn rename(person: Person, frame: Frame, Form(new): Form<NewName>, Data(con
     }
     let mut tx = console.db.begin().await?;
     users::rename(&mut tx, person.user_id, new.name.trim()).await?;
+    // It stands in the histories, so that who was called what has to be known.
+    let renamed = audit::Entry {
+        by: &person.by(),
+        action: "user.renamed",
+        resource: Some(format!("user:{}", person.user_id)),
+        before: json!({ "name": person.name }),
+        after: json!({ "name": new.name.trim() }),
+        at: console.now(),
+    };
+    audit::record(&mut tx, &console.secrets, &renamed).await?;
     tx.commit().await?;
     Ok(see_other(PATH))
 }

@@ -38,6 +38,8 @@ const ACTS: &[(&str, &str, Permission)] = &[
     ("Send dead notifications again", "/console/notifications/resend", Permission::write(Resource::Notifications)),
     ("Invite somebody", "/console/team#invite", Permission::write(Resource::Users)),
     ("Make an API token", "/console/tokens/new", Permission::write(Resource::Tokens)),
+    ("Templates of incidents", "/console/incident-templates", Permission::read(Resource::Incidents)),
+    ("Settings of this instance", "/console/system#settings", Permission::read(Resource::Settings)),
     ("Export the audit log", "/console/audit", Permission::read(Resource::Audit)),
 ];
 

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use super::{
     Console,
     acts::{Acts, sentence},
+    choice::{self, Choice},
+    chosen::{self, Bar},
+    columns::Columns,
     failure::Failure,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
@@ -41,6 +44,8 @@ struct List<'a> {
     typed: &'a Typed,
     rows: &'a [Value],
     pager: Pager,
+    columns: Columns<'a>,
+    bar: Bar,
     may_write: bool,
     may_see_notifications: bool,
 }
@@ -66,8 +71,8 @@ fn state(subscriber: &Value) -> (&'static str, String) {
 #[handler]
 async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
     let typed = Typed::from(asked);
-    let filters = [("channel", typed.text("channel")), ("address", typed.text("address"))];
-    let path = address("/subscribers", &[filters[0], filters[1], ("cursor", typed.text("cursor"))]);
+    let filters = [("channel", typed.text("channel")), ("address", typed.text("address")), ("sort", typed.text("sort"))];
+    let path = address("/subscribers", &[&filters[..], &[("cursor", typed.text("cursor"))]].concat());
     let listed = acts.get(&path).await?;
     let pager = Pager::new(PATH, &filters, &typed, listed.text("next"));
     let page = List {
@@ -75,6 +80,8 @@ async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<
         typed: &typed,
         rows: listed.list("items"),
         pager,
+        columns: Columns::new(PATH, &filters, &typed, "id"),
+        bar: Bar::new(&person, &[&chosen::ENABLE, &chosen::DELETE], &filters, &typed),
         may_write: person.may(Permission::write(Resource::Subscribers)),
         may_see_notifications: person.may(Permission::read(Resource::Notifications)),
     };
@@ -86,7 +93,7 @@ async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<
 struct New<'a> {
     frame: &'a Frame,
     typed: &'a Typed,
-    components: &'a [Value],
+    components: &'a [Choice],
     mail: bool,
     refused: Option<&'a Refused>,
     /// What was added, with the secret that is shown this once.
@@ -99,16 +106,16 @@ impl New<'_> {
     }
 }
 
-async fn components(acts: &Acts) -> Result<Value, Failure> {
-    Ok(acts.get("/components?limit=200").await?)
+async fn components(console: &Console) -> Result<Vec<Choice>, Failure> {
+    Ok(choice::components(&mut console.db.read().await?).await?)
 }
 
 #[handler]
-async fn form(frame: Frame, acts: Acts, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    let (components, mail) = (components(&acts).await?, console.letters.are_sent());
+async fn form(frame: Frame, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let (components, mail) = (components(console).await?, console.letters.are_sent());
     let mut typed = Typed::default();
     typed.add("channel", if mail { Channel::Email.as_str() } else { Channel::Webhook.as_str() });
-    let page = New { frame: &frame, typed: &typed, components: components.list("items"), mail, refused: None, added: None };
+    let page = New { frame: &frame, typed: &typed, components: &components, mail, refused: None, added: None };
     Ok(show(StatusCode::OK, &page))
 }
 
@@ -124,8 +131,8 @@ async fn add(frame: Frame, acts: Acts, sent: Sent, Data(console): Data<&Console>
         body["components"] = json!(chosen);
     }
     let done = acts.post("/subscribers", Some(&body)).await;
-    let (components, mail) = (components(&acts).await?, console.letters.are_sent());
-    let page = |refused, added| New { frame: &frame, typed: &typed, components: components.list("items"), mail, refused, added };
+    let (components, mail) = (components(console).await?, console.letters.are_sent());
+    let page = |refused, added| New { frame: &frame, typed: &typed, components: &components, mail, refused, added };
     match done {
         Ok(added) => {
             if !added.has("secret") || typed.given("secret").is_some() {

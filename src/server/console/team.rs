@@ -11,16 +11,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use storage::{
     entry_links::{self, EntryLink, Purpose},
-    users::{self, User},
+    order::{Order, Slice},
+    users::{self, User, UserFilter},
 };
 
 use super::{
     Console,
     acts::Acts,
+    columns::Columns,
     failure::Failure,
     frame::{Frame, see_other, show, time},
     gate::{Needs, Table},
-    seen::Seen,
+    seen::{Asked, Seen, Typed},
     session::Person,
 };
 use crate::admin::Refused;
@@ -51,6 +53,7 @@ struct Team<'a> {
     frame: &'a Frame,
     person: &'a Person,
     members: Vec<User>,
+    columns: Columns<'a>,
     invitations: Vec<Invitation>,
     /// The roles this person may give.
     roles: Vec<Role>,
@@ -92,6 +95,8 @@ impl Invitation {
 /// What is shown besides who is there.
 #[derive(Default)]
 struct Aside<'a> {
+    /// The order of the people.
+    asked: Typed,
     email: &'a str,
     error: Option<&'a str>,
     link: Option<(&'a str, &'a str)>,
@@ -99,13 +104,18 @@ struct Aside<'a> {
 
 async fn page(console: &Console, person: &Person, frame: &Frame, aside: Aside<'_>) -> Result<Response, Failure> {
     let mut conn = console.db.read().await?;
-    let members = users::list(&mut conn, 0, MAX_LISTED).await?;
+    let Aside { asked, email, error, link } = aside;
+    let order = match asked.given("sort") {
+        None => Order::oldest(),
+        Some(sort) => sort.parse().map_err(|error| Failure::Malformed(format!("There is no such order: {error}.")))?,
+    };
+    let members = users::list_some(&mut conn, &UserFilter::default(), &Slice::first(order, MAX_LISTED)).await?;
     let invitations = entry_links::invitations(&mut conn, console.now()).await?.into_iter().filter_map(Invitation::new).collect();
-    let Aside { email, error, link } = aside;
     let shown = Team {
         frame,
         person,
         members,
+        columns: Columns::new(PATH, &[], &asked, "id"),
         invitations,
         roles: Role::ALL.iter().copied().filter(|role| person.role.may_give(*role)).collect(),
         may_write: person.may(Permission::write(Resource::Users)),
@@ -118,8 +128,8 @@ async fn page(console: &Console, person: &Person, frame: &Frame, aside: Aside<'_
 }
 
 #[handler]
-async fn team(person: Person, frame: Frame, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    page(console, &person, &frame, Aside::default()).await
+async fn team(person: Person, frame: Frame, asked: Asked, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    page(console, &person, &frame, Aside { asked: Typed::from(asked), ..Aside::default() }).await
 }
 
 #[derive(Deserialize)]
@@ -148,7 +158,7 @@ async fn invite(
         Err(refused) if refused.field("email").is_some() => "This is not a mail address like name@example.com.",
         Err(refused) => return Err(refused.into()),
     };
-    page(console, &person, &frame, Aside { email, error: Some(error), link: None }).await
+    page(console, &person, &frame, Aside { email, error: Some(error), ..Aside::default() }).await
 }
 
 /// Back to the team, or why it was not done.

@@ -41,7 +41,7 @@ pub(super) fn routes(table: Table) -> Table {
         .post("/console/incident-templates/preview", act, preview)
         .get("/console/incident-templates/:id", act, one)
         .post("/console/incident-templates/:id", act, update)
-        .post("/console/incident-templates/:id/delete", act, delete)
+        .post("/console/incident-templates/:id/delete", act.fresh(), delete)
 }
 
 /// A template in the list.

@@ -13,6 +13,7 @@ use storage::tokens::Scope;
 use super::{
     Console,
     acts::{Acts, sentence},
+    columns::Columns,
     failure::Failure,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
@@ -42,6 +43,7 @@ struct List<'a> {
     frame: &'a Frame,
     rows: &'a [Value],
     pager: Pager,
+    columns: Columns<'a>,
     may_write: bool,
     now: Timestamp,
 }
@@ -68,10 +70,12 @@ impl List<'_> {
 #[handler]
 async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked, Data(console): Data<&Console>) -> Result<Response, Failure> {
     let asked = Typed::from(asked);
-    let listed = acts.get(&address("/tokens", &[("cursor", asked.text("cursor"))])).await?;
-    let pager = Pager::new(PATH, &[], &asked, listed.text("next"));
+    let sort = ("sort", asked.text("sort"));
+    let listed = acts.get(&address("/tokens", &[sort, ("cursor", asked.text("cursor"))])).await?;
+    let pager = Pager::new(PATH, &[sort], &asked, listed.text("next"));
+    let columns = Columns::new(PATH, &[], &asked, "id");
     let may_write = person.may(Permission::write(Resource::Tokens));
-    Ok(show(StatusCode::OK, &List { frame: &frame, rows: listed.list("items"), pager, may_write, now: console.now() }))
+    Ok(show(StatusCode::OK, &List { frame: &frame, rows: listed.list("items"), pager, columns, may_write, now: console.now() }))
 }
 
 #[derive(Template)]

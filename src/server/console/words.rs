@@ -1,7 +1,8 @@
 //! How the console calls things.
 
-use domain::{IncidentStatus, MaintenanceStatus, Status, Timestamp};
+use domain::{Incident, IncidentStatus, MaintenanceStatus, Status, Timestamp};
 
+use super::frame::time;
 use crate::page::span_words;
 
 /// A status at the beginning of a line.
@@ -40,6 +41,16 @@ pub(super) const fn maintenance_status(status: &MaintenanceStatus) -> &'static s
 /// How long ago something was.
 pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     if now.since(at).0 < 60_000 { "just now".to_owned() } else { format!("{} ago", span_words(now.since(at))) }
+}
+
+/// What becomes of a draft by itself, if anything does.
+pub(super) fn publication(incident: &Incident, now: Timestamp) -> Option<String> {
+    match incident.publishes_at {
+        _ if incident.vetoed => Some("Vetoed: it does not publish itself any more.".to_owned()),
+        Some(at) if at.since(now).0 < 60_000 => Some("It publishes itself within a minute.".to_owned()),
+        Some(at) => Some(format!("It publishes itself in {}, at {}.", span_words(at.since(now)), time(at))),
+        None => None,
+    }
 }
 
 /// How many will be told, as a sentence.

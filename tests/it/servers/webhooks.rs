@@ -45,6 +45,8 @@ pub(crate) enum Manner {
     Answer(StatusCode, Duration),
     /// Answers with this JSON.
     Say(String),
+    /// Answers with the page that the parameter `page` asks for, from 1; 500 for one that is not there.
+    Pages(Vec<String>),
     /// Answers with this status and asks to wait so many seconds.
     RetryAfter(StatusCode, u32),
     /// Sends the caller elsewhere.
@@ -126,6 +128,7 @@ impl Endpoint for Inbox {
         let (parts, body): (_, Body) = request.into_parts();
         let body = body.into_vec().await?;
         let received = Received { method: parts.method, uri: parts.uri, headers: parts.headers, body, at: Instant::now() };
+        let n_page = page_of(&received.uri);
         let manner = {
             let mut state = lock(&self.0);
             state.received.push(received);
@@ -137,11 +140,21 @@ impl Endpoint for Inbox {
                 Response::builder().status(status).finish()
             }
             Manner::Say(body) => Response::builder().content_type("application/json").body(body),
+            Manner::Pages(pages) => match pages.into_iter().nth(n_page - 1) {
+                Some(body) => Response::builder().content_type("application/json").body(body),
+                None => Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).finish(),
+            },
             Manner::RetryAfter(status, secs) => Response::builder().status(status).header("retry-after", secs).finish(),
             Manner::Redirect(to) => Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header("location", to).finish(),
             Manner::Blackhole => std::future::pending().await,
         })
     }
+}
+
+/// Which page is asked for.
+fn page_of(uri: &Uri) -> usize {
+    let asked = uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("page=")?.parse().ok());
+    asked.filter(|number| *number > 0).unwrap_or(1)
 }
 
 #[cfg(test)]

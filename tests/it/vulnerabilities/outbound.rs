@@ -65,7 +65,9 @@ subscribers:
 /// then nothing reaches inside; with the setting that allows it, the same configuration does.
 async fn keep_6630_nothing_that_calls_out_reaches_inside(stack: Stack) -> Result<()> {
     let (port, knocks) = inside().await?;
-    let app = App::start(stack, &calls_inside(port), &[("FANAL_ALLOW_PRIVATE_TARGETS", "false".to_owned())]).await?;
+    // Over plain HTTP, so that it is the address that is refused.
+    let settings = [("FANAL_ALLOW_PRIVATE_TARGETS", "false".to_owned()), ("FANAL_ALLOW_PLAIN_HTTP", "true".to_owned())];
+    let app = App::start(stack, &calls_inside(port), &settings).await?;
     let refused = app.http.post(format!("{}/api/admin/v1/integrations", app.base)).json(&json!({ "provider": "http" })).send().await?;
     ensure!(refused.status() == 401, "{}", refused.status());
     ensure!(deliver(&app, &alert("k1", &now(), None)).await? == 202);
@@ -89,6 +91,45 @@ async fn keep_6630_nothing_that_calls_out_reaches_inside(stack: Stack) -> Result
     allowed.serve().await?;
     wait_for("the same sources to be reached", SOON, || async { (knocks.load(Ordering::SeqCst) >= 5).then_some(()) }).await?;
     allowed.finish().await
+}
+
+/// What goes out goes over TLS unless somebody allows otherwise: a secret in a header is not for everybody on the way.
+async fn nothing_goes_out_without_tls(stack: Stack) -> Result<()> {
+    let (port, knocks) = inside().await?;
+    let configuration = format!(
+        r#"
+page: {{ name: Acme }}
+components: [{{ key: api, name: API }}]
+integrations:
+  - {{ key: http, provider: http, settings: {{ url: "http://127.0.0.1:{port}/", every: 5s }} }}
+  - key: json
+    provider: json_poll
+    secrets: [{{ value: a-secret-in-a-header }}]
+    settings: {{ url: "http://127.0.0.1:{port}/", every: 5s, fingerprint: body.id, state: body.state, firing: [down] }}
+  - key: prod-alerts
+    provider: alertmanager
+    secrets: [{{ value: {TOKEN} }}]
+    routes: [{{ components: [api], status: {{ critical: major_outage }}, publish: auto }}]
+subscribers:
+  - {{ channel: webhook, url: "http://127.0.0.1:{port}/", secret: {{ value: "{WEBHOOK_SECRET}" }} }}
+"#
+    );
+    let app = App::start(stack, &configuration, &[("FANAL_ALLOW_PLAIN_HTTP", "false".to_owned())]).await?;
+    ensure!(deliver(&app, &alert("k1", &now(), None)).await? == 202);
+    let tried = wait_for("both sources to be tried", SOON, || async {
+        let integrations = app.admin_list("/integrations").await.ok()?;
+        let errors: Vec<String> = integrations.iter().filter_map(|one| Some(one["poll"]["last_error"].as_str()?.to_owned())).collect();
+        (errors.len() == 2).then_some(errors)
+    })
+    .await?;
+    ensure!(tried.iter().all(|why| why.contains("must begin with https://") && why.contains("FANAL_ALLOW_PLAIN_HTTP")), "{tried:?}");
+    wait_for("the endpoint to be given up", SOON, || async {
+        let owed = app.admin_list("/notifications").await.ok()?;
+        owed.iter().any(|notification| notification["state"] == "dead").then_some(())
+    })
+    .await?;
+    ensure!(knocks.load(Ordering::SeqCst) == 0, "something went out");
+    app.finish().await
 }
 
 /// phpservermon: a line break in a field began a header, or a line of a log. Every line of ours is one event, whatever stands in it.
@@ -155,4 +196,4 @@ async fn cve_2021_4097_a_line_break_begins_nothing(stack: Stack) -> Result<()> {
     app.finish().await
 }
 
-on_every_stack!(keep_6630_nothing_that_calls_out_reaches_inside, cve_2021_4097_a_line_break_begins_nothing);
+on_every_stack!(keep_6630_nothing_that_calls_out_reaches_inside, nothing_goes_out_without_tls, cve_2021_4097_a_line_break_begins_nothing);

@@ -77,6 +77,22 @@ fn a_thing_not_heard_of_for_too_long_is_given_up() {
 }
 
 #[test]
+fn what_its_sender_never_ends_counts_for_a_day_unless_the_route_says_otherwise() {
+    for (expire_after, before, rest) in [(Span::ZERO, "1439m", "1m"), (Span::mins(2 * 24 * 60), "2879m", "1m")] {
+        let mut world = World::new([Route { expire_after, ..auto(&[API]) }]);
+        world.say(Signal { endless: true, ..firing("cpu", Critical) });
+        world.after(before);
+        assert_eq!(world.status(API), MajorOutage);
+        world.after(rest);
+        assert_eq!(world.status(API), Operational);
+    }
+    let mut world = World::new([auto(&[API])]);
+    world.fires("cpu", Critical);
+    world.after("30d");
+    assert_eq!(world.status(API), MajorOutage, "what its sender does end waits for that");
+}
+
+#[test]
 fn a_held_thing_not_heard_of_for_too_long_is_given_up() {
     let mut world = World::new([Route { hold: Span::mins(10), expire_after: Span::mins(5), ..auto(&[API]) }]);
     world.fires("cpu", Critical);

@@ -7,6 +7,7 @@ use storage::{
     deliveries::DeliveryState,
     fates::{self, Fate},
     ledger,
+    order::{Order, Slice},
 };
 
 use super::{Fixture, NOW};
@@ -51,7 +52,8 @@ async fn captured(fixture: &Fixture, deliveries: &[(Timestamp, String)]) -> (i64
     drop(inbox);
     task.await.unwrap();
     let mut conn = fixture.admin.db.read().await.unwrap();
-    let mut listed = deliveries::list(&mut conn, deliveries::DeliveryFilter::default(), i64::MAX, 1000).await.unwrap();
+    let mut listed =
+        deliveries::list(&mut conn, deliveries::DeliveryFilter::default(), &Slice::first(Order::newest(), 1000)).await.unwrap();
     listed.reverse();
     (id, listed.into_iter().map(|delivery| delivery.id.0).collect())
 }

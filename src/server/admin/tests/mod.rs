@@ -7,6 +7,7 @@ mod events;
 mod insight;
 mod series;
 mod setup;
+mod several;
 mod users;
 mod vulnerabilities;
 mod waiting;

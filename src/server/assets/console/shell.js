@@ -23,7 +23,7 @@
   }
 
   // j and k walk the rows of lists, from link to link.
-  const typing = target => target.closest("input, select, textarea, dialog, [popover]:popover-open");
+  const typing = target => target.closest("input:not([type=checkbox]), select, textarea, dialog, [popover]:popover-open");
   addEventListener("keydown", event => {
     const step = { j: 1, k: -1 }[event.key];
     if (!step || !keys?.checked || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;

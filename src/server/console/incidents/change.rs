@@ -150,6 +150,12 @@ pub(super) async fn resolve(person: Person, Path(id): Path<i64>, Data(console): 
     tell(console, &person, id, IncidentEdit { status: Some(IncidentStatus::Resolved), ..IncidentEdit::default() }).await
 }
 
+/// Keeps a draft from publishing itself.
+#[handler]
+pub(super) async fn veto(person: Person, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    click(console, &person, IncidentId(id), Act::Veto { incident: IncidentId(id) }, &path(IncidentId(id))).await
+}
+
 #[handler]
 pub(super) async fn delete(person: Person, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
     click(console, &person, IncidentId(id), Act::DeleteIncident { incident: IncidentId(id) }, PATH).await

@@ -24,8 +24,14 @@ pub(in crate::console) struct Line {
     pub(in crate::console) title: String,
     pub(in crate::console) status: &'static str,
     pub(in crate::console) class: &'static str,
+    /// Whether readers do not see it.
+    pub(in crate::console) is_draft: bool,
     /// Whether a route opened it.
     pub(in crate::console) by_route: bool,
+    /// What becomes of a draft by itself.
+    pub(in crate::console) publication: Option<String>,
+    /// Whether it can still be kept from publishing itself.
+    pub(in crate::console) is_held: bool,
     pub(in crate::console) affected: String,
     pub(in crate::console) began: String,
     pub(in crate::console) updated: String,
@@ -43,7 +49,10 @@ impl Line {
             id: incident.id,
             status: words::incident_status(&incident.status),
             class: worst(&incident),
+            is_draft: !incident.published,
             by_route: incident.opened_by.is_some(),
+            publication: words::publication(&incident, console.now()).filter(|_| !incident.published),
+            is_held: incident.publishes_at.is_some() && !incident.vetoed,
             affected: shown,
             began: time(incident.started_at),
             updated: words::ago(incident.updated_at, console.now()),

@@ -69,6 +69,8 @@ struct Page<'a> {
     class: &'static str,
     status: &'static str,
     began: String,
+    /// What becomes of a draft by itself.
+    publication: Option<String>,
     may_write: bool,
     draft: &'a Draft,
     picker: Vec<Choices>,
@@ -178,6 +180,7 @@ pub(super) async fn page(
         class: worst(&incident),
         status: words::incident_status(&incident.status),
         began: time(incident.started_at),
+        publication: words::publication(&incident, console.now()).filter(|_| !incident.published),
         may_write: person.may(Permission::write(Resource::Incidents)),
         picker: choices(&groups, &components, &draft.affected),
         draft: &draft,

@@ -7,7 +7,7 @@ use poem::{Response, handler, http::StatusCode, web::Path};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{guide, setup_page, way, way_in_words};
+use super::{guide, logo, setup_page, way, way_in_words};
 use crate::{
     admin::Refused,
     console::{
@@ -31,6 +31,7 @@ struct Catalogue<'a> {
 struct Entry {
     provider: &'static Provider,
     way: &'static str,
+    logo: String,
     line: String,
 }
 
@@ -38,7 +39,7 @@ struct Entry {
 pub(super) fn page(frame: Frame, asked: Asked) -> Response {
     let asked = Typed::from(asked);
     let words: Vec<String> = asked.text("q").split_whitespace().map(str::to_lowercase).collect();
-    let entry = |provider: &&'static Provider| Entry { provider, way: way(provider), line: line(provider) };
+    let entry = |provider: &&'static Provider| Entry { provider, way: way(provider), logo: logo(provider), line: line(provider) };
     let fits = |entry: &Entry| {
         let text = format!("{} {} {} {}", entry.provider.slug, entry.provider.name, entry.way, entry.line).to_lowercase();
         words.iter().all(|word| text.contains(word.as_str()))

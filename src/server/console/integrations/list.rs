@@ -5,9 +5,10 @@ use domain::{Permission, Resource};
 use poem::{Response, handler, http::StatusCode};
 use serde_json::Value;
 
-use super::{PATH, may_write, provider_of};
+use super::{PATH, answers::last_answer, may_write, provider_of};
 use crate::console::{
     acts::Acts,
+    columns::Columns,
     failure::Failure,
     frame::{Frame, show},
     pager::Pager,
@@ -25,11 +26,14 @@ struct List<'a> {
     rows: Vec<Row>,
     may_write: bool,
     pager: Pager,
+    columns: Columns<'a>,
 }
 
 struct Row {
     integration: Value,
     health: Value,
+    /// Of a source that is asked: when it last answered.
+    answer: Option<String>,
     provider: &'static str,
     may_see_deliveries: bool,
 }
@@ -44,6 +48,8 @@ impl Row {
             ("bad", "cannot be read")
         } else if health.yes("silent") {
             ("bad", "silent")
+        } else if poll.yes("stale") {
+            ("warn", "stale")
         } else if self.quarantined() > 0 {
             ("warn", "quarantine")
         } else if self.integration.has("last_delivery") || poll.has("answered_at") {
@@ -61,17 +67,20 @@ impl Row {
 #[handler]
 pub(super) async fn page(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
     let asked = Typed::from(asked);
-    let listed = acts.get(&address("/integrations", &[("limit", PER_PAGE), ("cursor", asked.text("cursor"))])).await?;
+    let sort = ("sort", asked.text("sort"));
+    let listed = acts.get(&address("/integrations", &[("limit", PER_PAGE), sort, ("cursor", asked.text("cursor"))])).await?;
     let mut rows = Vec::new();
     for integration in listed.list("items") {
         let health = acts.get(&format!("/integrations/{}/health", integration.number("id"))).await?;
         rows.push(Row {
             provider: provider_of(integration).map_or("", |provider| provider.name),
+            answer: last_answer(provider_of(integration), integration.part("poll"), acts.now),
             integration: integration.clone(),
             health,
             may_see_deliveries: person.may(Permission::read(Resource::Deliveries)),
         });
     }
-    let pager = Pager::new(PATH, &[], &asked, listed.text("next"));
-    Ok(show(StatusCode::OK, &List { frame: &frame, rows, may_write: may_write(&person), pager }))
+    let pager = Pager::new(PATH, &[sort], &asked, listed.text("next"));
+    let columns = Columns::new(PATH, &[], &asked, "id");
+    Ok(show(StatusCode::OK, &List { frame: &frame, rows, may_write: may_write(&person), pager, columns }))
 }

@@ -1,5 +1,6 @@
 //! `/console/integrations`: who sends what, how it goes, and what is made of it.
 
+mod answers;
 mod catalogue;
 mod change;
 mod list;
@@ -9,6 +10,7 @@ mod route_page;
 mod setup_page;
 mod timeline;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{Permission, Resource};
 use integrations::Provider;
 use poem::Response;
@@ -60,6 +62,11 @@ async fn find(acts: &Acts, id: i64) -> Result<Value, Failure> {
 
 fn provider_of(integration: &Value) -> Option<&'static Provider> {
     integrations::find(integration.text("provider"))
+}
+
+/// The logo of a kind, as the address of an image: one more request for each would cost more than they have bytes.
+fn logo(provider: &Provider) -> String {
+    format!("data:image/svg+xml;base64,{}", STANDARD.encode(provider.logo))
 }
 
 /// How Fanal hears of things from this kind.

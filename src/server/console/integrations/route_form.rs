@@ -19,8 +19,14 @@ pub(super) const PUBLISH: [(&str, &str); 3] = [
     ("draft", "An incident is drafted; somebody publishes it"),
     ("auto", "The status and an incident appear on the page at once"),
 ];
+/// When it may publish by itself, as the choice of hours has it.
+pub(super) const HOURS: [(&str, &str); 3] =
+    [("", "at all times"), ("within", "only within these hours"), ("outside", "at all times but these hours")];
+/// The least severity that may be asked for: what is unknown always counts.
+pub(super) const MINIMUM_SEVERITIES: [&str; 4] = ["info", "warning", "error", "critical"];
 /// Fields that are texts in both.
-const TEXTS: [&str; 8] = ["when", "for", "keep_firing_for", "expire_after", "cool_off", "publish", "title", "body"];
+const TEXTS: [&str; 10] =
+    ["when", "for", "keep_firing_for", "expire_after", "cool_off", "publish", "publish_after", "minimum_severity", "title", "body"];
 
 /// The fields of a route.
 pub(super) fn from_route(route: &Value) -> Typed {
@@ -36,6 +42,22 @@ pub(super) fn from_route(route: &Value) -> Typed {
     }
     typed.add("metric_key", route.part("metric").text("key"));
     typed.add("metric_value", route.part("metric").text("value"));
+    if route.has("publish_hours") {
+        let hours = route.part("publish_hours");
+        typed.add("hours", if hours.yes("outside") { "outside" } else { "within" });
+        typed.add("hours_from", hours.text("from"));
+        typed.add("hours_to", hours.text("to"));
+        for day in names(hours, "days") {
+            typed.add("hours_days", day);
+        }
+    }
+    if route.has("flapping") {
+        let flapping = route.part("flapping");
+        typed.add("flapping", "on");
+        typed.add("flapping_changes", flapping.number("changes").to_string());
+        typed.add("flapping_within", flapping.text("within"));
+        typed.add("flapping_calm", flapping.text("calm"));
+    }
     typed
 }
 
@@ -60,7 +82,29 @@ pub(super) fn to_route(typed: &Typed) -> Value {
         }
         route.insert("metric".to_owned(), metric);
     }
+    if let Some(when) = typed.given("hours") {
+        let mut hours = texts(typed, [("from", "hours_from"), ("to", "hours_to")]);
+        hours.insert("outside".to_owned(), Value::Bool(when == "outside"));
+        let days = typed.all("hours_days");
+        if !days.is_empty() {
+            hours.insert("days".to_owned(), json!(days));
+        }
+        route.insert("publish_hours".to_owned(), Value::Object(hours));
+    }
+    if typed.given("flapping").is_some() {
+        let mut flapping = texts(typed, [("within", "flapping_within"), ("calm", "flapping_calm")]);
+        if let Some(changes) = typed.given("flapping_changes") {
+            // What is no number is refused by the operation, which names the field.
+            flapping.insert("changes".to_owned(), changes.parse::<i64>().map_or_else(|_| Value::from(changes), Value::from));
+        }
+        route.insert("flapping".to_owned(), Value::Object(flapping));
+    }
     Value::Object(route)
+}
+
+/// The fields that were filled in, under the names that the API has for them.
+fn texts<const N: usize>(typed: &Typed, fields: [(&str, &str); N]) -> Map<String, Value> {
+    fields.into_iter().filter_map(|(name, field)| Some((name.to_owned(), Value::from(typed.given(field)?)))).collect()
 }
 
 #[cfg(test)]
@@ -73,6 +117,8 @@ mod tests {
             "when": "signal.labels.service == \"api\"", "for": "2m", "keep_firing_for": "0s", "expire_after": "1h", "cool_off": "10m",
             "publish": "auto", "title": "{{ signal.subject }}", "components": ["api", "web"],
             "status": { "critical": "major_outage", "default": "degraded_performance" }, "metric": { "key": "latency", "value": "signal.value" },
+            "publish_after": "30m", "publish_hours": { "days": ["mon", "fri"], "from": "08:00", "to": "18:00", "outside": true },
+            "minimum_severity": "error", "flapping": { "changes": 7, "within": "1h", "calm": "20m" },
         });
         assert_eq!(to_route(&from_route(&route)), route);
         assert_eq!(to_route(&from_route(&json!({ "components": ["api"], "title": null }))), json!({ "components": ["api"] }));

@@ -10,8 +10,10 @@ use crate::console::{
     seen::{Seen, Typed},
 };
 
-/// Where the keys of components are put together for people.
+/// Where several values are put together for people.
 const BETWEEN: &str = ", ";
+/// Fields with several values.
+const MANY: [&str; 2] = ["components", "hours_days"];
 /// Fields of the form that are no part of the route.
 const BESIDE: [&str; 3] = ["act", "delivery", "days"];
 
@@ -28,6 +30,16 @@ fn labels() -> impl Iterator<Item = (&'static str, &'static str)> {
     let statuses = SEVERITIES.into_iter().map(|(severity, field)| (field, severity_label(severity)));
     let last = [
         ("publish", "What may happen by itself"),
+        ("minimum_severity", "Least severity"),
+        ("publish_after", "Hold for"),
+        ("hours", "When it publishes"),
+        ("hours_from", "Hours from"),
+        ("hours_to", "Hours to"),
+        ("hours_days", "Days of the hours"),
+        ("flapping", "Flapping"),
+        ("flapping_changes", "Flapping: changes"),
+        ("flapping_within", "Flapping: within"),
+        ("flapping_calm", "Flapping: over after"),
         ("title", "Title of the incident"),
         ("body", "First text"),
         ("metric_key", "Metric"),
@@ -49,7 +61,7 @@ fn severity_label(severity: &str) -> &'static str {
 
 /// A field as one text.
 fn text(typed: &Typed, name: &str) -> String {
-    if name == "components" { typed.all(name).join(BETWEEN) } else { typed.text(name).replace("\r\n", "\n") }
+    if MANY.contains(&name) { typed.all(name).join(BETWEEN) } else { typed.text(name).replace("\r\n", "\n") }
 }
 
 /// What stands in the form of the route at this place, and which routes stand beside it.
@@ -82,7 +94,7 @@ pub(super) fn merge(integration: &Value, place: Option<usize>, opened: &Version,
     let mut merged = Typed::default();
     for (name, _) in labels() {
         let theirs = meanwhile.taken(name);
-        if name == "components" {
+        if MANY.contains(&name) {
             let keys: Vec<&str> = theirs.map_or_else(|| typed.all(name), |keys| keys.split(BETWEEN).collect());
             keys.into_iter().filter(|key| !key.is_empty()).for_each(|key| merged.add(name, key));
         } else {

@@ -1,23 +1,25 @@
 //! One route: a form, with what it would do before it is saved.
 
 use askama::Template;
-use domain::Status;
+use domain::{Status, Weekday};
 use poem::{
     IntoResponse, Response, handler,
     http::StatusCode,
-    web::{Html, Path},
+    web::{Data, Html, Path},
 };
 use serde_json::{Value, json};
 
 use super::{
     back_to, find, path_of,
-    route_form::{PUBLISH, SEVERITIES, from_route, to_route},
+    route_form::{HOURS, MINIMUM_SEVERITIES, PUBLISH, SEVERITIES, from_route, to_route},
     route_meanwhile, timeline,
 };
 use crate::{
     admin::Refused,
     console::{
+        Console,
         acts::{Acts, sentence},
+        choice::{self, Choice},
         failure::Failure,
         frame::{Frame, render, show},
         going::Next,
@@ -29,7 +31,6 @@ use crate::{
 /// The newest deliveries that can be chosen to try it on.
 const N_TO_TRY: &str = "20";
 /// The most components and metrics that can be chosen.
-const N_CHOICES: &str = "200";
 
 #[derive(Template)]
 #[template(path = "console/route.html")]
@@ -51,10 +52,10 @@ struct Page<'a> {
     meanwhile: Option<Meanwhile>,
 }
 
-/// What can be chosen.
+/// What can be chosen: all of it, since what a form does not show is not sent back.
 struct Choices {
-    components: Vec<Value>,
-    metrics: Vec<Value>,
+    components: Vec<Choice>,
+    metrics: Vec<Choice>,
     deliveries: Vec<Value>,
 }
 
@@ -72,6 +73,27 @@ impl Page<'_> {
 
     fn publish_modes(&self) -> [(&'static str, &'static str); 3] {
         PUBLISH
+    }
+
+    /// Whether anything is said, or wrong, of what is seldom needed.
+    fn has_policy(&self) -> bool {
+        let is_set = |name| self.typed.given(name).is_some_and(|text| text != "0s");
+        let is_wrong = |name: &&str| self.wrong(name).is_some();
+        let wrong = ["minimum_severity", "publish_after", "publish_hours", "publish_hours.from", "publish_hours.to"];
+        let of_flapping = ["flapping", "flapping.changes", "flapping.within", "flapping.calm"];
+        ["minimum_severity", "publish_after", "hours", "flapping"].into_iter().any(is_set) || wrong.iter().chain(&of_flapping).any(is_wrong)
+    }
+
+    fn hours(&self) -> &'static [(&'static str, &'static str)] {
+        &HOURS
+    }
+
+    fn minimum_severities(&self) -> &'static [&'static str] {
+        &MINIMUM_SEVERITIES
+    }
+
+    fn weekdays(&self) -> impl Iterator<Item = &'static str> {
+        Weekday::ALL.iter().map(|day| day.as_str())
     }
 
     fn severities(&self) -> [(&'static str, &'static str); 6] {
@@ -94,13 +116,11 @@ impl Page<'_> {
     }
 }
 
-async fn choices(acts: &Acts, integration: &Value) -> Result<Choices, Failure> {
-    let items = async |path: String| Ok::<_, Failure>(acts.get(&path).await?.list("items").to_vec());
-    Ok(Choices {
-        components: items(address("/components", &[("limit", N_CHOICES)])).await?,
-        metrics: items(address("/metrics", &[("limit", N_CHOICES)])).await?,
-        deliveries: items(address("/deliveries", &[("limit", N_TO_TRY), ("integration", integration.text("key"))])).await?,
-    })
+async fn choices(console: &Console, acts: &Acts, integration: &Value) -> Result<Choices, Failure> {
+    let newest = address("/deliveries", &[("limit", N_TO_TRY), ("integration", integration.text("key"))]);
+    let deliveries = acts.get(&newest).await?.list("items").to_vec();
+    let mut conn = console.db.read().await?;
+    Ok(Choices { components: choice::components(&mut conn).await?, metrics: choice::metrics(&mut conn).await?, deliveries })
 }
 
 /// The place in an address: `new`, or a number from 0.
@@ -113,7 +133,13 @@ fn place(text: &str, integration: &Value) -> Result<Option<usize>, Failure> {
 }
 
 #[handler]
-pub(super) async fn page(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, String)>, asked: Asked) -> Result<Response, Failure> {
+pub(super) async fn page(
+    frame: Frame,
+    acts: Acts,
+    Path((id, at)): Path<(i64, String)>,
+    asked: Asked,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
     let (integration, asked) = (find(&acts, id).await?, Typed::from(asked));
     let place = place(&at, &integration)?;
     let (mut typed, mut suggested) = (Typed::default(), None);
@@ -128,7 +154,7 @@ pub(super) async fn page(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
         typed.add("delivery", delivery.to_string());
     }
     typed.add("publish", "draft");
-    let choices = choices(&acts, &integration).await?;
+    let choices = choices(console, &acts, &integration).await?;
     let shown = Page {
         frame: &frame,
         integration: &integration,
@@ -170,17 +196,23 @@ async fn suggestion(acts: &Acts, id: i64, delivery: i64, wanted: usize) -> Resul
 }
 
 #[handler]
-pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, String)>, sent: Sent) -> Result<Response, Failure> {
+pub(super) async fn send(
+    frame: Frame,
+    acts: Acts,
+    Path((id, at)): Path<(i64, String)>,
+    sent: Sent,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
     let (integration, typed) = (find(&acts, id).await?, Typed::from(sent));
     let opened = Version { etag: typed.text("etag").to_owned(), was: typed.text("was").to_owned() };
     let is_outdated = opened.etag().is_some_and(|etag| etag != integration.text("etag"));
     let place = match place(&at, &integration) {
         // Gone while somebody wrote at it: what they typed is not.
-        Err(_) if is_outdated => return overtaken(&frame, &acts, (id, at.parse().ok()), &typed, &opened).await,
+        Err(_) if is_outdated => return overtaken((&frame, &acts, console), (id, at.parse().ok()), &typed, &opened).await,
         place => place?,
     };
     let route = to_route(&typed);
-    let choices = choices(&acts, &integration).await?;
+    let choices = choices(console, &acts, &integration).await?;
     let (mut trial, mut refused_at) = (None, 0);
     let again = |refused: Option<&Refused>, refused_at, trial, goes_on| {
         let shown = Page {
@@ -218,7 +250,7 @@ pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
             refused_at = place.unwrap_or(routes.len().saturating_sub(1));
             match acts.patch(&format!("/integrations/{id}"), &json!({ "routes": routes }), opened.etag()).await {
                 Ok(_) => return Ok(back_to(id)),
-                Err(refused) if refused.is_outdated() => return overtaken(&frame, &acts, (id, place), &typed, &opened).await,
+                Err(refused) if refused.is_outdated() => return overtaken((&frame, &acts, console), (id, place), &typed, &opened).await,
                 Err(refused) => Err(refused),
             }
         }
@@ -233,8 +265,7 @@ pub(super) async fn send(frame: Frame, acts: Acts, Path((id, at)): Path<(i64, St
 
 /// Shows what somebody else has changed meanwhile, beside what was typed.
 async fn overtaken(
-    frame: &Frame,
-    acts: &Acts,
+    (frame, acts, console): (&Frame, &Acts, &Console),
     (id, place): (i64, Option<usize>),
     typed: &Typed,
     opened: &Version,
@@ -247,7 +278,7 @@ async fn overtaken(
         integration: &integration,
         place,
         typed: &merged,
-        choices: &choices(acts, &integration).await?,
+        choices: &choices(console, acts, &integration).await?,
         refused: None,
         refused_at: 0,
         suggested: None,

@@ -10,7 +10,7 @@ use poem::{
 };
 use serde_json::{Value, json};
 
-use super::{find, guide, may_write, provider_of, quarantined, way};
+use super::{answers::last_answer, find, guide, may_write, provider_of, quarantined, way};
 use crate::console::{
     acts::Acts,
     failure::Failure,
@@ -30,6 +30,8 @@ struct Page<'a> {
     frame: &'a Frame,
     integration: Value,
     health: Value,
+    /// Of a source that is asked: when it last answered.
+    answer: Option<String>,
     provider: &'static Provider,
     way: &'static str,
     guide: String,
@@ -88,7 +90,9 @@ pub(super) async fn show_with(
     let guide = guide(provider, integration.text("hook_url"), secret.unwrap_or("YOUR-SECRET"));
     let way = way(provider);
     let may_write = may_write(person);
-    let shown = Page { frame, integration, health, provider, way, guide, deliveries, quarantined, secret, is_new, may_write, may_replay };
+    let answer = last_answer(Some(provider), health.part("poll"), acts.now);
+    let shown =
+        Page { frame, integration, health, answer, provider, way, guide, deliveries, quarantined, secret, is_new, may_write, may_replay };
     Ok(show(StatusCode::OK, &shown))
 }
 

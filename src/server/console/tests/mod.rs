@@ -2,6 +2,7 @@
 
 mod access;
 mod back_test;
+mod chosen;
 mod entry;
 mod factors;
 mod idp;
@@ -10,6 +11,7 @@ mod order;
 mod people;
 mod running;
 mod screens;
+mod series;
 mod tries;
 mod vulnerabilities;
 mod waiting;

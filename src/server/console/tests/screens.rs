@@ -261,3 +261,61 @@ async fn looking_again_goes_on_in_portions_and_tells_how_far_it_has_come() {
     assert!(progress.contains("Of 1000 that were taken up") && progress.contains("All of them are taken up"), "{progress}");
     owner.post("/console/deliveries/replay", &[("state", "pending")]).await.expect(422);
 }
+
+#[tokio::test]
+async fn lists_are_ordered_by_their_heads_and_the_order_is_kept() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    for n in 0..52 {
+        let mut tx = fixture.console.db.begin().await.unwrap();
+        let address = format!("{:02}@example.com", (n * 7) % 52);
+        let new =
+            storage::subscribers::NewSubscriber { channel: domain::Channel::Email, address: &address, secret: None, components: None };
+        storage::subscribers::insert(&mut tx, &fixture.console.secrets, &new, fixture.console.now()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let usual = owner.get("/console/subscribers?channel=email").await.expect(200).body;
+    assert!(
+        usual.contains("<th aria-sort=\"ascending\"><a class=\"plain\" href=\"/console/subscribers?channel=email&#38;sort=-id\">Since"),
+        "{usual}"
+    );
+    let down = owner.get("/console/subscribers?channel=email&sort=-address").await.expect(200).body;
+    assert!(
+        down.contains(
+            "<th aria-sort=\"descending\"><a class=\"plain\" href=\"/console/subscribers?channel=email&#38;sort=address\">Address"
+        )
+    );
+    assert!(down.contains("type=\"hidden\" name=\"sort\" value=\"-address\"") && !down.contains("<bdi>01@example.com"));
+    assert!(down.find("51@example.com").unwrap() < down.find("02@example.com").unwrap());
+    let second = follow(&owner, &down, "Next page").await;
+    assert!(second.contains("01@example.com") && second.contains("00@example.com") && !second.contains("02@example.com"), "{second}");
+    assert!(follow(&owner, &second, "Back").await.contains("51@example.com"));
+    owner.get("/console/subscribers?sort=manage_token").await.expect(400);
+    for path in ["integrations?sort=-name", "tokens?sort=last_used_at", "team?sort=role", "deliveries?sort=id", "notifications?sort=id"] {
+        owner.get(&format!("/console/{path}")).await.expect(200);
+    }
+    owner.get("/console/team?sort=password").await.expect(400);
+
+    for name in ["Beta", "alpha"] {
+        owner.post("/console/components/new", &[("name", name)]).await.expect(303);
+    }
+    let place = |page: &str, name: &str| page.find(&format!("<bdi>{name}</bdi>")).unwrap();
+    let (usual, named) =
+        (owner.get("/console/components").await.expect(200).body, owner.get("/console/components?sort=name").await.expect(200).body);
+    assert!(place(&usual, "Beta") < place(&usual, "alpha") && usual.contains("data-order"));
+    assert!(place(&named, "alpha") < place(&named, "Beta") && !named.contains("data-order"), "there is nothing to drag then: {named}");
+}
+
+#[tokio::test]
+async fn deliveries_are_narrowed_by_when_they_arrived_and_what_was_typed_is_kept() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    let page = owner.get("/console/deliveries?from=2026-01-01T00:00&to=2026-01-02T00:00").await.expect(200).body;
+    assert!(page.contains("value=\"2026-01-01T00:00\"") && page.contains("value=\"2026-01-02T00:00\""), "{page}");
+    let late = owner.get("/console/deliveries?from=2026-01-02T00:00&to=2026-01-01T00:00").await.expect(422).body;
+    assert!(late.contains("id=\"to-error\"") && late.contains("value=\"2026-01-02T00:00\""), "{late}");
+    let odd = owner.get("/console/deliveries?from=yesterday").await.expect(400).body;
+    assert!(odd.contains("id=\"from-error\"") && odd.contains("value=\"yesterday\""), "{odd}");
+}

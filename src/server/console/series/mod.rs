@@ -1,14 +1,15 @@
-//! `/console/maintenance-series`: maintenances that come back. Planned, looked at before, and ended, through the admin API's operations.
+//! `/console/maintenance-series`: maintenances that come back. Planned, changed and ended through the admin API's operations, and looked at
+//! before.
+
+mod change;
+mod end;
 
 use std::collections::BTreeMap;
 
 use askama::Template;
 use domain::{ComponentId, Resource, Status};
-use poem::{
-    Response, handler,
-    http::StatusCode,
-    web::{Data, Path},
-};
+use jiff::civil::DateTime;
+use poem::{Response, handler, http::StatusCode, web::Data};
 use serde_json::{Value, json};
 use storage::{components, rows};
 
@@ -36,7 +37,13 @@ const PRESETS: [(&str, &str); 5] = [
 
 pub(super) fn routes(table: Table) -> Table {
     let act = Needs::write(Resource::Maintenances);
-    table.get(NEW, act, new_form).post(NEW, act, create).post("/console/maintenance-series/:id/end", act, end)
+    table
+        .get(NEW, act, new_form)
+        .post(NEW, act, create)
+        .get("/console/maintenance-series/:id", act, change::form)
+        .post("/console/maintenance-series/:id", act, change::update)
+        .get("/console/maintenance-series/:id/end", act, end::ask)
+        .post("/console/maintenance-series/:id/end", act, end::end)
 }
 
 /// A series in the list of maintenances.
@@ -51,14 +58,19 @@ pub(super) fn lines(all: Vec<domain::Series>) -> Vec<Line> {
     let line = |series: domain::Series| Line {
         id: series.id.0,
         rule: series.schedule.rule.words(),
-        from: domain::local_time_text(series.schedule.starts_at).replace('T', " "),
+        from: local(series.schedule.starts_at),
         title: series.title,
     };
     all.into_iter().map(line).collect()
 }
 
+/// A time by the clock on the page's wall, to read.
+fn local(at: DateTime) -> String {
+    domain::local_time_text(at).replace('T', " ")
+}
+
 /// What is typed into the form.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Typed {
     title: String,
     body: String,
@@ -179,10 +191,4 @@ async fn create(acts: Acts, frame: Frame, sent: Sent, Data(console): Data<&Conso
         Err(refused) if refused.fields.is_empty() => Err(refused.into()),
         Err(refused) => form(console, &frame, &typed, Some(&refused), None).await,
     }
-}
-
-#[handler]
-async fn end(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
-    acts.delete(&format!("/maintenance-series/{id}")).await?;
-    Ok(see_other(BACK))
 }
