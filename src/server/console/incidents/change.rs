@@ -58,7 +58,7 @@ async fn answer(
         Err(refused) if refused.is_outdated() => (Errors::default(), true),
         Err(refused) => (Errors::of_refused(refused, &FIELDS)?, false),
     };
-    let sending = Sending { typed, errors, opened: Some(opened), is_outdated, taken_back: false };
+    let sending = Sending { typed, errors, opened: Some(opened), is_outdated, undone: None };
     page(console, person, acts, frame, id, Some(sending)).await
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn add_update(
     if !by_person {
         typed.affected = incident.components.clone();
     }
-    let again = |typed, errors| Sending { typed, errors, opened: Some(&opened), is_outdated: false, taken_back: false };
+    let again = |typed, errors| Sending { typed, errors, opened: Some(&opened), is_outdated: false, undone: None };
     if sent.has("preview") {
         return page(console, &person, &acts, &frame, id, Some(again(typed, Errors::default()))).await;
     }

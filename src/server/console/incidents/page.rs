@@ -7,6 +7,7 @@ use domain::{
 };
 use poem::{
     Response, handler,
+    http::StatusCode,
     web::{Data, Path},
 };
 use storage::{
@@ -87,8 +88,8 @@ struct Page<'a> {
     meanwhile: Option<Meanwhile>,
     /// What was said about it and has not left.
     waiting: Vec<Waits>,
-    /// Whether what was just taken back stands in the form again.
-    taken_back: bool,
+    /// What became of taking something back.
+    undone: Option<Undone>,
 }
 
 impl Page<'_> {
@@ -105,8 +106,26 @@ pub(super) struct Sending<'a> {
     pub(super) opened: Option<&'a Version>,
     /// Whether there is a newer one.
     pub(super) is_outdated: bool,
-    /// Whether it was sent, and taken back before it left.
-    pub(super) taken_back: bool,
+    /// What became of taking it back.
+    pub(super) undone: Option<Undone>,
+}
+
+/// What became of taking something back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undone {
+    /// It has not left, and stands in the form again.
+    TakenBack,
+    /// It had left.
+    TooLate,
+}
+
+impl Undone {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::TakenBack => "Taken back: nothing has left. What you wrote stands in the form again.",
+            Self::TooLate => "It has left already; post a correction.",
+        }
+    }
 }
 
 /// Where an incident stands, to be compared: what an update is written about.
@@ -159,8 +178,9 @@ pub(super) async fn page(
     let unchanged = Draft { title: incident.title.clone(), affected: incident.components.clone(), ..Draft::default() };
     let waiting = waiting::about(&mut conn, &incident, console.now()).await?;
     let sending = sending.unwrap_or_else(|| Sending::new(unchanged));
-    let status = sending.errors.status(sending.is_outdated);
-    let Sending { typed: mut draft, errors, opened, is_outdated, taken_back } = sending;
+    let is_late = sending.undone == Some(Undone::TooLate);
+    let status = if is_late { StatusCode::CONFLICT } else { sending.errors.status(sending.is_outdated) };
+    let Sending { typed: mut draft, errors, opened, is_outdated, undone } = sending;
     let now = fields(&incident, &updates, in_words(&components, &incident.components), &waiting);
     let version = Version::again(opened, is_outdated, Version::new(&etag, &now));
     let affected = in_words(&components, &draft.affected);
@@ -196,7 +216,7 @@ pub(super) async fn page(
         version,
         meanwhile,
         waiting,
-        taken_back,
+        undone,
     };
     Ok(show(status, &shown))
 }
@@ -228,13 +248,19 @@ pub(super) async fn one(
     drop(conn);
     let components = act.edit.components.clone().unwrap_or(incident.components);
     let typed = Draft { title: incident.title, affected: components, ..Draft::from(&act) };
-    page(console, &person, &acts, &frame, id, Some(Sending { taken_back: true, ..Sending::new(typed) })).await
+    page(console, &person, &acts, &frame, id, Some(Sending { undone: Some(Undone::TakenBack), ..Sending::new(typed) })).await
 }
 
 impl Sending<'_> {
     /// What stands in the forms to begin with.
     fn new(typed: Draft) -> Self {
-        Self { typed, errors: Errors::default(), opened: None, is_outdated: false, taken_back: false }
+        Self { typed, errors: Errors::default(), opened: None, is_outdated: false, undone: None }
+    }
+
+    /// The forms for somebody who comes too late to take something back.
+    pub(super) fn late(incident: Incident) -> Self {
+        let unchanged = Draft { title: incident.title, affected: incident.components, ..Draft::default() };
+        Self { undone: Some(Undone::TooLate), ..Self::new(unchanged) }
     }
 }
 

@@ -12,9 +12,12 @@ use storage::{
     waiting::{self, Which},
 };
 
-use super::{Draft, PATH, Preview, page as incident_page};
+use super::{
+    Draft, PATH, Preview,
+    page::{self as incident_page, Sending},
+};
 use crate::console::{
-    Console, UNDO_SECS,
+    Console,
     acts::Acts,
     failure::Failure,
     frame::{Frame, see_other, show},
@@ -63,7 +66,7 @@ fn what(act: &WaitingAct) -> String {
 
 /// How many seconds are left, as a person counts them.
 fn seconds(act: &WaitingAct, now: Timestamp) -> i64 {
-    (act.leaves_at.since(now).0 + 999).div_euclid(1000).min(UNDO_SECS)
+    (act.leaves_at.since(now).0 + 999).div_euclid(1000)
 }
 
 /// What of one incident has not left.
@@ -129,10 +132,27 @@ pub(super) async fn page(person: Person, frame: Frame, Path(id): Path<i64>, Data
     Ok(show(StatusCode::OK, &Page { frame: &frame, waits, may_write, preview }))
 }
 
+/// Leads to the form in which it stands again; where it has left, to the one in which it can be corrected.
 #[handler]
-pub(super) async fn take_back(acts: Acts, Path(id): Path<i64>, Data(console): Data<&Console>) -> Result<Response, Failure> {
-    acts.post(&format!("/waiting-acts/{id}/take-back"), None).await?;
-    Ok(see_other(&form(&find(&mut console.db.read().await?, WaitingActId(id)).await?)))
+pub(super) async fn take_back(
+    person: Person,
+    acts: Acts,
+    frame: Frame,
+    Path(id): Path<i64>,
+    Data(console): Data<&Console>,
+) -> Result<Response, Failure> {
+    let taken_back = acts.post(&format!("/waiting-acts/{id}/take-back"), None).await;
+    let mut conn = console.db.read().await?;
+    let act = find(&mut conn, WaitingActId(id)).await?;
+    match taken_back {
+        Ok(_) => Ok(see_other(&form(&act))),
+        Err(_) if act.state == WaitState::Left => {
+            let late = Sending::late(super::find(&mut conn, act.incident).await?);
+            drop(conn);
+            incident_page::page(console, &person, &acts, &frame, act.incident, Some(late)).await
+        }
+        Err(refused) => Err(refused.into()),
+    }
 }
 
 /// Lets it leave before its time.

@@ -69,7 +69,7 @@ async fn an_update_is_taken_back_into_its_form_and_what_has_left_is_not() {
         owner.post(&format!("{waits}/publish"), &[]).await.leads_to(&waits);
         owner.post(&format!("{waits}/publish"), &[]).await.leads_to(&waits);
         let refused = owner.post(&format!("{waits}/take-back"), &[]).await.expect(409).body;
-        assert!(refused.contains("It has left already; post a correction."), "{refused}");
+        assert!(refused.contains("It has left already; post a correction.") && refused.contains("Post an update"), "{refused}");
         owner.get(&waits).await.leads_to(&incident);
     }
     assert!(owner.get("/console/audit").await.expect(200).body.contains("waiting-act.take-back"));
