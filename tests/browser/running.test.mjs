@@ -59,15 +59,19 @@ test("a newcomer publishes an incident and resolves it", async () => {
   await page.focus("#body");
   await page.keyboard.press("Control+Enter");
   await page.waitForURL(/console\/incidents\/waiting\/\d+$/);
-  await look(page, "incident-waiting");
   await page.click("text=/^Take back \\(\\d+\\)$/");
   await page.waitForSelector("text=Taken back: nothing has left.");
   await look(page, "incident-taken-back");
   assert.equal(await page.inputValue("#title"), "Tills are slow");
   assert.ok(await page.isChecked("label:has-text('Tills') input"));
-  await page.click("text=Publish incident");
+  await page.click("[data-strong]");
   await page.waitForURL(/console\/incidents\/waiting\/\d+$/);
-  // It leaves by itself, and the page says so.
+  // The page would go on to the incident while it is looked at.
+  await page.route(/incidents\/waiting/, route => route.abort("aborted"));
+  await look(page, "incident-waiting");
+  await page.unrouteAll();
+  await page.waitForTimeout(10_000);
+  await page.reload();
   await page.waitForURL(/console\/incidents\/\d+$/);
   await look(page, "incident");
   const incident = page.url();
@@ -80,7 +84,7 @@ test("a newcomer publishes an incident and resolves it", async () => {
   await look(page, "incident-refused");
   await page.fill("#body", "A new disk is in.");
   await page.click("text=Publish update");
-  await page.click("text=Publish now");
+  // It leaves by itself, and the page goes on to where it stands.
   await page.waitForSelector(".timeline >> text=A new disk is in.");
   await page.click("button:text-is('Resolve')");
   await page.click("text=Publish now");

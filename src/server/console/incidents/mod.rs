@@ -33,7 +33,7 @@ pub(super) fn routes(table: Table) -> Table {
         .get("/console/incidents/new", act, new::form)
         .post("/console/incidents/new", act, new::create)
         .post("/console/incidents/preview", act, draft::preview)
-        .get("/console/incidents/waiting/:id", look, waiting::page)
+        .get("/console/incidents/waiting/:id", look.by_itself(), waiting::page)
         .post("/console/incidents/waiting/:id/take-back", act, waiting::take_back)
         .post("/console/incidents/waiting/:id/publish", act, waiting::publish)
         .get("/console/incidents/:id", look, page::one)
