@@ -6,7 +6,7 @@ use fuzz::{Case, Kind, check_signals, plant, within_limits};
 use integrations::{
     check::{self, Measured},
     parse,
-    poll::{Answer, Ask, answered},
+    poll::{Answer, Ask, Joined, answered},
 };
 use libfuzzer_sys::{Corpus, fuzz_target};
 
@@ -26,7 +26,14 @@ fuzz_target!(
                     let before = case.inbound().header("fanal-verdicts").unwrap_or_default();
                     let _ = check::judged(done, IntegrationId(1), case.settings, &measured, before, AT);
                 }
-                _ => {
+                asked => {
+                    if let Some(Ask::Source(poll)) = asked
+                        && let Some(pages) = &poll.pages
+                        && let Ok(mut joined) = Joined::begin(pages, case.body)
+                    {
+                        let _ = joined.add(case.body);
+                        let _ = joined.into_body();
+                    }
                     let answer = Answer { status: 200, headers: &case.headers, body: case.body, n_pages: 1, at: AT };
                     let _ = answered(case.provider, IntegrationId(1), case.settings, answer);
                 }

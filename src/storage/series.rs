@@ -197,6 +197,23 @@ pub async fn set_apart_before(conn: &mut Connection, id: SeriesId, day: Date) ->
     Ok(())
 }
 
+/// Lets the windows before a day stand alone: they stay as they are when the series goes.
+///
+/// # Errors
+/// What the database said.
+pub async fn set_free_before(conn: &mut Connection, id: SeriesId, day: Date) -> Result<(), StorageError> {
+    execute!(
+        conn,
+        sqlx::query(
+            "update maintenance set series_id = null, occurrence = null, apart = false
+             where series_id = $1 and status = 'scheduled' and occurrence < $2"
+        )
+        .bind(id.0)
+        .bind(day.to_string())
+    )?;
+    Ok(())
+}
+
 pub(crate) async fn set_lay_at(conn: &mut Connection, id: SeriesId, lay_at: Option<Timestamp>) -> Result<(), StorageError> {
     execute!(conn, sqlx::query("update maintenance_series set lay_at = $2 where series_id = $1").bind(id.0).bind(lay_at.map(|at| at.0)))?;
     Ok(())

@@ -240,17 +240,20 @@ impl SeriesApi {
         let mut entry = self.0.begin().await?;
         let series = load(&mut entry.tx, SeriesId(id.0)).await?;
         if_match.check(&view(&series, &components::keys(&mut entry.tx).await?))?;
-        let rest = match from.0 {
-            None => None,
+        match from.0 {
+            None => drop(series::delete(&mut entry.tx, series.id).await?),
             Some(from) => {
                 caller.trail.wanted(&json!({ "from": from }));
                 let day = day_of(&mut entry.tx, MaintenanceId(from), series.id).await?;
-                ended_before(&series, day, &zone(&mut entry.tx).await?, self.0.now())
+                match ended_before(&series, day, &zone(&mut entry.tx).await?, self.0.now()) {
+                    Some(rest) => series::update(&mut entry.tx, &rest).await?,
+                    None => {
+                        // Those before it that go their own way are not to be called off with the series.
+                        series::set_free_before(&mut entry.tx, series.id, day).await?;
+                        series::delete(&mut entry.tx, series.id).await?;
+                    }
+                }
             }
-        };
-        match rest {
-            Some(rest) => series::update(&mut entry.tx, &rest).await?,
-            None => drop(series::delete(&mut entry.tx, series.id).await?),
         }
         self.0.finish(entry, caller).await?;
         Ok(Gone)

@@ -37,6 +37,8 @@ struct Confirm<'a> {
     frame: &'a Frame,
     person: &'a Person,
     next: &'a str,
+    /// Whether a form was sent and not taken.
+    again: bool,
     passkey_host: Option<&'a str>,
     /// The identity provider, for those whom it knows.
     provider: Option<&'a str>,
@@ -45,12 +47,14 @@ struct Confirm<'a> {
     error: Option<&'a str>,
 }
 
-fn page(console: &Console, person: &Person, frame: &Frame, next: &str, status: StatusCode, error: Option<&str>) -> Response {
+fn page(console: &Console, person: &Person, frame: &Frame, way: &Way, status: StatusCode, error: Option<&str>) -> Response {
+    let next = way.path();
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
     let shown = Confirm {
         frame,
         person,
         next,
+        again: way.is_again(),
         passkey_host: console.passkey_host().filter(|_| person.has_factor),
         provider: console.provider_name().filter(|_| person.has_identity),
         provider_path: format!("/console/confirm/oidc?{query}"),
@@ -61,7 +65,7 @@ fn page(console: &Console, person: &Person, frame: &Frame, next: &str, status: S
 
 #[handler]
 fn form(person: Person, frame: Frame, Query(way): Query<Way>, Data(console): Data<&Console>) -> Response {
-    page(console, &person, &frame, way.path(), StatusCode::OK, None)
+    page(console, &person, &frame, &way, StatusCode::OK, None)
 }
 
 #[derive(Deserialize)]
@@ -82,7 +86,7 @@ async fn confirm(
     Form(proof): Form<Proof>,
     Data(console): Data<&Console>,
 ) -> Result<Response, Failure> {
-    let page = |status, error: &str| page(console, &person, &frame, proof.way.path(), status, Some(error));
+    let page = |status, error: &str| page(console, &person, &frame, &proof.way, status, Some(error));
     if let Some(wait) = take_try(console, &person).await? {
         return Ok(too_soon(wait, |error| page(StatusCode::TOO_MANY_REQUESTS, error)));
     }
@@ -92,7 +96,7 @@ async fn confirm(
     if !by_password && (code.is_empty() || code::take_code(console, &mut tx, &person, code).await?.is_none()) {
         drop(tx);
         console.record("session.proof_refused", person.actor(), &origin, format!("session:{}", person.session)).await?;
-        return Ok(page(StatusCode::UNAUTHORIZED, "That is wrong."));
+        return Ok(page(StatusCode::UNAUTHORIZED, if person.has_factor { "Neither your password nor a code that counts now." } else { "This is not your password." }));
     }
     tries::forget(&mut tx, &tries::of_proof(person.user_id)).await?;
     let secret = sessions::prove(&mut tx, person.session, console.now()).await?;

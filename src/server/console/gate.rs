@@ -279,10 +279,11 @@ fn send_first(way: &str, request: &Request) -> Response {
     };
     let back = if *request.method() == Method::GET && request.headers().get(HTMX).is_none() { here } else { form() };
     let back = back.filter(|path| local_path(path).is_some() && path != "/console/");
-    let way = match back {
-        Some(back) => format!("{way}?{}", url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &back).finish()),
-        None => way.to_owned(),
-    };
+    // Who sent a form is told that it was not taken.
+    let again = (*request.method() != Method::GET).then_some(("again", "1"));
+    let pairs: Vec<(&str, &str)> = back.iter().map(|back| ("next", back.as_str())).chain(again).collect();
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
+    let way = if query.is_empty() { way.to_owned() } else { format!("{way}?{query}") };
     if request.headers().get(HTMX).is_some() {
         // A fragment of a page is no place for a form to sign in: the whole page goes there.
         let mut response = StatusCode::UNAUTHORIZED.into_response();

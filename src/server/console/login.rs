@@ -76,9 +76,17 @@ pub(super) fn local(next: &str) -> &str {
 pub(super) struct Way {
     #[serde(default)]
     next: String,
+    /// Not empty if a form was sent there and not taken.
+    #[serde(default)]
+    again: String,
 }
 
 impl Way {
+    /// Whether what was sent has to be sent once more.
+    pub(super) fn is_again(&self) -> bool {
+        !self.again.is_empty()
+    }
+
     /// Where to go then: only ever a page of the console.
     pub(super) fn path(&self) -> &str {
         local(&self.next)

@@ -123,6 +123,18 @@ async fn a_series_is_ended_from_a_window_on_and_with_its_first_altogether() {
     assert_eq!(fixture.get(&path).await.expect(200)["rule"], "FREQ=WEEKLY;BYDAY=TU;UNTIL=20260615");
     let entry = fixture.get("/audit?limit=1").await.expect(200)["items"][0].clone();
     assert_eq!((&entry["action"], &entry["after"]), (&json!("maintenance-series.delete"), &json!({ "from": all[2]["id"] })));
+    // The first goes its own way once the second begins anew: it stands alone when the series ends with that.
+    fixture.patch(&path, json!({ "duration": "1h", "from": all[1]["id"] })).await.expect(200);
+    fixture.delete(&format!("{path}?from={}", all[1]["id"])).await.expect(204);
+    let left = windows(&fixture).await;
+    assert_eq!(
+        (left.len(), &left[0]["id"], &left[0]["series"], &left[0]["starts_at"]),
+        (1, &all[0]["id"], &Value::Null, &all[0]["starts_at"])
+    );
+    fixture.get(&path).await.refused(404);
+    fixture.delete(&format!("/maintenances/{}", all[0]["id"])).await.expect(204);
+    let made = fixture.post("/maintenance-series", weekly()).await.expect(201);
+    let (path, all) = (format!("/maintenance-series/{}", made["id"]), windows(&fixture).await);
     fixture.delete(&format!("{path}?from={}", all[0]["id"])).await.expect(204);
     assert_eq!(windows(&fixture).await, Vec::<Value>::new());
     fixture.get(&path).await.refused(404);

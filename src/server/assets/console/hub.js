@@ -22,7 +22,8 @@
   }
 
   for (const form of document.querySelectorAll("form[data-submit]")) {
-    form.addEventListener("change", () => form.requestSubmit());
+    // A time changes with each of its parts: it is sent with the button.
+    form.addEventListener("change", ({ target }) => { if (target.type !== "datetime-local") form.requestSubmit(); });
   }
 
   for (const input of document.querySelectorAll("input[data-filter]")) {

@@ -147,7 +147,8 @@ async fn after_ten_minutes_somebody_proves_again_who_they_are_and_their_old_cook
     owner.get("/console/profile/factor").await.expect(200);
     fixture.console.clock.advance(Span::mins(11));
     owner.get("/console/profile/factor").await.leads_to("/console/confirm?next=%2Fconsole%2Fprofile%2Ffactor");
-    owner.post("/console/team/999/delete", &[]).await.leads_to("/console/confirm");
+    owner.post("/console/team/999/delete", &[]).await.leads_to("/console/confirm?again=1");
+    assert!(owner.get("/console/confirm?again=1").await.expect(200).body.contains("Nothing was done yet"));
     owner.post("/console/confirm", &[("password", "something else entirely")]).await.expect(401);
     owner.post("/console/confirm", &[("password", PASSWORD), ("next", "/console/")]).await.leads_to("/console/");
     assert_ne!(owner.cookie().unwrap(), before);
