@@ -53,6 +53,9 @@ pub(super) struct Needs {
     pub(super) by_itself: bool,
 }
 
+/// Where somebody proves again who they are.
+const CONFIRM: &str = "/console/confirm";
+
 impl Needs {
     const fn who(who: Who) -> Self {
         Self { who, fresh: false, before_factor: false, by_itself: false }
@@ -236,7 +239,7 @@ impl Gate {
             check_csrf(person, request).await?;
         }
         if self.needs.fresh && person.is_none_or(|person| self.console.now().since(person.proved_at) > FRESH) {
-            return Err(Refusal::First("/console/confirm"));
+            return Err(Refusal::First(CONFIRM));
         }
         if let Some(half) = half {
             request.set_data(HalfPerson(half));
@@ -279,8 +282,8 @@ fn send_first(way: &str, request: &Request) -> Response {
     };
     let back = if *request.method() == Method::GET && request.headers().get(HTMX).is_none() { here } else { form() };
     let back = back.filter(|path| local_path(path).is_some() && path != "/console/");
-    // Who sent a form is told that it was not taken.
-    let again = (*request.method() != Method::GET).then_some(("again", "1"));
+    // Who sent a form is told that it was not taken: whoever signs in anew knows that anyway.
+    let again = (way == CONFIRM && *request.method() != Method::GET).then_some(("again", "1"));
     let pairs: Vec<(&str, &str)> = back.iter().map(|back| ("next", back.as_str())).chain(again).collect();
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
     let way = if query.is_empty() { way.to_owned() } else { format!("{way}?{query}") };
