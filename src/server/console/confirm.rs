@@ -96,7 +96,10 @@ async fn confirm(
     if !by_password && (code.is_empty() || code::take_code(console, &mut tx, &person, code).await?.is_none()) {
         drop(tx);
         console.record("session.proof_refused", person.actor(), &origin, format!("session:{}", person.session)).await?;
-        return Ok(page(StatusCode::UNAUTHORIZED, if person.has_factor { "Neither your password nor a code that counts now." } else { "This is not your password." }));
+        return Ok(page(
+            StatusCode::UNAUTHORIZED,
+            if person.has_factor { "Neither your password nor a code that counts now." } else { "This is not your password." },
+        ));
     }
     tries::forget(&mut tx, &tries::of_proof(person.user_id)).await?;
     let secret = sessions::prove(&mut tx, person.session, console.now()).await?;
