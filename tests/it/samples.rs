@@ -45,7 +45,7 @@ async fn programs_do_what_the_document_says(stack: Stack) -> Result<()> {
 
     let lesson = serde_json::json!({ "body": "The bank adds a second line." });
     app.admin_send(reqwest::Method::PUT, &format!("/incidents/{}/postmortem", first.trim()), &lesson).await?;
-    app.admin_post(&format!("/incidents/{}/postmortem/publish", first.trim()), &serde_json::Value::Null).await?;
+    app.admin_post(&format!("/incidents/{}/postmortem/publish", first.trim()), &serde_json::json!({})).await?;
     ensure!(terraform(&app, token).await?, "nothing is open");
     app.admin_post("/incidents", &serde_json::json!({ "title": "Down" })).await?;
     ensure!(!terraform(&app, token).await?, "an open incident stops the plan");
