@@ -91,6 +91,22 @@ impl Sorted for Integration {
 /// # Errors
 /// What the database said.
 pub async fn list(conn: &mut Connection, slice: &Slice<Integration>) -> Result<Vec<Integration>, StorageError> {
+    let mut listed = list_without_routes(conn, slice).await?;
+    let only = if let [one] = listed.as_slice() { Some(one.id.0) } else { None };
+    let (components, metrics) = target_keys(conn).await?;
+    let mut routes = load_routes(conn, &components, &metrics, only).await?;
+    for integration in &mut listed {
+        let found = routes.remove(&integration.id.0).unwrap_or_default();
+        integration.routes = found.into_iter().map(|(route, _)| route).collect();
+    }
+    Ok(listed)
+}
+
+/// The same with no routes, of which there may be many more.
+///
+/// # Errors
+/// What the database said.
+pub async fn list_without_routes(conn: &mut Connection, slice: &Slice<Integration>) -> Result<Vec<Integration>, StorageError> {
     let rows: Vec<IntegrationRow> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(
             "select integration_id, key, provider, name, settings, enabled, silent_after, created_at from integration where true",
@@ -99,18 +115,15 @@ pub async fn list(conn: &mut Connection, slice: &Slice<Integration>) -> Result<V
         query.build_query_as().fetch_all(&mut *c).await?
     });
     let only = if let [row] = rows.as_slice() { Some(row.integration_id) } else { None };
-    let (components, metrics) = target_keys(conn).await?;
-    let mut routes = load_routes(conn, &components, &metrics, only).await?;
     let mut secrets = secrets(conn, only).await?;
     let integration = |row: IntegrationRow| {
-        let routes = routes.remove(&row.integration_id).unwrap_or_default();
         let settings = json(&row.settings, "integration", "settings")?;
         Ok(Integration {
             id: IntegrationId(row.integration_id),
             key: row.key,
             provider: row.provider,
             edit: IntegrationEdit { name: row.name, settings, enabled: row.enabled, silent_after: silence::from_column(row.silent_after) },
-            routes: routes.into_iter().map(|(route, _)| route).collect(),
+            routes: Vec::new(),
             secrets: secrets.remove(&row.integration_id).unwrap_or_default(),
             created_at: Timestamp(row.created_at),
         })

@@ -39,7 +39,9 @@ pub(super) struct IntegrationView {
     hook_url: String,
     /// What may be known of its secrets.
     secrets: Vec<SecretView>,
-    routes: Vec<RouteBody>,
+    /// Left out of a list that was asked for without them.
+    #[oai(skip_serializing_if_is_none)]
+    routes: Option<Vec<RouteBody>>,
     created_at: Time,
     /// The newest delivery.
     #[oai(nullable)]
@@ -49,6 +51,13 @@ pub(super) struct IntegrationView {
     /// How asking goes, for a provider that is asked and once it has been.
     #[oai(nullable)]
     poll: Option<PollView>,
+}
+
+impl IntegrationView {
+    /// As a list may show it.
+    pub(super) fn without_routes(self) -> Self {
+        Self { routes: None, ..self }
+    }
 }
 
 impl View for IntegrationView {
@@ -163,7 +172,7 @@ pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url)
         silent_after: integration.edit.silent_after.map(Silence),
         settings: integration.edit.settings,
         secrets: integration.secrets.into_iter().map(secret_view).collect(),
-        routes: integration.routes.into_iter().map(routes::view).collect(),
+        routes: Some(integration.routes.into_iter().map(routes::view).collect()),
         created_at: Time(integration.created_at),
         last_delivery: activity.last_delivery,
         rejections: activity.rejections,

@@ -95,16 +95,23 @@ impl IntegrationsApi {
         cursor: Query<Option<String>>,
         /// By what they are ordered; by id if it is left out.
         sort: Query<Option<Sort<Integration>>>,
+        /// Whether their routes are shown, of which there may be many; true if it is left out.
+        routes: Query<Option<bool>>,
     ) -> Result<Json<List<IntegrationView>>, Problem> {
         let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::oldest())?;
         let mut conn = self.0.db.read().await?;
-        let rows = stored::list(&mut conn, &slice).await?;
+        let has_routes = routes.0.unwrap_or(true);
+        let rows = if has_routes { stored::list(&mut conn, &slice).await? } else { stored::list_without_routes(&mut conn, &slice).await? };
         let mut activities = Vec::with_capacity(rows.len());
         for row in &rows {
             activities.push(super::integration_views::activity(&mut conn, row.id).await?);
         }
         let mut activities = activities.into_iter();
-        let list = sorting::list(&slice, rows, |row| view(row, activities.next().unwrap_or_default(), &self.0.base_url));
+        let shown = |row| {
+            let shown = view(row, activities.next().unwrap_or_default(), &self.0.base_url);
+            if has_routes { shown } else { shown.without_routes() }
+        };
+        let list = sorting::list(&slice, rows, shown);
         Ok(Json(list))
     }
 

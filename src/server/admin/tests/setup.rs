@@ -134,6 +134,10 @@ async fn an_integration_shows_its_routes_and_never_its_secrets() {
     let path = format!("/integrations/{}", made["id"]);
     let again = fixture.patch(&path, json!({ "routes": made["routes"], "name": "Production" })).await.expect(200);
     assert_eq!((&again["routes"], &again["name"]), (&made["routes"], &json!("Production")));
+    let listed = fixture.get("/integrations").await.expect(200);
+    assert_eq!(listed["items"][0]["routes"], made["routes"]);
+    let outlines = fixture.get("/integrations?routes=false").await.expect(200);
+    assert_eq!((&outlines["items"][0]["name"], outlines["items"][0].get("routes")), (&json!("Production"), None));
     let secret = fixture.post(&format!("{path}/secrets"), json!({ "value": "another-long-secret-5678" })).await.expect(201);
     assert_eq!(fixture.get(&path).await.expect(200)["secrets"].as_array().unwrap().len(), 2);
     fixture.delete(&format!("{path}/secrets/{}", secret["id"])).await.expect(204);
