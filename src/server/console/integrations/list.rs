@@ -68,7 +68,8 @@ impl Row {
 pub(super) async fn page(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
     let asked = Typed::from(asked);
     let sort = ("sort", asked.text("sort"));
-    let listed = acts.get(&address("/integrations", &[("limit", PER_PAGE), ("routes", "false"), sort, ("cursor", asked.text("cursor"))])).await?;
+    let listed =
+        acts.get(&address("/integrations", &[("limit", PER_PAGE), ("routes", "false"), sort, ("cursor", asked.text("cursor"))])).await?;
     let mut rows = Vec::new();
     for integration in listed.list("items") {
         let health = acts.get(&format!("/integrations/{}/health", integration.number("id"))).await?;
