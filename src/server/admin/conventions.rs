@@ -68,13 +68,14 @@ fn add_responses(operation: &mut Value, rule: &Rule) {
     if is_get && has_etag(operation) {
         operation["responses"]["304"] = json!({ "description": "It is as `If-None-Match` says." });
     }
+    let has_cursor = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|parameter| parameter["name"] == "cursor"));
     let may_come = |status: u16| match status {
         403 => rule.scope.is_some(),
         404 => rule.path.contains('{'),
         409 => !is_get,
         412 => !matches!(rule.method, "GET"),
         413 | 415 => has_body,
-        422 => has_body || rule.method == "POST" || rule.path == "/deliveries",
+        422 => has_body || has_cursor || rule.method == "POST",
         _ => true,
     };
     for (status, _) in ERRORS.iter().filter(|(status, _)| may_come(*status)) {

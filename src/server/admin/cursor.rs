@@ -3,6 +3,8 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use storage::order::Value;
 
+use super::problem::Problem;
+
 /// What a cursor looks like: a version, the id of the last entry, and in a list that is not by id its order and what the entry has there.
 pub(super) const PATTERN: &str = "^(1-[0-9]{1,18}|2-[0-9]{1,18}-[A-Za-z0-9_-]{1,11000})$";
 /// The longest: of an address with as many characters as there may be, of four bytes each.
@@ -29,6 +31,20 @@ pub(super) fn read_value(cursor: &str) -> Option<(i64, String, Value)> {
     let (id, rest) = cursor.strip_prefix("2-")?.split_once('-')?;
     let (order, value) = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(rest).ok()?).ok()?;
     Some((read_id(id)?, order, value))
+}
+
+/// Why a cursor is not taken: what does not even look like one cannot be read; what does is of another list, or of another order.
+pub(super) fn refuse(cursor: &str, why: &str) -> Problem {
+    if looks_like_one(cursor) { Problem::field("cursor", why) } else { Problem::malformed("cursor", why) }
+}
+
+/// Whether it is as [`PATTERN`] says.
+fn looks_like_one(cursor: &str) -> bool {
+    let is_rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let with_value = || cursor.strip_prefix("2-").and_then(|rest| rest.split_once('-'));
+    cursor.len() <= MAX_CHARS
+        && (read(cursor).is_some()
+            || with_value().is_some_and(|(id, rest)| read_id(id).is_some() && !rest.is_empty() && rest.chars().all(is_rest)))
 }
 
 fn read_id(digits: &str) -> Option<i64> {

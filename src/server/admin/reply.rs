@@ -234,8 +234,8 @@ impl Paging {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Problem::malformed("limit", format!("must lie between 1 and {MAX_LIMIT}")));
         }
-        let bad = || Problem::malformed("cursor", "is not the `next` of an earlier answer");
-        let after = cursor.map(|cursor| cursor::read(cursor).ok_or_else(bad)).transpose()?;
+        let refuse = |cursor| cursor::refuse(cursor, "is not the `next` of an earlier answer");
+        let after = cursor.map(|cursor| cursor::read(cursor).ok_or_else(|| refuse(cursor))).transpose()?;
         Ok(Self { limit, after })
     }
 

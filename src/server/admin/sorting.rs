@@ -19,8 +19,8 @@ pub(super) fn slice<T: Sorted>(
 ) -> Result<Slice<T>, Problem> {
     let order = sort.map_or(usual, |sort| sort.0);
     let limit = Paging::new(limit, None)?.n_wanted();
-    let bad = || Problem::malformed("cursor", "is not the `next` of an earlier answer in this order");
-    let after = cursor.map(|cursor| place(cursor, order).ok_or_else(bad)).transpose()?;
+    let refuse = |cursor| cursor::refuse(cursor, "is not the `next` of an earlier answer in this order");
+    let after = cursor.map(|cursor| place(cursor, order).ok_or_else(|| refuse(cursor))).transpose()?;
     Ok(Slice { order, after, limit })
 }
 
