@@ -255,6 +255,12 @@ pub async fn delete_these(conn: &mut Connection, ids: &[SubscriberId]) -> Result
     let mut n = 0;
     for some in ids.chunks(MAX_IN) {
         let some: Vec<i64> = some.iter().map(|id| id.0).collect();
+        // First what is owed, as whoever sends it locks it: the other way round, PostgreSQL would have to end one of the two.
+        sql!(conn, c => {
+            let mut query = QueryBuilder::<DB>::new("delete from notification where subscriber_id in (");
+            push_ids(&mut query, &some);
+            query.build().execute(&mut *c).await?;
+        });
         n += sql!(conn, c => {
             let mut query = QueryBuilder::<DB>::new("delete from subscriber where subscriber_id in (");
             push_ids(&mut query, &some);
@@ -269,5 +275,5 @@ pub async fn delete_these(conn: &mut Connection, ids: &[SubscriberId]) -> Result
 /// # Errors
 /// What the database said.
 pub async fn delete(conn: &mut Connection, id: SubscriberId) -> Result<bool, StorageError> {
-    Ok(execute!(conn, sqlx::query("delete from subscriber where subscriber_id = $1").bind(id.0))? > 0)
+    Ok(delete_these(conn, &[id]).await? > 0)
 }

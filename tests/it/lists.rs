@@ -27,8 +27,17 @@ async fn in_order(app: &App, path: &str, field: &str) -> Result<Vec<String>> {
 /// A request that is answered without a body.
 async fn done(app: &App, method: Method, path: &str, body: &Value) -> Result<()> {
     let token = app.command(&["token", "create", "--name", "done", "--scope", "*"])?;
-    let request = app.http.request(method, format!("{}/api/admin/v1{path}", app.base)).bearer_auth(token.trim()).json(body);
-    let answer = request.send().await?;
+    let url = format!("{}/api/admin/v1{path}", app.base);
+    let send = || app.http.request(method.clone(), &url).bearer_auth(token.trim()).json(body).send();
+    let mut answer = send().await?;
+    // Who is asked to come again comes again.
+    for _ in 0..5 {
+        if answer.status() != 503 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        answer = send().await?;
+    }
     ensure!(answer.status() == 204, "{path}: {} {}", answer.status(), answer.text().await?);
     Ok(())
 }
