@@ -1,4 +1,5 @@
-//! `doctor`: what is missing, or does not fit, before somebody finds out at night. It changes nothing and makes nothing.
+//! `doctor`: what is missing, or does not fit, before somebody finds out at night. Where nothing is, it makes nothing; where a database is, only
+//! the queue's own tables are brought up to date, as connecting to it does.
 
 use std::fmt::Display;
 
