@@ -27,7 +27,7 @@ pub const MAX_GROUPS: usize = 1_000;
 /// The most components.
 pub const MAX_COMPONENTS: usize = 5_000;
 /// The most integrations.
-pub const MAX_INTEGRATIONS: usize = 1_000;
+pub const MAX_INTEGRATIONS: usize = 10_000;
 /// The most routes of one integration.
 pub const MAX_ROUTES: usize = 100;
 /// The most secrets of one integration: two are enough to rotate.
