@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::error;
 
-use crate::{Db, StorageError, Topic, Wake, db::Raw, link::Link};
+use crate::{Connection, Db, StorageError, Topic, Wake, db::Raw, link::Link};
 
 /// Deliveries that may wait for their commit at once; one more is turned away.
 pub const MAX_WAITING: usize = 4096;
@@ -94,7 +94,7 @@ fn fitting(waiting: &[Waiting]) -> usize {
 }
 
 async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
-    match insert_all(db, batch.iter().map(|(delivery, ..)| delivery).collect()).await {
+    match store_all(db, batch.iter().map(|(delivery, ..)| delivery).collect()).await {
         Ok(()) => {
             for (_, done, _) in batch {
                 let _ = done.send(Ok(())); // A sender that has hung up will send it again; it is stored all the same.
@@ -104,7 +104,7 @@ async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
         // One row that the database refuses must not turn away the others.
         Err(failed) if !failed.is_transient() && batch.len() > 1 => {
             for (delivery, done, _) in batch {
-                let _ = done.send(insert_all(db, vec![&delivery]).await);
+                let _ = done.send(store_all(db, vec![&delivery]).await);
             }
             wake.wake_soon(Topic::Deliveries);
         }
@@ -117,20 +117,26 @@ async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
     }
 }
 
-async fn insert_all(db: &Db, deliveries: Vec<&NewDelivery>) -> Result<(), StorageError> {
+async fn store_all(db: &Db, deliveries: Vec<&NewDelivery>) -> Result<(), StorageError> {
     let mut tx = db.begin().await?;
-    match tx.raw() {
+    insert_all(&mut tx, &deliveries).await?;
+    tx.commit().await
+}
+
+/// Inserts deliveries, all of them to be looked at.
+pub(crate) async fn insert_all(conn: &mut Connection, deliveries: &[&NewDelivery]) -> Result<(), StorageError> {
+    match conn.raw() {
         Raw::Sqlite(c) => {
-            let mut rest = deliveries.as_slice();
+            let mut rest = deliveries;
             while !rest.is_empty() {
                 let n = MAX_ROWS.min(1 << rest.len().ilog2());
                 insert_into_sqlite(c, &rest[..n]).await?;
                 rest = &rest[n..];
             }
         }
-        Raw::Postgres(c) => insert_into_postgres(c, &deliveries).await?,
+        Raw::Postgres(c) => insert_into_postgres(c, deliveries).await?,
     }
-    tx.commit().await
+    Ok(())
 }
 
 /// The integration may be gone since we verified against it; its deliveries are gone with it.

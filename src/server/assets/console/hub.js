@@ -35,7 +35,7 @@
   }
 
   const make = (name, text, className = "") => Object.assign(document.createElement(name), { textContent: text, className });
-  const row = ({ id, at, state, said, reason }) => {
+  const row = ({ id, at, state, said, reason, test }) => {
     const tr = document.createElement("tr");
     tr.dataset.id = id;
     tr.dataset.state = state;
@@ -43,6 +43,7 @@
     const [when, how, what] = [make("td", "", "at"), document.createElement("td"), make("td", reason || said, "wide")];
     when.append(link);
     how.append(make("span", state, `health ${state}`));
+    if (test) how.append(" ", make("span", "test", "tag"));
     tr.append(when, how, what);
     return tr;
   };

@@ -13,6 +13,7 @@ mod running;
 mod screens;
 mod series;
 mod tries;
+mod trying;
 mod vulnerabilities;
 mod waiting;
 mod words;
