@@ -12,6 +12,7 @@ mod people;
 mod running;
 mod screens;
 mod series;
+mod sources;
 mod tries;
 mod trying;
 mod vulnerabilities;
