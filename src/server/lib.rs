@@ -8,6 +8,7 @@ mod documents;
 pub mod feed;
 mod hooks;
 mod hub;
+mod idle_timer;
 mod letters;
 mod limits;
 pub mod listener;
