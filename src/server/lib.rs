@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod attempts;
+mod cachet;
 mod confirm;
 pub mod console;
 mod documents;
@@ -24,7 +25,7 @@ mod timing;
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, Response, http::StatusCode};
+use poem::{Endpoint, EndpointExt, Response, endpoint::BoxEndpoint, http::StatusCode};
 use url::Url;
 
 pub use hooks::MAX_BODY_BYTES;
@@ -33,6 +34,7 @@ pub use letters::Letters;
 pub use proxies::TrustedProxies;
 pub use subscriptions::Subscriptions;
 
+use cachet::Cachet;
 use page::Page;
 
 /// Everything that is served on `FANAL_LISTEN`.
@@ -53,10 +55,13 @@ pub fn app(
         page: page.clone(),
         clock: admin.clock,
     };
+    let db = admin.db.clone();
+    let admin: Arc<BoxEndpoint<'static, Response>> = Arc::new(admin::routes(admin).boxed());
     console::add_to(publications::add_to(subscriptions::add_to(page::routes(page))), console)
         .nest("/hooks", hooks::routes())
         .nest("/ping", pings::routes())
-        .nest("/api/admin", admin::routes(admin))
+        .nest("/api/v1", Cachet::new(page.clone(), admin.clone(), db, base_url.clone()))
+        .nest("/api/admin", admin)
         .data(hub)
         .data(subscriptions)
         .data(publications)

@@ -128,8 +128,13 @@ impl Snapshot {
         &self.origin
     }
 
-    pub(super) fn site(&self) -> &Site {
+    pub(crate) fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// What readers may see.
+    pub(crate) fn data(&self) -> &PageData {
+        &self.data
     }
 
     /// A metric as readers see it.
