@@ -123,5 +123,5 @@ pub use challenge::challenges;
 pub use error::{ParseError, Refusal, SettingsError, VerifyError};
 pub use inbound::{Credentials, Inbound};
 pub use limits::{MAX_LABEL_BYTES, MAX_LABELS, MAX_TEXT_BYTES, MAX_URL_BYTES};
-pub use provider::{Document, PROVIDERS, Provider, Quirks, find, parse};
+pub use provider::{Confirmation, Document, PROVIDERS, Provider, Quirks, find, parse};
 pub use settings::Settings;

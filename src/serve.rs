@@ -8,6 +8,7 @@ use jobs::{
     Clock,
     audit_stream::AuditStream,
     channels::Channels,
+    confirmations::Confirmations,
     egress::{Egress, EgressPolicy},
     evaluator::{Evaluator, Health},
     heartbeats::Heartbeats,
@@ -119,6 +120,9 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     tasks.spawn(rounds.run(shutdown.clone()));
     let heartbeats = Heartbeats { db: db.clone(), inbox: inbox.clone(), clock: clock.clone(), health: health.clone() };
     tasks.spawn(heartbeats.run(shutdown.clone()));
+    let confirmations =
+        Confirmations { db: db.clone(), secrets: secrets.clone(), egress: egress.clone(), clock: clock.clone(), health: health.clone() };
+    tasks.spawn(confirmations.run(shutdown.clone()));
     let poller = Poller::new(db.clone(), secrets.clone(), egress.clone(), inbox.clone(), clock.clone());
     let handler: Handler = Arc::new(move |job| {
         let (courier, poller) = (courier.clone(), poller.clone());

@@ -19,10 +19,7 @@ use storage::StorageError;
 use tokio::io::AsyncReadExt;
 use tracing::{error, info};
 
-use crate::{
-    confirm::call_back,
-    hub::{Hub, Integration},
-};
+use crate::hub::{Hub, Integration};
 
 /// The largest body of a webhook, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -121,13 +118,9 @@ async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &Header
             return refused(&refusal, &integration);
         }
     };
-    match hub.inbox.insert(delivery).await {
+    match store(hub, &integration, &inbound, delivery).await {
         Ok(()) => {
             counter!("fanal_hooks_total", "provider" => integration.provider.clone(), "result" => "accepted").increment(1);
-            let confirm = integrations::find(&integration.provider).and_then(|provider| provider.quirks.confirm);
-            if let Some(url) = confirm.and_then(|confirm| confirm(&inbound, &integration.settings)) {
-                call_back(&hub.egress, key, &url);
-            }
             StatusCode::ACCEPTED.into_response()
         }
         Err(failed) => {
@@ -136,6 +129,18 @@ async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &Header
             }
             come_again()
         }
+    }
+}
+
+/// Makes a delivery durable, and the call that its sender may wait for.
+async fn store(hub: &Hub, integration: &Integration, inbound: &Inbound<'_>, delivery: NewDelivery) -> Result<(), StorageError> {
+    let confirm = integrations::find(&integration.provider).and_then(|provider| provider.quirks.confirm);
+    let asked = confirm.and_then(|confirm| confirm(inbound, &integration.settings));
+    let asked = asked.map(|confirmation| (delivery.external_id.clone(), confirmation));
+    hub.inbox.insert(delivery).await?;
+    match asked {
+        Some((external_id, confirmation)) => hub.owe_call(integration.id, &external_id, &confirmation).await,
+        None => Ok(()),
     }
 }
 

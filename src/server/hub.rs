@@ -8,11 +8,15 @@ use std::{
 
 use arc_swap::ArcSwap;
 use domain::{IntegrationId, Timestamp};
-use integrations::{Settings, heartbeat::SLUG};
+use integrations::{Confirmation, Settings, heartbeat::SLUG};
 use jobs::{Clock, egress::Egress};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use storage::{Db, Inbox, SecretBox, StorageError, Topic, Wake, deliveries, hub, ledger};
+use storage::{
+    Db, Inbox, SecretBox, StorageError, Topic, Wake,
+    confirmations::{self, NewConfirmation},
+    deliveries, hub, ledger,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -47,8 +51,6 @@ pub struct Hub {
     pub inbox: Inbox,
     /// What time it is.
     pub clock: Clock,
-    /// What goes out on behalf of senders.
-    pub(crate) egress: Egress,
     /// What some requests are verified with.
     pub(crate) documents: Documents,
     known: ArcSwap<Known>,
@@ -83,8 +85,7 @@ impl Hub {
             secrets,
             inbox,
             clock,
-            documents: Documents::new(egress.clone()),
-            egress,
+            documents: Documents::new(egress),
             known: ArcSwap::default(),
             reading: Default::default(),
             rejections: Mutex::default(),
@@ -154,6 +155,19 @@ impl Hub {
         }
         self.known.store(Arc::new(Known { version, stored, by_key, heartbeats, read_at: Some(Instant::now()) }));
         Ok(())
+    }
+
+    /// Remembers that a sender waits to be called before it begins to send; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub(crate) async fn owe_call(&self, id: IntegrationId, external_id: &str, asked: &Confirmation) -> Result<(), StorageError> {
+        let now = self.clock.now();
+        let Confirmation { subject, url, valid_for } = asked;
+        let new = NewConfirmation { integration: id, subject, external_id, url, ends_at: now.plus(*valid_for) };
+        let mut tx = self.db.begin().await?;
+        confirmations::request(&mut tx, &self.secrets, &new, now).await?;
+        tx.commit().await
     }
 
     /// Counts a request that was not let in. Written down by [`Hub::keep_up`], so that strangers cannot make us write.

@@ -2,7 +2,6 @@
 
 pub mod admin;
 mod attempts;
-mod confirm;
 pub mod console;
 mod documents;
 pub mod feed;

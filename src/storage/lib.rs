@@ -9,6 +9,7 @@ pub mod changes;
 pub mod combine;
 pub mod components;
 pub mod configuration;
+pub mod confirmations;
 mod db;
 pub mod deliveries;
 pub mod dependencies;

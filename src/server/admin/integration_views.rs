@@ -6,6 +6,7 @@ use poem_openapi::{Object, types::ToJSON};
 use serde_json::Value;
 use storage::{
     Connection,
+    confirmations::{self, Confirmation, ConfirmationState},
     deliveries::{self, DeliveryState, Rejection},
     integrations::{self, Integration, KnownSecret},
     polls,
@@ -51,6 +52,8 @@ pub(super) struct IntegrationView {
     /// How asking goes, for a provider that is asked and once it has been.
     #[oai(nullable)]
     poll: Option<PollView>,
+    /// Calls that its sender waits for before it begins to send, as the topics of Amazon SNS do, and what came of them.
+    confirmations: Vec<ConfirmationView>,
 }
 
 impl IntegrationView {
@@ -65,7 +68,7 @@ impl View for IntegrationView {
     fn etag(&self) -> String {
         let mut json = self.to_json().unwrap_or_default();
         if let Some(fields) = json.as_object_mut() {
-            fields.retain(|name, _| !matches!(name.as_str(), "last_delivery" | "rejections" | "poll"));
+            fields.retain(|name, _| !matches!(name.as_str(), "last_delivery" | "rejections" | "poll" | "confirmations"));
         }
         etag_of(&json)
     }
@@ -125,15 +128,38 @@ pub(super) struct PollView {
     pub(super) lost: bool,
 }
 
+/// A call that a sender waits for before it begins to send.
+#[derive(Object)]
+#[oai(rename = "Confirmation")]
+pub(super) struct ConfirmationView {
+    /// What begins then: the ARN of a topic.
+    subject: String,
+    state: Name<ConfirmationState>,
+    /// When the sender asked for it, the last time.
+    requested_at: Time,
+    /// How often it was called since.
+    attempts: i32,
+    /// When it is called next.
+    #[oai(nullable)]
+    next_at: Option<Time>,
+    /// When the sender took it, or when it was given up.
+    #[oai(nullable)]
+    settled_at: Option<Time>,
+    /// Why it failed, the last time.
+    #[oai(nullable)]
+    last_error: Option<String>,
+}
+
 /// What came in lately.
 #[derive(Default)]
 pub(super) struct Activity {
     pub(super) last_delivery: Option<LastDelivery>,
     pub(super) rejections: Vec<RejectionView>,
     pub(super) poll: Option<PollView>,
+    pub(super) confirmations: Vec<ConfirmationView>,
 }
 
-pub(super) async fn activity(conn: &mut Connection, id: IntegrationId) -> Result<Activity, Problem> {
+pub(super) async fn activity(conn: &mut Connection, id: IntegrationId, provider: &str) -> Result<Activity, Problem> {
     let last = integrations::last_delivery(conn, id).await?;
     let rejection = |row: Rejection| RejectionView {
         reason: row.reason,
@@ -153,12 +179,30 @@ pub(super) async fn activity(conn: &mut Connection, id: IntegrationId) -> Result
             last_error: memory.last_error,
             lost: memory.lost,
         }),
+        confirmations: confirmations(conn, id, provider).await?,
     })
+}
+
+async fn confirmations(conn: &mut Connection, id: IntegrationId, provider: &str) -> Result<Vec<ConfirmationView>, Problem> {
+    if ::integrations::find(provider).is_none_or(|provider| provider.quirks.confirm.is_none()) {
+        return Ok(Vec::new());
+    }
+    let confirmation = |row: Confirmation| ConfirmationView {
+        subject: row.subject,
+        state: Name(row.state),
+        requested_at: Time(row.requested_at),
+        attempts: row.attempts,
+        next_at: row.next_at.map(Time),
+        settled_at: row.settled_at.map(Time),
+        last_error: row.last_error,
+    };
+    Ok(confirmations::list(conn, id).await?.into_iter().map(confirmation).collect())
 }
 
 pub(super) async fn load(conn: &mut Connection, id: IntegrationId, base_url: &Url) -> Result<IntegrationView, Problem> {
     let integration = integrations::find(conn, id).await?.ok_or_else(|| Problem::not_found("integration"))?;
-    Ok(view(integration, activity(conn, id).await?, base_url))
+    let activity = activity(conn, id, &integration.provider).await?;
+    Ok(view(integration, activity, base_url))
 }
 
 pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url) -> IntegrationView {
@@ -177,6 +221,7 @@ pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url)
         last_delivery: activity.last_delivery,
         rejections: activity.rejections,
         poll: activity.poll,
+        confirmations: activity.confirmations,
     }
 }
 

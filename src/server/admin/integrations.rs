@@ -104,7 +104,7 @@ impl IntegrationsApi {
         let rows = if has_routes { stored::list(&mut conn, &slice).await? } else { stored::list_without_routes(&mut conn, &slice).await? };
         let mut activities = Vec::with_capacity(rows.len());
         for row in &rows {
-            activities.push(super::integration_views::activity(&mut conn, row.id).await?);
+            activities.push(super::integration_views::activity(&mut conn, row.id, &row.provider).await?);
         }
         let mut activities = activities.into_iter();
         let shown = |row| {

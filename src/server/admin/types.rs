@@ -141,6 +141,7 @@ named! {
     domain::Status => Self::ALL;
     domain::WaitState => Self::ALL;
     domain::Weekday => Self::ALL;
+    storage::confirmations::ConfirmationState => Self::ALL;
     storage::deliveries::DeliveryState => Self::ALL;
     storage::notifications::NotificationState => Self::ALL;
     storage::tokens::Scope => Self::EVERY;

@@ -13,7 +13,7 @@ use storage::{
 
 use super::{
     super::{
-        integration_views::{Activity, LastDelivery, PollView, RejectionView, activity},
+        integration_views::{Activity, ConfirmationView, LastDelivery, PollView, RejectionView, activity},
         types::{Length, Time},
     },
     Admin, Problem,
@@ -47,6 +47,8 @@ pub(super) struct HealthView {
     /// How asking goes, for a provider that is asked and once it has been.
     #[oai(nullable)]
     poll: Option<PollView>,
+    /// Calls that its sender waits for before it begins to send, as the topics of Amazon SNS do, and what came of them.
+    confirmations: Vec<ConfirmationView>,
     /// For a provider that is asked: `closed` while it is asked as often as it should be, `open` while it is left alone longer and longer because
     /// it cannot be read.
     #[oai(nullable)]
@@ -69,7 +71,7 @@ pub(super) async fn look(admin: &Admin, id: IntegrationId) -> Result<HealthView,
     let now = admin.now();
     let mut conn = admin.db.read().await?;
     let integration = outline(&mut conn, id).await?.ok_or_else(|| Problem::not_found("integration"))?;
-    let Activity { last_delivery, rejections, poll } = activity(&mut conn, id).await?;
+    let Activity { last_delivery, rejections, poll, confirmations } = activity(&mut conn, id, &integration.provider).await?;
     let (day_ago, hour_ago) = (Timestamp(now.0 - DAY.0), Timestamp(now.0 - HOUR.0));
     let tallies = insight::tally(&mut conn, id, day_ago, hour_ago, MAX_COUNTED).await?;
     let lag = median_lag(&insight::said(&mut conn, id, N_LAGS).await?);
@@ -86,6 +88,7 @@ pub(super) async fn look(admin: &Admin, id: IntegrationId) -> Result<HealthView,
         last_day_by_state: by_state(&tallies),
         counted_since: tallies.iter().filter(|tally| tally.n_all >= MAX_COUNTED).map(|tally| tally.oldest_at).max().map(Time),
         rejections,
+        confirmations,
         breaker,
         lag_seconds: lag,
         silent: poll.as_ref().map(|poll| poll.lost).or_else(|| is_silent(&arrivals, now)),
