@@ -150,14 +150,24 @@ pub async fn arrivals(
     Ok(rows.into_iter().map(Timestamp).collect())
 }
 
-/// The newest deliveries of an integration that said something, at most `limit`, newest first: when each arrived, and what it said. Very
-/// long ones are left out.
+/// A delivery that said something.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// What it said.
+    pub signals: Vec<Signal>,
+}
+
+/// The newest deliveries of an integration that said something, at most `limit`, newest first. Very long ones are left out.
 ///
 /// # Errors
 /// What the database said.
-pub async fn said(conn: &mut Connection, integration: IntegrationId, limit: i64) -> Result<Vec<(Timestamp, Vec<Signal>)>, StorageError> {
-    let rows: Vec<(i64, String)> = sql!(conn, c => sqlx::query_as(
-        "select newest.received_at, f.signals from (
+pub async fn said(conn: &mut Connection, integration: IntegrationId, limit: i64) -> Result<Vec<Said>, StorageError> {
+    let rows: Vec<(i64, i64, String)> = sql!(conn, c => sqlx::query_as(
+        "select newest.delivery_id, newest.received_at, f.signals from (
              select delivery_id, received_at from delivery where integration_id = $1 order by delivery_id desc limit $2
          ) as newest join fate f on f.delivery_id = newest.delivery_id
          where f.state = 'processed' and length(f.signals) <= $3 order by newest.delivery_id desc limit $4",
@@ -168,7 +178,10 @@ pub async fn said(conn: &mut Connection, integration: IntegrationId, limit: i64)
     .bind(limit)
     .fetch_all(&mut *c)
     .await)?;
-    rows.into_iter().map(|(at, signals)| Ok((Timestamp(at), json(&signals, "delivery", "signals")?))).collect()
+    let said = |(id, at, signals): (i64, i64, String)| {
+        Ok(Said { delivery: DeliveryId(id), at: Timestamp(at), signals: json(&signals, "fate", "signals")? })
+    };
+    rows.into_iter().map(said).collect()
 }
 
 /// How many deliveries of an integration came to which state.

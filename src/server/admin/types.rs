@@ -138,6 +138,7 @@ named! {
     domain::Publish => Self::ALL;
     domain::Role => Self::ALL;
     domain::Severity => Self::ALL;
+    domain::SignalState => Self::ALL;
     domain::Status => Self::ALL;
     domain::WaitState => Self::ALL;
     domain::Weekday => Self::ALL;

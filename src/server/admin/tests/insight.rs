@@ -229,6 +229,27 @@ async fn health_tells_what_comes_in_and_whether_a_sender_is_silent() {
 }
 
 #[tokio::test]
+async fn what_was_not_understood_stands_with_the_delivery_and_is_counted() {
+    let fixture = Fixture::new().await;
+    let sent = ["loud", "critical", "loud"].map(|severity| (ago(Span::mins(5)), alert("api", severity, ago(Span::mins(5)), None)));
+    let (id, ids) = captured(&fixture, &sent).await;
+    for id in &ids {
+        evaluate(&fixture, *id, NOW).await;
+    }
+    let delivery = fixture.get(&format!("/deliveries/{}", ids[0])).await.expect(200);
+    let warnings = delivery["signals"][0]["warnings"].as_array().unwrap();
+    assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("unknown value `loud`"), "{delivery}");
+    let other = fixture.get(&format!("/deliveries/{}", ids[1])).await.expect(200);
+    assert_eq!(other["signals"][0]["warnings"], json!([]));
+    let health = fixture.get(&format!("/integrations/{id}/health")).await.expect(200);
+    let expected = json!([{ "text": warnings[0], "n": 2, "last_delivery": ids[2], "last_at": ago(Span::mins(5)).to_string() }]);
+    assert_eq!((&health["warned"], &health["warnings"]), (&json!(2), &expected));
+    let document = fixture.send(poem::http::Method::GET, "/openapi.json", &[], None).await.expect(200);
+    let described = &document["components"]["schemas"]["Signal"]["properties"]["warnings"]["description"];
+    assert!(described.as_str().unwrap().contains("not understood"), "{described}");
+}
+
+#[tokio::test]
 async fn a_new_sender_has_no_habit() {
     let fixture = Fixture::new().await;
     let sent: Vec<(Timestamp, String)> = (1..20).rev().map(|i| (ago(Span::mins(60 * 24 * i)), "x".to_owned())).collect();

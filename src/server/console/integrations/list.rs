@@ -56,6 +56,8 @@ impl Row {
             ("warn", "stale")
         } else if self.quarantined() > 0 {
             ("warn", "quarantine")
+        } else if self.health.number("warned") > 0 {
+            ("warn", "not all understood")
         } else if self.integration.has("last_delivery") || poll.has("answered_at") {
             ("good", "working")
         } else {
