@@ -15,7 +15,7 @@ use poem::{
     web::{Data, Json, Path},
 };
 use serde_json::json;
-use storage::StorageError;
+use storage::{Arrival, StorageError};
 use tokio::io::AsyncReadExt;
 use tracing::{error, info};
 
@@ -119,8 +119,10 @@ async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &Header
         }
     };
     match store(hub, &integration, &inbound, delivery).await {
-        Ok(()) => {
-            counter!("fanal_hooks_total", "provider" => integration.provider.clone(), "result" => "accepted").increment(1);
+        Ok(arrival) => {
+            // One that came again is acknowledged as the first was, so that its sender is content.
+            let result = if arrival == Arrival::New { "accepted" } else { "duplicate" };
+            counter!("fanal_hooks_total", "provider" => integration.provider.clone(), "result" => result).increment(1);
             StatusCode::ACCEPTED.into_response()
         }
         Err(failed) => {
@@ -133,15 +135,18 @@ async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &Header
 }
 
 /// Makes a delivery durable, and the call that its sender may wait for.
-async fn store(hub: &Hub, integration: &Integration, inbound: &Inbound<'_>, delivery: NewDelivery) -> Result<(), StorageError> {
+async fn store(hub: &Hub, integration: &Integration, inbound: &Inbound<'_>, delivery: NewDelivery) -> Result<Arrival, StorageError> {
     let confirm = integrations::find(&integration.provider).and_then(|provider| provider.quirks.confirm);
     let asked = confirm.and_then(|confirm| confirm(inbound, &integration.settings));
-    let asked = asked.map(|confirmation| (delivery.external_id.clone(), confirmation));
-    hub.inbox.insert(delivery).await?;
-    match asked {
-        Some((external_id, confirmation)) => hub.owe_call(integration.id, &external_id, &confirmation).await,
-        None => Ok(()),
+    let external_id = delivery.external_id.clone();
+    let arrival = hub.inbox.insert(delivery).await?;
+    if arrival == Arrival::Again {
+        hub.count_again(integration.id, &external_id);
     }
+    if let Some(confirmation) = asked {
+        hub.owe_call(integration.id, &external_id, &confirmation).await?;
+    }
+    Ok(arrival)
 }
 
 /// Why a request becomes no delivery.

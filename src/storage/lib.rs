@@ -14,6 +14,7 @@ mod db;
 pub mod deliveries;
 pub mod dependencies;
 pub mod devices;
+pub mod duplicates;
 pub mod entry_links;
 mod error;
 pub mod factors;
@@ -65,7 +66,7 @@ mod wake;
 
 pub use db::{Connection, Db};
 pub use error::StorageError;
-pub use inbox::{Inbox, MAX_WAITING};
+pub use inbox::{Arrival, Inbox, MAX_WAITING};
 pub use ledger::{Entry, Lease, Office};
 pub use secrets::{SecretBox, hint};
 pub use wake::{Topic, Waiter, Wake};

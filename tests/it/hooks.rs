@@ -95,8 +95,18 @@ async fn a_topic_is_confirmed_and_its_alarms_show(stack: Stack) -> Result<()> {
     for (message, code) in forged {
         ensure!(publish(&app, &message).await? == (401, json!(code)), "{code}");
     }
-    ensure!(publish(&app, &firing).await?.0 == 202);
+    for _ in 0..3 {
+        ensure!(publish(&app, &firing).await?.0 == 202, "who sends it again is content");
+    }
     app.wait_for_status("Checkout", "major_outage").await?;
+    let again = wait_for("what came again to be counted", SOON, || async {
+        let health = app.admin("/integrations/1/health").await.ok()?;
+        Some(health["duplicates"].clone()).filter(|again| again["n"] == 2)
+    })
+    .await?;
+    ensure!(again["external_id"] == firing["MessageId"] && again["delivery"].is_number(), "{again}");
+    let metric = r#"fanal_hooks_total{provider="aws_sns",result="duplicate"}"#;
+    ensure!(app.metric(metric).await == Some(2.0), "every duplicate is counted");
     ensure!(publish(&app, &sns.notification(&alarm("OK"), "2")?).await?.0 == 202);
     app.wait_for_status("Checkout", "operational").await?;
 

@@ -8,6 +8,7 @@ use storage::{
     Connection,
     confirmations::{self, Confirmation, ConfirmationState},
     deliveries::{self, DeliveryState, Rejection},
+    duplicates,
     integrations::{self, Integration, KnownSecret},
     polls,
 };
@@ -49,6 +50,9 @@ pub(super) struct IntegrationView {
     last_delivery: Option<LastDelivery>,
     /// Requests that were not let in, by reason.
     rejections: Vec<RejectionView>,
+    /// Deliveries that came again: they were acknowledged and changed nothing. Null if none did.
+    #[oai(nullable)]
+    duplicates: Option<DuplicatesView>,
     /// How asking goes, for a provider that is asked and once it has been.
     #[oai(nullable)]
     poll: Option<PollView>,
@@ -68,7 +72,7 @@ impl View for IntegrationView {
     fn etag(&self) -> String {
         let mut json = self.to_json().unwrap_or_default();
         if let Some(fields) = json.as_object_mut() {
-            fields.retain(|name, _| !matches!(name.as_str(), "last_delivery" | "rejections" | "poll" | "confirmations"));
+            fields.retain(|name, _| !matches!(name.as_str(), "last_delivery" | "rejections" | "duplicates" | "poll" | "confirmations"));
         }
         etag_of(&json)
     }
@@ -106,6 +110,21 @@ pub(super) struct RejectionView {
     last_at: Time,
     /// What the last one lacked.
     detail: String,
+}
+
+/// Deliveries that came again.
+#[derive(Object)]
+#[oai(rename = "Duplicates")]
+pub(super) struct DuplicatesView {
+    /// How many.
+    n: i64,
+    first_at: Time,
+    last_at: Time,
+    /// The sender's own id of the last.
+    external_id: String,
+    /// The id of the delivery that the last one repeats, while it is kept.
+    #[oai(nullable)]
+    delivery: Option<i64>,
 }
 
 /// How asking a source goes.
@@ -155,6 +174,7 @@ pub(super) struct ConfirmationView {
 pub(super) struct Activity {
     pub(super) last_delivery: Option<LastDelivery>,
     pub(super) rejections: Vec<RejectionView>,
+    pub(super) duplicates: Option<DuplicatesView>,
     pub(super) poll: Option<PollView>,
     pub(super) confirmations: Vec<ConfirmationView>,
 }
@@ -171,6 +191,13 @@ pub(super) async fn activity(conn: &mut Connection, id: IntegrationId, provider:
     Ok(Activity {
         last_delivery: last.map(|(id, at, state)| LastDelivery { id: id.0, received_at: Time(at), state: Name(state) }),
         rejections: deliveries::rejections(conn, id).await?.into_iter().map(rejection).collect(),
+        duplicates: duplicates::find(conn, id).await?.map(|row| DuplicatesView {
+            n: row.n,
+            first_at: Time(row.first_at),
+            last_at: Time(row.last_at),
+            external_id: row.external_id,
+            delivery: row.delivery.map(|id| id.0),
+        }),
         poll: polls::find(conn, id).await?.map(|memory| PollView {
             next_at: Time(Timestamp(memory.next_at)),
             answered_at: memory.answered_at.map(|at| Time(Timestamp(at))),
@@ -220,6 +247,7 @@ pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url)
         created_at: Time(integration.created_at),
         last_delivery: activity.last_delivery,
         rejections: activity.rejections,
+        duplicates: activity.duplicates,
         poll: activity.poll,
         confirmations: activity.confirmations,
     }

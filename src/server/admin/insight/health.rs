@@ -16,7 +16,7 @@ use storage::{
 
 use super::{
     super::{
-        integration_views::{Activity, ConfirmationView, LastDelivery, PollView, RejectionView, activity},
+        integration_views::{Activity, ConfirmationView, DuplicatesView, LastDelivery, PollView, RejectionView, activity},
         types::{Length, Time},
     },
     Admin, Problem,
@@ -53,6 +53,9 @@ pub(super) struct HealthView {
     warnings: Vec<WarningView>,
     /// Requests that were not let in, by reason.
     rejections: Vec<RejectionView>,
+    /// Deliveries that came again: they were acknowledged and changed nothing. Null if none did.
+    #[oai(nullable)]
+    duplicates: Option<DuplicatesView>,
     /// How asking goes, for a provider that is asked and once it has been.
     #[oai(nullable)]
     poll: Option<PollView>,
@@ -93,7 +96,7 @@ pub(super) async fn look(admin: &Admin, id: IntegrationId) -> Result<HealthView,
     let now = admin.now();
     let mut conn = admin.db.read().await?;
     let integration = outline(&mut conn, id).await?.ok_or_else(|| Problem::not_found("integration"))?;
-    let Activity { last_delivery, rejections, poll, confirmations } = activity(&mut conn, id, &integration.provider).await?;
+    let Activity { last_delivery, rejections, duplicates, poll, confirmations } = activity(&mut conn, id, &integration.provider).await?;
     let (day_ago, hour_ago) = (Timestamp(now.0 - DAY.0), Timestamp(now.0 - HOUR.0));
     let tallies = insight::tally(&mut conn, id, day_ago, hour_ago, MAX_COUNTED).await?;
     let said = insight::said(&mut conn, id, N_SAID).await?;
@@ -112,6 +115,7 @@ pub(super) async fn look(admin: &Admin, id: IntegrationId) -> Result<HealthView,
         warned: said.iter().filter(|said| said.signals.iter().any(|signal| !signal.warnings.is_empty())).count() as u64,
         warnings: warnings(&said),
         rejections,
+        duplicates,
         confirmations,
         breaker,
         lag_seconds: median_lag(&said),

@@ -7,6 +7,7 @@ use storage::{
     Inbox,
     confirmations::{self, NewConfirmation, Outcome},
     deliveries::DeliveryState,
+    duplicates,
     fates::{self, Fate},
     integrations::{self, IntegrationEdit},
 };
@@ -68,6 +69,23 @@ async fn what_was_not_understood_is_shown_where_somebody_looks() {
 }
 
 #[tokio::test]
+async fn what_came_again_is_shown_with_the_delivery_that_it_repeats() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    let hook = fixture.integration("hook", "alertmanager").await;
+    fixture.delivery(hook, 1, Vec::new()).await;
+    assert!(!owner.get("/console/integrations/1").await.expect(200).body.contains("Came again"));
+    for (id, shown) in [("1", "<a href=\"/console/deliveries/1\">delivery 1</a>"), ("7<", "<code>7&#60;</code>")] {
+        let mut tx = fixture.console.db.begin().await.unwrap();
+        duplicates::count(&mut tx, hook, 2, fixture.console.now(), id).await.unwrap();
+        tx.commit().await.unwrap();
+        let page = owner.get("/console/integrations/1").await.expect(200).body;
+        assert!(page.contains("Came again") && page.contains(shown), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn it_is_shown_whether_a_subscription_was_confirmed() {
     let fixture = Fixture::new().await;
     fixture.user(Role::Owner).await;
@@ -76,7 +94,7 @@ async fn it_is_shown_whether_a_subscription_was_confirmed() {
     let now = fixture.console.now();
     let (url, subject) = (SecretString::from("https://sns.example/?Token=marker"), "arn:aws:sns:eu-west-1:123456789012:alarms");
     for (n, outcome, words) in [
-        (1, Outcome::Again(now, "no answer in time".to_owned()), ["to be confirmed", "tried 1 times: no answer in time"]),
+        (1, Outcome::Again(now, "no answer in time".to_owned()), ["to be confirmed", "tried once: no answer in time"]),
         (2, Outcome::GivenUp("the sender answered with status 403".to_owned()), ["not confirmed", "status 403. Let the sender ask again."]),
         (3, Outcome::Confirmed, ["confirmed", subject]),
     ] {
