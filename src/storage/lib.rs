@@ -7,6 +7,7 @@ pub mod attention;
 pub mod audit;
 pub mod changes;
 pub mod combine;
+pub mod comparison;
 pub mod components;
 pub mod configuration;
 pub mod confirmations;

@@ -206,11 +206,11 @@ pub(super) async fn activity(conn: &mut Connection, id: IntegrationId, provider:
             last_error: memory.last_error,
             lost: memory.lost,
         }),
-        confirmations: confirmations(conn, id, provider).await?,
+        confirmations: confirmations_of(conn, id, provider).await?,
     })
 }
 
-async fn confirmations(conn: &mut Connection, id: IntegrationId, provider: &str) -> Result<Vec<ConfirmationView>, Problem> {
+async fn confirmations_of(conn: &mut Connection, id: IntegrationId, provider: &str) -> Result<Vec<ConfirmationView>, Problem> {
     if ::integrations::find(provider).is_none_or(|provider| provider.quirks.confirm.is_none()) {
         return Ok(Vec::new());
     }
