@@ -313,9 +313,11 @@ pub(super) fn check_settings(fields: &mut Fields, provider: Option<&'static Prov
         fields.refuse("settings", "must be an object");
     } else if n_bytes > MAX_SETTINGS_BYTES {
         fields.refuse("settings", format!("have {n_bytes} bytes, at most {MAX_SETTINGS_BYTES} are allowed"));
-    } else if let Some(Err(error)) = provider.map(|provider| (provider.check_settings)(settings)) {
-        let path = if error.path.is_empty() { "settings".to_owned() } else { format!("settings.{}", error.path) };
-        fields.refuse(path, error.problem);
+    } else {
+        for error in provider.map(|provider| provider.settings_problems(settings)).unwrap_or_default() {
+            let path = if error.path.is_empty() { "settings".to_owned() } else { format!("settings.{}", error.path) };
+            fields.refuse(path, error.problem);
+        }
     }
 }
 
