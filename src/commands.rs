@@ -14,6 +14,9 @@ use crate::{actor, config::Config};
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
+/// Said where only a look was asked for, and there is nothing to look at.
+const NOTHING_YET: &str = "There is no database yet: this is about an empty one. `fanal apply`, `fanal migrate` and `fanal serve` make it.";
+
 /// Names a configuration file.
 #[derive(clap::Args)]
 pub(crate) struct FileArgument {
@@ -49,19 +52,21 @@ pub(crate) fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// `fanal plan`: exits with 0 either way; what would change is printed.
+/// `fanal plan`: exits with 0 either way; what would change is printed. Nothing is made, not even where nothing is.
 pub(crate) async fn plan(config: &Config, file: &FileArgument) -> anyhow::Result<()> {
-    let (db, secrets) = (config.open().await?, config.secrets()?);
-    let (current, desired) = read(&db, &secrets, file).await?;
+    let current = configured(config).await?;
+    // Where no secret is kept, no key is missing.
+    let secrets = if current.secret_fingerprints().is_empty() { config.secrets_of_nothing()? } else { config.kept_secrets()? };
+    let desired = read(&current, &secrets, file)?;
     print(configuration::diff(&current, &desired).to_string().trim_end());
-    db.close().await;
     Ok(())
 }
 
 /// `fanal apply`.
 pub(crate) async fn apply(config: &Config, file: &FileArgument) -> anyhow::Result<()> {
     let (db, secrets) = (config.open().await?, config.secrets()?);
-    let (current, desired) = read(&db, &secrets, file).await?;
+    let current = storage::configuration::load(&mut db.read().await?).await?;
+    let desired = read(&current, &secrets, file)?;
     let plan = configuration::diff(&current, &desired);
     print(plan.to_string().trim_end());
     if !plan.is_empty() {
@@ -84,14 +89,22 @@ pub(crate) async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired, s
 
 /// `fanal export`.
 pub(crate) async fn export(config: &Config) -> anyhow::Result<()> {
-    let db = config.open().await?;
-    let desired = storage::configuration::load(&mut db.read().await?).await?;
-    print(configuration::export(&desired).trim_end());
-    db.close().await;
+    print(configuration::export(&configured(config).await?).trim_end());
     Ok(())
 }
 
-async fn read(db: &Db, secrets: &SecretBox, file: &FileArgument) -> anyhow::Result<(Desired, Desired)> {
+/// What is configured, for whoever only looks.
+async fn configured(config: &Config) -> anyhow::Result<Desired> {
+    let Some(db) = config.open_to_read().await? else {
+        eprintln!("{NOTHING_YET}");
+        return Ok(storage::configuration::empty());
+    };
+    let desired = storage::configuration::load(&mut db.read().await?).await?;
+    db.close().await;
+    Ok(desired)
+}
+
+fn read(current: &Desired, secrets: &SecretBox, file: &FileArgument) -> anyhow::Result<Desired> {
     let name = file.file.display().to_string();
     let text = if name == "-" {
         std::io::read_to_string(std::io::stdin()).context("standard input")?
@@ -102,9 +115,8 @@ async fn read(db: &Db, secrets: &SecretBox, file: &FileArgument) -> anyhow::Resu
         }
         std::fs::read_to_string(&file.file).with_context(|| name.clone())?
     };
-    let current = storage::configuration::load(&mut db.read().await?).await?;
-    match parse(&text, secrets, &current) {
-        Ok(desired) => Ok((current, desired)),
+    match parse(&text, secrets, current) {
+        Ok(desired) => Ok(desired),
         Err(problems) => {
             eprint!("{}", configuration::describe(&name, &problems));
             eprintln!("{} wrong in {name}; nothing was changed.", if problems.len() == 1 { "One thing is" } else { "Several things are" });

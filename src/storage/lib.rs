@@ -69,5 +69,6 @@ pub use db::{Connection, Db};
 pub use error::StorageError;
 pub use inbox::{Arrival, Inbox, MAX_WAITING};
 pub use ledger::{Entry, Lease, Office};
+pub use migrations::Schema;
 pub use secrets::{SecretBox, hint};
 pub use wake::{Topic, Waiter, Wake};
