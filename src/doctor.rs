@@ -51,7 +51,7 @@ pub(crate) async fn examine(config: &Config) -> anyhow::Result<()> {
         );
     } else {
         report.say("FANAL_QUEUE_URL", queue(config).await);
-        let secrets = key(config);
+        let secrets = config.kept_secrets();
         report.say("FANAL_SECRET_KEY", secrets.as_ref().map(|_| "usable"));
         let db = open(config).await;
         report.say("FANAL_DATABASE_URL", db.as_ref().map(|db| format!("{}, schema up to date", db.kind())));
@@ -73,15 +73,6 @@ fn missing_file(config: &Config) -> Option<String> {
     let url = config.database_url();
     let file = url.expose_secret().strip_prefix("sqlite:")?.trim_start_matches("//").split('?').next()?.to_owned();
     (!std::path::Path::new(&file).exists()).then_some(file)
-}
-
-/// The key, if there is one: where a database is, a new key would open nothing in it.
-fn key(config: &Config) -> anyhow::Result<SecretBox> {
-    let file = config.own_key_file();
-    if config.has_own_key() && !file.exists() {
-        bail!("there is no {}, in which the first start of this database put its key: bring it back", file.display());
-    }
-    config.secrets()
 }
 
 async fn open(config: &Config) -> anyhow::Result<Db> {

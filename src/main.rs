@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod doctor;
 mod guard;
+mod replay;
 mod serve;
 mod users;
 
@@ -93,7 +94,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Plan(file) => commands::plan(&config, &file).await,
         Command::Apply(file) => commands::apply(&config, &file).await,
         Command::Export => commands::export(&config).await,
-        Command::Replay => commands::replay(&config).await,
+        Command::Replay => replay::run(&config).await,
         Command::Providers { slug } => commands::providers(slug.as_deref()),
         Command::Resend(arguments) => commands::resend(&config, &arguments).await,
         Command::VerifyAudit(arguments) => guard::verify_audit(&config, &arguments).await,

@@ -3,7 +3,6 @@
 pub mod admin;
 mod attempts;
 mod cachet;
-mod confirm;
 pub mod console;
 mod documents;
 pub mod feed;

@@ -53,6 +53,13 @@ pub(crate) const PLACES: &[Place] = &[
         bound_to: "'idempotency:' || token_id || ':' || key",
         fingerprint: None,
     },
+    Place {
+        table: "confirmation",
+        column: "url",
+        key: "confirmation_id",
+        bound_to: "'confirmation:' || integration_id || ':' || subject",
+        fingerprint: None,
+    },
 ];
 
 /// How many secrets of one place lie under one key.

@@ -9,6 +9,7 @@ mod console;
 mod durability;
 mod fairness;
 mod faults;
+mod folded;
 mod hardening;
 mod headers;
 mod hidden;

@@ -334,7 +334,8 @@ fn the_json_providers_settings_are_checked_down_to_their_names() {
     refused(head, "3:5: integrations[0]: `settings` are missing: missing field `fingerprint`");
     let told = problems(&format!("{PAGE}{head}    settings:\n      signatur: bearer\n"));
     assert!(told.starts_with("6:7: integrations[0].settings.signatur: unknown field `signatur`, expected one of"), "{told}");
-    assert!(told.ends_with("; did you mean `signature`?"), "{told}");
+    assert!(told.contains("; did you mean `signature`?\n"), "{told}");
+    assert!(told.ends_with("6:7: integrations[0].settings: missing field `fingerprint`"), "what else is wrong is told at once: {told}");
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod series;
 mod series_effect;
 mod sessions;
 mod settings;
+mod signals;
 mod sorting;
 mod sources;
 mod subscribers;

@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::{Desired, Timestamp};
+use domain::{Desired, PageSettings, Timestamp};
 
 use crate::{Connection, SecretBox, StorageError, db::execute, deliveries};
 
@@ -28,6 +28,13 @@ use secrets::Secrets;
 /// What the database said.
 pub async fn load(conn: &mut Connection) -> Result<Desired, StorageError> {
     Ok(Stored::load(conn).await?.desired)
+}
+
+/// What a database holds that was just made.
+#[must_use]
+pub fn empty() -> Desired {
+    let page = PageSettings { name: "Status".to_owned(), time_zone: "UTC".to_owned(), ..PageSettings::default() };
+    Desired { page, ..Desired::default() }
 }
 
 /// Makes the database equal to `desired`, in the caller's transaction: on an error, drop it.

@@ -7,9 +7,9 @@ use domain::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::{apply, load};
+use super::{apply, empty, load};
 use crate::{
-    Connection, Db, SecretBox, StorageError,
+    Connection, Db, Schema, SecretBox, StorageError,
     db::{execute, sql},
     templates,
 };
@@ -143,6 +143,40 @@ impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+#[tokio::test]
+async fn a_database_that_was_just_made_holds_what_is_said_of_an_empty_one() {
+    let fixture = Fixture::new().await;
+    assert_eq!(load(&mut fixture.db.read().await.unwrap()).await.unwrap(), empty());
+}
+
+#[tokio::test]
+async fn who_opens_a_database_to_read_makes_nothing_and_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let url = |file: &str| format!("sqlite://{}", fixture.folder.join(file).display());
+    assert!(Db::open_to_read(&url("none.db")).await.unwrap().is_none() && !fixture.folder.join("none.db").exists());
+    let set = async |statement: &'static str| {
+        let mut tx = fixture.db.begin().await.unwrap();
+        execute!(tx, sqlx::query(statement)).unwrap();
+        tx.commit().await.unwrap();
+    };
+    let schema = async || Db::open_to_read(&url("fanal.db")).await.unwrap().unwrap().schema().await.unwrap();
+    assert_eq!(schema().await, Schema::Current);
+    set("create table newest as select * from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)").await;
+    set("delete from _sqlx_migrations where version = (select version from newest)").await;
+    assert_eq!(schema().await, Schema::Older);
+    set("insert into _sqlx_migrations select * from newest").await;
+    set("insert into _sqlx_migrations select version + 1, description, installed_on, success, checksum, execution_time from newest").await;
+    assert_eq!(schema().await, Schema::Unknown);
+    set("drop table _sqlx_migrations").await;
+    assert_eq!(schema().await, Schema::None);
+    let reader = Db::open_to_read(&url("fanal.db")).await.unwrap().unwrap();
+    let written = match reader.begin().await {
+        Ok(mut tx) => execute!(tx, sqlx::query("delete from component")).is_ok(),
+        Err(_) => false,
+    };
+    assert!(!written, "nothing can be written");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{PLACES, rotate, usage};
 use crate::{
-    Db, SecretBox,
+    Db, SecretBox, confirmations,
     db::{execute, sql},
     factors, hub, idempotency, integrations, notifications,
     subscribers::{self, NewSubscriber},
@@ -41,6 +41,9 @@ impl Fixture {
         for key in ["a", "b"] {
             let id = integrations::insert(&mut tx, key, "alertmanager", &edit, NOW).await.unwrap();
             integrations::add_secret(&mut tx, secrets, id, &format!("secret-of-{key}").into(), NOW).await.unwrap();
+            let url = SecretString::from(format!("https://sender.example/?token={key}"));
+            let new = confirmations::NewConfirmation { integration: id, subject: key, external_id: "1", url: &url, ends_at: NOW };
+            confirmations::request(&mut tx, secrets, &new, NOW).await.unwrap();
             let (address, secret) = (format!("https://{key}.example"), SecretString::from(format!("whsec_{key}")));
             let new = NewSubscriber { channel: Channel::Webhook, address: &address, secret: Some(&secret), components: None };
             subscribers::insert(&mut tx, secrets, &new, NOW).await.unwrap();
@@ -68,6 +71,8 @@ impl Fixture {
         let place = notifications::secret_place(domain::SubscriberId(sealed[0].0));
         assert_eq!(secrets.open(&place, &sealed[0].1).unwrap().expose_secret(), "whsec_a");
         assert!(factors::waiting_totp(&mut conn, secrets, domain::UserId(2)).await.unwrap().is_some());
+        let due = confirmations::due(&mut conn, secrets, NOW, 10).await.unwrap();
+        assert_eq!(due[1].url.as_ref().map(|url| url.expose_secret()), Some("https://sender.example/?token=b"));
         drop(conn);
         let key = idempotency::Key { token: TokenId(1), key: "2" };
         let claim = idempotency::claim(&self.db, secrets, key, "request", NOW).await.unwrap();
@@ -130,7 +135,7 @@ async fn after_a_rotation_the_old_key_can_go() {
     let again = rotate(&fixture.db, &secrets, |_| ()).await.unwrap();
     assert!(again.iter().all(|place| place.n == 0), "nothing is left to do: {again:?}");
     let usage = usage(&mut fixture.db.read().await.unwrap()).await.unwrap();
-    assert_eq!(usage.iter().map(|place| (place.key.as_str(), place.n)).collect::<Vec<_>>(), [(secrets.key_ids()[0].as_str(), 2); 4]);
+    assert_eq!(usage.iter().map(|place| (place.key.as_str(), place.n)).collect::<Vec<_>>(), [(secrets.key_ids()[0].as_str(), 2); 5]);
     fixture.all_open(&SecretBox::new(&new).unwrap()).await;
 }
 

@@ -120,6 +120,14 @@ fn integration() -> Value {
 }
 
 #[tokio::test]
+async fn everything_that_is_wrong_with_settings_is_said_at_once() {
+    let fixture = Fixture::new().await;
+    let settings = json!({ "fingerprint": 7, "state": "body.x", "firing": ["down"], "labls": {}, "vlue": "body.y" });
+    let body = json!({ "key": "own", "provider": "json", "settings": settings });
+    assert_eq!(fixture.post("/integrations", body).await.refused(422), ["settings.fingerprint", "settings.labls", "settings.vlue"]);
+}
+
+#[tokio::test]
 async fn an_integration_shows_its_routes_and_never_its_secrets() {
     let fixture = Fixture::new().await;
     fixture.post("/components", json!({ "name": "API" })).await.expect(201);

@@ -5,6 +5,7 @@ mod back_test;
 mod chosen;
 mod entry;
 mod factors;
+mod hub;
 mod idp;
 mod oidc;
 mod order;
