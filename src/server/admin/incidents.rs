@@ -120,7 +120,7 @@ impl IncidentsApi {
     /// Removes up to 200 drafts in one transaction, as if they had never been. One that readers see is none: nothing is removed then.
     #[oai(path = "/incidents/discard", method = "post")]
     async fn discard(&self, Data(caller): Data<&Caller>, body: Body<Several>) -> Result<Gone, Problem> {
-        let (ids, mut fields) = (body.0.ids, Fields::default());
+        let (is_dry, ids, mut fields) = (body.0.is_dry(), body.0.ids, Fields::default());
         check_ids(&mut fields, &ids);
         fields.done()?;
         let (mut entry, mut fields, mut before) = (self.0.begin().await?, Fields::default(), Vec::new());
@@ -132,6 +132,10 @@ impl IncidentsApi {
             }
         }
         fields.done()?;
+        if is_dry {
+            caller.trail.changes_nothing();
+            return Ok(Gone);
+        }
         caller.trail.was(before.into());
         let acts = ids.iter().map(|id| Act::DeleteIncident { incident: IncidentId(*id) }).collect();
         let state = history::acts_uncommitted(&mut entry, caller.name(), acts, self.0.now()).await?;

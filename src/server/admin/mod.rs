@@ -7,6 +7,7 @@ mod audit;
 mod body;
 mod bulk;
 mod changes;
+mod checking;
 mod components;
 mod conventions;
 mod cursor;
@@ -107,7 +108,7 @@ type Apis = (
     (incidents::IncidentsApi, waiting::WaitingApi, postmortems::PostmortemsApi, templates::TemplatesApi),
     (maintenances::MaintenancesApi, series::SeriesApi),
     integrations::IntegrationsApi,
-    insight::InsightApi,
+    (insight::InsightApi, checking::CheckingApi),
     providers::ProvidersApi,
     deliveries::DeliveriesApi,
     subscribers::SubscribersApi,
@@ -147,7 +148,7 @@ fn apis(admin: &Admin) -> Apis {
         ),
         (maintenances::MaintenancesApi(admin.clone()), series::SeriesApi(admin.clone())),
         integrations::IntegrationsApi(admin.clone()),
-        insight::InsightApi::new(admin.clone()),
+        (insight::InsightApi::new(admin.clone()), checking::CheckingApi(admin.clone())),
         providers::ProvidersApi,
         deliveries::DeliveriesApi(admin.clone()),
         subscribers::SubscribersApi(admin.clone()),

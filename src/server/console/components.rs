@@ -205,7 +205,7 @@ async fn form_since(
         let names = super::incidents::names(&mut conn).await?;
         how = match combine::all(&mut conn).await?.get(&component.id) {
             None | Some(Combine::Worst) => "The worst of what its sources say.".to_owned(),
-            Some(_) => "By a quorum or by weights, as its configuration says.".to_owned(),
+            Some(_) => "By a quorum or by weights.".to_owned(),
         };
         let dependencies = dependencies::all(&mut conn).await?;
         depends_on = dependencies.of(component.id).iter().filter_map(|each| names.get(&each.component).cloned()).collect();

@@ -83,6 +83,11 @@ impl Needs {
         Self::who(Who::May(Permission::write(resource)))
     }
 
+    /// For whoever this is permitted.
+    pub(super) const fn may(permission: Permission) -> Self {
+        Self::who(Who::May(permission))
+    }
+
     /// And they must have proved who they are within the last ten minutes: for secrets, roles, tokens, deletion.
     pub(super) const fn fresh(self) -> Self {
         Self { fresh: true, ..self }

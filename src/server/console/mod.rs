@@ -45,6 +45,7 @@ mod series;
 mod session;
 mod setup;
 mod sign_in;
+mod sources;
 mod subscribers;
 mod system;
 mod team;
@@ -180,6 +181,7 @@ fn table(console: Console) -> Table {
         order::routes,
         groups::routes,
         components::routes,
+        sources::routes,
         why::routes,
         integrations::routes,
         replay::routes,

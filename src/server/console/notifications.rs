@@ -43,6 +43,17 @@ fn may_send(person: &Person) -> bool {
     person.may(Permission::write(Resource::Notifications))
 }
 
+/// Where what is told of is found in the console; of an endpoint, nowhere.
+pub(super) fn place_of(about: &Value) -> Option<String> {
+    let area = match about.text("kind") {
+        "incident" => "incidents",
+        "maintenance" => "maintenances",
+        "component" => "components",
+        _ => return None,
+    };
+    Some(format!("/console/{area}/{}", about.number("id")))
+}
+
 #[derive(Template)]
 #[template(path = "console/notifications.html")]
 struct List<'a> {
@@ -76,6 +87,12 @@ impl Waiting {
 }
 
 impl List<'_> {
+    /// The title of the incident that the list is narrowed to.
+    fn of_incident(&self) -> Option<&str> {
+        self.typed.given("incident")?;
+        self.rows.first().map(|row| row.part("about").text("title"))
+    }
+
     fn states(&self) -> impl Iterator<Item = &'static str> {
         NotificationState::ALL.iter().map(|state| state.as_str())
     }
@@ -85,7 +102,7 @@ impl List<'_> {
 async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
     let typed = Typed::from(asked);
     let (waiting, taken_back) = (Waiting::read(&typed, acts.now), typed.number("taken_back"));
-    let filters = [("state", typed.text("state")), ("subscriber", typed.text("subscriber")), ("sort", typed.text("sort"))];
+    let filters = ["state", "subscriber", "incident", "sort"].map(|name| (name, typed.text(name)));
     let path = address("/notifications", &[&filters[..], &[("cursor", typed.text("cursor"))]].concat());
     let listed = acts.get(&path).await?;
     let pager = Pager::new(PATH, &filters, &typed, listed.text("next"));

@@ -69,6 +69,7 @@ struct Page<'a> {
     links: Vec<Link>,
     incidents: Vec<Told>,
     may_see_deliveries: bool,
+    may_see_notifications: bool,
 }
 
 #[handler]
@@ -94,6 +95,7 @@ async fn why(
         links,
         incidents: incidents(&mut conn, component.id, at).await?,
         may_see_deliveries: person.may(Permission::read(Resource::Deliveries)),
+        may_see_notifications: person.may(Permission::read(Resource::Notifications)),
     };
     Ok(show(if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &shown))
 }

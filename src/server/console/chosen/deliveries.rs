@@ -16,7 +16,7 @@ pub(super) struct Replay;
 pub(in crate::console) const REPLAY: Words = Words {
     list: "/console/deliveries",
     area: "Deliveries",
-    name: "replay",
+    path: "/console/deliveries/chosen/replay",
     button: "Look at again",
     verb: "Look at",
     tail: " again",

@@ -12,7 +12,7 @@ pub(super) struct Discard;
 pub(in crate::console) const DISCARD: Words = Words {
     list: "/console/incidents",
     area: "Incidents",
-    name: "discard",
+    path: "/console/incidents/chosen/discard",
     button: "Discard",
     verb: "Discard",
     tail: "",

@@ -15,7 +15,7 @@ pub(super) struct Resend;
 pub(in crate::console) const RESEND: Words = Words {
     list: "/console/notifications",
     area: "Notifications",
-    name: "resend",
+    path: "/console/notifications/chosen/resend",
     button: "Send again",
     verb: "Send",
     tail: " again",

@@ -73,6 +73,7 @@ struct Page<'a> {
     /// What becomes of a draft by itself.
     publication: Option<String>,
     may_write: bool,
+    may_see_notifications: bool,
     draft: &'a Draft,
     picker: Vec<Choices>,
     affected: Vec<(ComponentId, String, &'static str, &'static str)>,
@@ -202,6 +203,7 @@ pub(super) async fn page(
         began: time(incident.started_at),
         publication: words::publication(&incident, console.now()).filter(|_| !incident.published),
         may_write: person.may(Permission::write(Resource::Incidents)),
+        may_see_notifications: person.may(Permission::read(Resource::Notifications)),
         picker: choices(&groups, &components, &draft.affected),
         draft: &draft,
         affected: incident.components.iter().filter_map(named).collect(),

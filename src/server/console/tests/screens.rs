@@ -260,6 +260,14 @@ async fn looking_again_goes_on_in_portions_and_tells_how_far_it_has_come() {
     let progress = owner.get(progress).await.expect(200).body;
     assert!(progress.contains("Of 1000 that were taken up") && progress.contains("All of them are taken up"), "{progress}");
     owner.post("/console/deliveries/replay", &[("state", "pending")]).await.expect(422);
+    let asked = owner.get("/console/deliveries/replay?state=ignored&from=2026-03-01T12:00").await.expect(200).body;
+    assert!(asked.contains("that arrived since 2026-03-01 12:00 UTC"), "{asked}");
+    let of_a_time = [("state", "ignored"), ("from", "2026-03-01T12:00"), ("to", "2026-03-02T12:00")];
+    let progress = "/console/deliveries/replay/progress?state=ignored&after=&done=0&from=2026-03-01T12%3A00&to=2026-03-02T12%3A00";
+    let led = owner.post("/console/deliveries/replay", &of_a_time).await.expect(303).location().to_owned();
+    assert_eq!(led.replace("after=&", ""), progress.replace("after=&", ""));
+    let progress = owner.get(&led).await.expect(200).body;
+    assert!(progress.contains("?from=2026-03-01T12%3A00&#38;to=2026-03-02T12%3A00"), "{progress}");
 }
 
 #[tokio::test]
