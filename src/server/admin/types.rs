@@ -143,6 +143,7 @@ named! {
     domain::Weekday => Self::ALL;
     storage::deliveries::DeliveryState => Self::ALL;
     storage::notifications::NotificationState => Self::ALL;
+    storage::rows::Standing => Self::ALL;
     storage::tokens::Scope => Self::EVERY;
 }
 
