@@ -16,11 +16,12 @@ use super::{
     chosen::{self, Bar},
     columns::Columns,
     failure::Failure,
-    frame::{Frame, see_other, show, time},
+    frame::{Frame, see_other, show},
     gate::{Needs, Table},
     pager::Pager,
     seen::{Asked, Seen, Sent, Typed, address, at},
     session::Person,
+    zone::{When, time},
 };
 
 const PATH: &str = "/console/notifications";
@@ -76,6 +77,10 @@ impl Waiting {
 }
 
 impl List<'_> {
+    fn is_narrow(&self) -> bool {
+        ["state", "subscriber"].iter().any(|field| self.typed.given(field).is_some())
+    }
+
     fn states(&self) -> impl Iterator<Item = &'static str> {
         NotificationState::ALL.iter().map(|state| state.as_str())
     }
@@ -147,7 +152,7 @@ impl Resend<'_> {
         }
     }
 
-    fn since_in_words(&self) -> String {
+    fn since_in_words(&self) -> When {
         time(self.since)
     }
 }
