@@ -29,7 +29,7 @@ use url::Url;
 
 pub use hooks::MAX_BODY_BYTES;
 pub use hub::Hub;
-pub use letters::Letters;
+pub use letters::{IF_NOT_YOU, Letters};
 pub use proxies::TrustedProxies;
 pub use subscriptions::Subscriptions;
 

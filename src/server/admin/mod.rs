@@ -71,6 +71,7 @@ pub(crate) use bulk::MAX_AT_ONCE;
 use gate::{Caller, Gate};
 pub use operations::Operations;
 pub(crate) use operations::{Actor, Refused};
+pub(crate) use page::drafted as drafted_page;
 use problem::Problem;
 pub(crate) use progress::{Progress, Watcher};
 pub use settings::{OidcSettings, Settings};

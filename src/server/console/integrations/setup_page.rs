@@ -162,7 +162,7 @@ pub(super) async fn arrivals(acts: Acts, Path(id): Path<i64>) -> Result<Response
     let integration = find(&acts, id).await?;
     let row = |delivery: &Value| {
         json!({
-            "id": delivery.number("id"), "at": delivery.time("received_at"), "state": delivery.text("state"),
+            "id": delivery.number("id"), "at": delivery.time("received_at").to_string(), "state": delivery.text("state"),
             "said": delivery.text("said"), "reason": delivery.text("reason"),
             "warned": delivery.text("warned"), "test": delivery.yes("test"),
         })
