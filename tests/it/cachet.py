@@ -83,7 +83,7 @@ assert window.attrs["human_status"] == "Upcoming", window.attrs
 eventually("it is announced", lambda: [one.name for one in client.schedules.list()] == ["A new database"])
 
 ann = client.subscribers.create(email="ann@example.com", components=[shop.id], verify=True)
-again = client.subscribers.create(email="Ann@example.com")
+again = client.subscribers.create(email="ann@example.com")
 assert ann.id == again.id and ann.is_global is False, (ann.attrs, again.attrs)
 assert [one.email for one in client.subscribers.list()] == ["ann@example.com"]
 client.subscribers.delete(ann.id)
