@@ -1,6 +1,6 @@
 //! The shape every provider has, and the list of them.
 
-use domain::Signal;
+use domain::{Signal, Span};
 use secrecy::SecretString;
 
 use crate::{
@@ -48,12 +48,23 @@ pub struct Quirks {
     /// The https address of a document that a request cannot be verified without, such as a certificate. It is asked over an unproven
     /// request, so it names nothing but the sender's own places. The document is handed in with [`Credentials::document`].
     pub document: Option<Document>,
-    /// The address to call once after this request is verified and stored, so that the sender goes on sending.
-    pub confirm: Option<fn(&Inbound<'_>, &Settings) -> Option<String>>,
+    /// What is called once this request is verified and stored, so that the sender begins to send.
+    pub confirm: Option<fn(&Inbound<'_>, &Settings) -> Option<Confirmation>>,
     /// Texts of the body that let whoever reads them act, such as links to unsubscribe: where they stand. They are not stored.
     pub redact: &'static [&'static [&'static str]],
     /// Whether the sender asks for leave before it sends, as CloudEvents' abuse protection has it.
     pub asks_leave: bool,
+}
+
+/// A call that a sender waits for before it begins to send.
+#[derive(Clone, Debug)]
+pub struct Confirmation {
+    /// What begins then, such as the ARN of a topic.
+    pub subject: String,
+    /// What is called. It lets whoever has it act.
+    pub url: SecretString,
+    /// How long the sender takes it.
+    pub valid_for: Span,
 }
 
 /// Tells the address of a document from a request that is not proven yet.

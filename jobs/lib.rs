@@ -5,6 +5,7 @@ mod certificate;
 pub mod channels;
 mod check;
 mod clock;
+pub mod confirmations;
 pub mod egress;
 pub mod evaluator;
 mod fairness;

@@ -36,6 +36,7 @@ use crate::{
     evaluator::Health,
     queue::{Job, Queue},
     retry_after,
+    shared_limits::SharedLimits,
 };
 use ask::{Asked, Way};
 use hosts::Hosts;
@@ -177,11 +178,11 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// A poller for this process.
+    /// A poller for this process, which takes turns at hosts with all others that share these limits.
     #[must_use]
-    pub fn new(db: Db, secrets: SecretBox, egress: Egress, inbox: Inbox, clock: Clock) -> Self {
+    pub fn new(db: Db, secrets: SecretBox, egress: Egress, inbox: Inbox, clock: Clock, shared: Option<SharedLimits>) -> Self {
         let [places, room] = [N_AT_ONCE, MAX_OUTSTANDING].map(|n| Arc::new(Semaphore::new(n)));
-        Self { db, secrets, egress, inbox, clock, under_way: Arc::default(), places, room, hosts: Arc::default() }
+        Self { db, secrets, egress, inbox, clock, under_way: Arc::default(), places, room, hosts: Arc::new(Hosts::new(shared)) }
     }
 
     /// Asks one source once.

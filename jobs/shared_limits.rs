@@ -1,4 +1,4 @@
-//! Rate limits that all processes share, through the Redis that carries the queue.
+//! Rate limits and turns that all processes share, through the Redis that carries the queue.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use redis::{
-    Client, Script,
+    Client, FromRedisValue, Script, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use secrecy::ExposeSecret;
@@ -37,6 +37,16 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(burst / rate * 1000) + 1000)
 return { taken, string.format('%.6f', level) }
 ";
 
+/// The next turn at something, in microseconds from now: at least so long after the one before. Forgotten once it lies that long back.
+const TURN: &str = r"
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local spacing = tonumber(ARGV[1])
+local at = math.max(now, tonumber(redis.call('GET', KEYS[1])) or now)
+redis.call('SET', KEYS[1], string.format('%.0f', at + spacing), 'PX', math.ceil((at + spacing - now) / 1000) + 1000)
+return at - now
+";
+
 /// What a shared bucket said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Taken {
@@ -50,7 +60,8 @@ pub enum Taken {
 #[derive(Clone)]
 pub struct SharedLimits {
     conn: ConnectionManager,
-    script: Arc<Script>,
+    bucket: Arc<Script>,
+    turn: Arc<Script>,
     prefix: String,
     /// Since when Redis does not answer.
     away_since: Arc<Mutex<Option<Instant>>>,
@@ -75,31 +86,41 @@ impl SharedLimits {
             .set_connection_timeout(Some(PAUSE))
             .set_max_delay(Duration::from_secs(1));
         let conn = ConnectionManager::new_lazy_with_config(client, timeouts).map_err(QueueError::open)?;
-        let (script, prefix) = (Arc::new(Script::new(BUCKET)), format!("{prefix}:limit"));
-        Ok(Some(Self { conn, script, prefix, away_since: Arc::default() }))
+        let [bucket, turn] = [BUCKET, TURN].map(|script| Arc::new(Script::new(script)));
+        Ok(Some(Self { conn, bucket, turn, prefix: format!("{prefix}:limit"), away_since: Arc::default() }))
     }
 
     /// Takes one out of the bucket of `client`. `None` if Redis does not answer: count in this process then.
     pub async fn take(&self, client: &str, burst: u32, per_sec: f64) -> Option<Taken> {
+        let mut bucket = self.bucket.key(format!("{}:{client}", self.prefix));
+        bucket.arg(burst).arg(per_sec);
+        let (taken, level): (u8, String) = self.ask(&bucket).await?;
+        let level = level.parse().ok()?;
+        Some(if taken == 1 { Taken::Room(level) } else { Taken::Empty(level) })
+    }
+
+    /// Takes the next turn at `what`, at least `spacing` after the one before, whoever took it; tells how long to wait for it. `None` if Redis
+    /// does not answer: take turns in this process then.
+    pub async fn turn(&self, what: &str, spacing: Duration) -> Option<Duration> {
+        let mut turn = self.turn.key(format!("{}:turn:{what}", self.prefix));
+        turn.arg(u64::try_from(spacing.as_micros()).unwrap_or(u64::MAX));
+        self.ask(&turn).await.map(Duration::from_micros)
+    }
+
+    async fn ask<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Option<T> {
         if self.away_since().is_some_and(|since| since.elapsed() < PAUSE) {
             return None;
         }
         let mut conn = self.conn.clone();
-        let mut bucket = self.script.key(format!("{}:{client}", self.prefix));
-        bucket.arg(burst).arg(per_sec);
-        let answer = tokio::time::timeout(PATIENCE, bucket.invoke_async::<(u8, String)>(&mut conn)).await;
-        let taken = answer.ok().and_then(Result::ok).and_then(|(taken, level)| {
-            let level = level.parse().ok()?;
-            Some(if taken == 1 { Taken::Room(level) } else { Taken::Empty(level) })
-        });
+        let answer = tokio::time::timeout(PATIENCE, script.invoke_async(&mut conn)).await.ok().and_then(Result::ok);
         let mut away = self.away_since.lock().unwrap_or_else(PoisonError::into_inner);
-        match (taken.is_some(), away.is_some()) {
-            (true, true) => info!("Rate limits are shared again"),
-            (false, false) => warn!("Redis does not answer; every process counts rate limits by itself"),
+        match (answer.is_some(), away.is_some()) {
+            (true, true) => info!("Rate limits and turns are shared again"),
+            (false, false) => warn!("Redis does not answer; every process counts rate limits and takes turns by itself"),
             _ => {}
         }
-        *away = taken.is_none().then(Instant::now);
-        taken
+        *away = answer.is_none().then(Instant::now);
+        answer
     }
 
     fn away_since(&self) -> Option<Instant> {

@@ -4,15 +4,18 @@ use std::{path::PathBuf, process};
 
 use anyhow::{Context, bail};
 use configuration::Problem;
-use domain::{Desired, NotificationId, Secret, SecretRef, Span, State, Timestamp, plan_timers};
-use jobs::{Clock, evaluator};
+use domain::{Desired, NotificationId, Secret, SecretRef, Span, Timestamp};
+use jobs::Clock;
 use secrecy::{ExposeSecret, SecretString};
-use storage::{Db, SecretBox, Topic, Wake, audit, fates, history, hub, ledger, notifications, state};
+use storage::{Db, SecretBox, Topic, Wake, audit, history, notifications};
 
 use crate::{actor, config::Config};
 
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// Said where only a look was asked for, and there is nothing to look at.
+const NOTHING_YET: &str = "There is no database yet: this is about an empty one. `fanal apply`, `fanal migrate` and `fanal serve` make it.";
 
 /// Names a configuration file.
 #[derive(clap::Args)]
@@ -49,19 +52,21 @@ pub(crate) fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// `fanal plan`: exits with 0 either way; what would change is printed.
+/// `fanal plan`: exits with 0 either way; what would change is printed. Nothing is made, not even where nothing is.
 pub(crate) async fn plan(config: &Config, file: &FileArgument) -> anyhow::Result<()> {
-    let (db, secrets) = (config.open().await?, config.secrets()?);
-    let (current, desired) = read(&db, &secrets, file).await?;
+    let current = configured(config).await?;
+    // Where no secret is kept, no key is missing.
+    let secrets = if current.secret_fingerprints().is_empty() { config.secrets_of_nothing()? } else { config.kept_secrets()? };
+    let desired = read(&current, &secrets, file)?;
     print(configuration::diff(&current, &desired).to_string().trim_end());
-    db.close().await;
     Ok(())
 }
 
 /// `fanal apply`.
 pub(crate) async fn apply(config: &Config, file: &FileArgument) -> anyhow::Result<()> {
     let (db, secrets) = (config.open().await?, config.secrets()?);
-    let (current, desired) = read(&db, &secrets, file).await?;
+    let current = storage::configuration::load(&mut db.read().await?).await?;
+    let desired = read(&current, &secrets, file)?;
     let plan = configuration::diff(&current, &desired);
     print(plan.to_string().trim_end());
     if !plan.is_empty() {
@@ -84,14 +89,22 @@ pub(crate) async fn configure(db: &Db, secrets: &SecretBox, desired: &Desired, s
 
 /// `fanal export`.
 pub(crate) async fn export(config: &Config) -> anyhow::Result<()> {
-    let db = config.open().await?;
-    let desired = storage::configuration::load(&mut db.read().await?).await?;
-    print(configuration::export(&desired).trim_end());
-    db.close().await;
+    print(configuration::export(&configured(config).await?).trim_end());
     Ok(())
 }
 
-async fn read(db: &Db, secrets: &SecretBox, file: &FileArgument) -> anyhow::Result<(Desired, Desired)> {
+/// What is configured, for whoever only looks.
+async fn configured(config: &Config) -> anyhow::Result<Desired> {
+    let Some(db) = config.open_to_read().await? else {
+        eprintln!("{NOTHING_YET}");
+        return Ok(storage::configuration::empty());
+    };
+    let desired = storage::configuration::load(&mut db.read().await?).await?;
+    db.close().await;
+    Ok(desired)
+}
+
+fn read(current: &Desired, secrets: &SecretBox, file: &FileArgument) -> anyhow::Result<Desired> {
     let name = file.file.display().to_string();
     let text = if name == "-" {
         std::io::read_to_string(std::io::stdin()).context("standard input")?
@@ -102,9 +115,8 @@ async fn read(db: &Db, secrets: &SecretBox, file: &FileArgument) -> anyhow::Resu
         }
         std::fs::read_to_string(&file.file).with_context(|| name.clone())?
     };
-    let current = storage::configuration::load(&mut db.read().await?).await?;
-    match parse(&text, secrets, &current) {
-        Ok(desired) => Ok((current, desired)),
+    match parse(&text, secrets, current) {
+        Ok(desired) => Ok(desired),
         Err(problems) => {
             eprint!("{}", configuration::describe(&name, &problems));
             eprintln!("{} wrong in {name}; nothing was changed.", if problems.len() == 1 { "One thing is" } else { "Several things are" });
@@ -133,100 +145,6 @@ pub(crate) fn parse(text: &str, secrets: &SecretBox, current: &Desired) -> Resul
         SecretRef::Kept(fingerprint) if kept.contains(fingerprint.as_str()) => Ok(Secret { fingerprint: fingerprint.clone(), value: None }),
         SecretRef::Kept(_) => Err("this instance keeps no such secret; give it by `env`, `file` or `value`".to_owned()),
     })
-}
-
-/// `fanal replay`: the fold over all stored deliveries must give the stored state.
-pub(crate) async fn replay(config: &Config) -> anyhow::Result<()> {
-    let (db, secrets) = (config.open().await?, config.secrets()?);
-    let Folded { n_deliveries, n_things, differences } = fold_again(&db, &secrets).await?;
-    let after = serde_json::json!({ "deliveries": n_deliveries, "differences": differences.len() });
-    audit::note(&db, &secrets, &actor::act(&actor::at_the_command_line(), "state.replay", None, after)).await?;
-    db.close().await;
-    for difference in &differences {
-        print(difference);
-    }
-    if differences.is_empty() {
-        print(&format!("{n_deliveries} deliveries about {n_things} things, folded again, give exactly the stored state."));
-        return Ok(());
-    }
-    bail!("the fold differs from the stored state; people's acts and configuration changes since are not deliveries")
-}
-
-/// What folding all stored deliveries again gave.
-struct Folded {
-    n_deliveries: usize,
-    n_things: usize,
-    /// Where it differs from the stored state.
-    differences: Vec<String>,
-}
-
-async fn fold_again(db: &Db, secrets: &SecretBox) -> anyhow::Result<Folded> {
-    const AT_ONCE: i64 = 250;
-    // In a transaction of its own that is never committed: nothing is written.
-    let mut entry = ledger::begin(db, None).await?;
-    let stored = state::load(&mut entry).await?;
-    let mut folded = state::load(&mut entry).await?;
-    forget(&mut folded);
-    let providers: std::collections::HashMap<_, _> = hub::load(&mut entry.tx, secrets)
-        .await?
-        .into_iter()
-        .map(|i| (i.id, (i.provider, integrations::Settings::new(i.settings))))
-        .collect();
-    let (mut after, mut n_deliveries) = (0, 0);
-    loop {
-        let batch = fates::evaluated(&mut entry.tx, after, AT_ONCE).await?;
-        let Some((last, _)) = batch.last() else { break };
-        after = *last;
-        n_deliveries += batch.len();
-        for (_, delivery) in &batch {
-            let at = delivery.evaluated_at.unwrap_or(delivery.received_at);
-            plan_timers(&mut folded, at);
-            folded.clock = folded.clock.max(at);
-            let Some((provider, settings)) = providers.get(&delivery.integration) else { continue };
-            let signals = evaluator::parse(provider, settings, delivery).unwrap_or_default();
-            evaluator::fold(&mut folded, delivery.integration, delivery.id, &signals, delivery.received_at, &mut Vec::new());
-        }
-    }
-    plan_timers(&mut folded, stored.clock);
-    Ok(Folded { n_deliveries, n_things: folded.alerts.len(), differences: compare(&stored, &folded) })
-}
-
-fn forget(state: &mut State) {
-    state.alerts = domain::Alerts::default();
-    state.signals.clear();
-    state.causes.clear();
-    state.swings.clear();
-    state.incidents.clear();
-    state.waiting.clear();
-    state.dependencies.forget_quiet();
-    state.past.clear();
-    state.clock = Timestamp(0);
-    for component in state.components.values_mut() {
-        component.status = domain::Status::Operational;
-        component.internal_status = domain::Status::Operational;
-    }
-}
-
-fn compare(stored: &State, folded: &State) -> Vec<String> {
-    let mut differences = Vec::new();
-    for (key, alert) in stored.alerts.iter() {
-        if folded.alerts.get(key).map(|other| (other.firing, other.severity, other.occurred_at))
-            != Some((alert.firing, alert.severity, alert.occurred_at))
-        {
-            differences.push(format!("alert {}/{}: stored {alert:?}, folded {:?}", key.0, key.1, folded.alerts.get(key)));
-        }
-    }
-    for (id, component) in &stored.components {
-        let other = &folded.components[id];
-        if (component.status, component.internal_status) != (other.status, other.internal_status) {
-            differences.push(format!("component {}: stored {}, folded {}", component.key, component.status, other.status));
-        }
-    }
-    let effects = |state: &State| state.causes.iter().map(|(key, cause)| (key.clone(), cause.status, cause.phase)).collect::<Vec<_>>();
-    if effects(stored) != effects(folded) {
-        differences.push(format!("causes: {} stored, {} folded", stored.causes.len(), folded.causes.len()));
-    }
-    differences
 }
 
 /// `fanal providers`.

@@ -13,7 +13,10 @@ use jobs::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use server::console::{self, oidc::Oidc};
-use storage::{Db, SecretBox};
+use storage::{
+    Db, Schema, SecretBox,
+    passwords::{MAX_MEMORY_MIB, MIN_MEMORY_MIB},
+};
 use url::Url;
 
 /// Settings, from flags, the environment or a file. Secrets are never printed.
@@ -111,6 +114,9 @@ pub(crate) struct Config {
     /// Days an act stands in the audit log.
     #[arg(long, env = "FANAL_AUDIT_RETENTION_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36500), global = true)]
     pub(crate) audit_retention_days: u16,
+    /// MiB of memory that hashing one password takes; `fanal doctor` says what this machine affords.
+    #[arg(long, env = "FANAL_PASSWORD_MEMORY_MIB", default_value_t = MIN_MEMORY_MIB, value_parser = clap::value_parser!(u32).range(i64::from(MIN_MEMORY_MIB)..=i64::from(MAX_MEMORY_MIB)), global = true)]
+    pub(crate) password_memory_mib: u32,
     /// Requests a second that one token may make of the admin API; five times as many at once.
     #[arg(long, env = "FANAL_TOKEN_REQUESTS_PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10000), global = true)]
     pub(crate) token_requests_per_second: u16,
@@ -220,6 +226,37 @@ impl Config {
         let db = Db::open(self.database_url().expose_secret()).await.context("FANAL_DATABASE_URL: the database cannot be opened")?;
         db.migrate().await.context("the database's schema cannot be brought up to date; `fanal migrate` does it as a role that may")?;
         Ok(db)
+    }
+
+    /// The database as it is, for whoever only reads: nothing is made or brought up to date. `None` if nothing is there yet.
+    pub(crate) async fn open_to_read(&self) -> anyhow::Result<Option<Db>> {
+        let found = Db::open_to_read(self.database_url().expose_secret()).await;
+        let Some(db) = found.context("FANAL_DATABASE_URL: the database cannot be opened")? else { return Ok(None) };
+        match db.schema().await? {
+            Schema::Current => Ok(Some(db)),
+            Schema::None => Ok(None),
+            Schema::Older => bail!(
+                "the database's schema is older than this version, and this command only reads: run `fanal migrate` first, or start `fanal serve`"
+            ),
+            Schema::Unknown => bail!("this version does not know the database's schema: a newer one made it, or somebody changed it"),
+        }
+    }
+
+    /// The key, but none is made: where a database is, a new key would open nothing in it.
+    pub(crate) fn kept_secrets(&self) -> anyhow::Result<SecretBox> {
+        let file = self.own_key_file();
+        if self.has_own_key() && !file.exists() {
+            bail!("there is no {}, in which the first start of this database put its key: bring it back", file.display());
+        }
+        self.secrets()
+    }
+
+    /// A key for where no secret is kept yet: the one there is, or one that is kept nowhere.
+    pub(crate) fn secrets_of_nothing(&self) -> anyhow::Result<SecretBox> {
+        if self.has_own_key() && !self.own_key_file().exists() {
+            return Ok(SecretBox::new(&SecretBox::generate_key())?);
+        }
+        self.secrets()
     }
 
     /// The key from the settings, or the one in the data folder, which is made on the first start.

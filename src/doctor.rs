@@ -9,7 +9,11 @@ use jobs::{
     queue::{Queue, QueueUrl},
 };
 use secrecy::ExposeSecret;
-use storage::{Db, SecretBox, hub, rows};
+use storage::{
+    Db, SecretBox, hub,
+    passwords::{self, BUDGET, MIN_MEMORY_MIB},
+    rows,
+};
 
 use crate::{commands::print, config::Config, guard};
 
@@ -38,6 +42,7 @@ pub(crate) async fn examine(config: &Config) -> anyhow::Result<()> {
     report.say("FANAL_BASE_URL", config.base_url());
     report.say("FANAL_SMTP_URL", mail(config).await);
     report.say("FANAL_OWNER_EMAIL", Ok::<_, String>(owner(config)));
+    report.say("FANAL_PASSWORD_MEMORY_MIB", Ok::<_, String>(password_memory(config)));
     report.say("FANAL_OIDC_ISSUER", identity_provider(config).await);
     report.say("FANAL_AUDIT_SINK", config.audit_sink().map(|sink| if sink.is_some() { "set" } else { "not set" }));
     report.say(
@@ -51,7 +56,7 @@ pub(crate) async fn examine(config: &Config) -> anyhow::Result<()> {
         );
     } else {
         report.say("FANAL_QUEUE_URL", queue(config).await);
-        let secrets = key(config);
+        let secrets = config.kept_secrets();
         report.say("FANAL_SECRET_KEY", secrets.as_ref().map(|_| "usable"));
         let db = open(config).await;
         report.say("FANAL_DATABASE_URL", db.as_ref().map(|db| format!("{}, schema up to date", db.kind())));
@@ -73,15 +78,6 @@ fn missing_file(config: &Config) -> Option<String> {
     let url = config.database_url();
     let file = url.expose_secret().strip_prefix("sqlite:")?.trim_start_matches("//").split('?').next()?.to_owned();
     (!std::path::Path::new(&file).exists()).then_some(file)
-}
-
-/// The key, if there is one: where a database is, a new key would open nothing in it.
-fn key(config: &Config) -> anyhow::Result<SecretBox> {
-    let file = config.own_key_file();
-    if config.has_own_key() && !file.exists() {
-        bail!("there is no {}, in which the first start of this database put its key: bring it back", file.display());
-    }
-    config.secrets()
 }
 
 async fn open(config: &Config) -> anyhow::Result<Db> {
@@ -109,6 +105,22 @@ fn owner(config: &Config) -> String {
         Some(owner) => owner.clone(),
         None => "not set: nobody is told by mail of what is about to publish itself, or of endpoints that were switched off".to_owned(),
     }
+}
+
+/// How long hashing a password takes here, and how much memory it could take.
+fn password_memory(config: &Config) -> String {
+    let mib = config.password_memory_mib;
+    // The first touches memory that the next finds ready.
+    let _ = passwords::measure(mib);
+    let (now, affordable) = (passwords::measure(mib), passwords::affordable(passwords::measure(MIN_MEMORY_MIB)));
+    let verdict = if now > BUDGET {
+        format!("; that is slow, since a quarter of a second is enough: {affordable} would do")
+    } else if affordable > mib {
+        format!("; this machine affords {affordable}, twice at once")
+    } else {
+        String::new()
+    };
+    format!("{mib}, a password is hashed in {} ms{verdict}", now.as_millis())
 }
 
 async fn identity_provider(config: &Config) -> anyhow::Result<String> {

@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod doctor;
 mod guard;
+mod replay;
 mod serve;
 mod users;
 
@@ -82,6 +83,7 @@ async fn main() -> anyhow::Result<()> {
     let matches = config::with_file(Cli::command())?.get_matches();
     let Cli { config, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     config.start_logging()?;
+    storage::passwords::use_memory(config.password_memory_mib);
     match command {
         Command::Serve => serve::run(config, true).await,
         Command::Work => serve::run(config, false).await,
@@ -93,7 +95,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Plan(file) => commands::plan(&config, &file).await,
         Command::Apply(file) => commands::apply(&config, &file).await,
         Command::Export => commands::export(&config).await,
-        Command::Replay => commands::replay(&config).await,
+        Command::Replay => replay::run(&config).await,
         Command::Providers { slug } => commands::providers(slug.as_deref()),
         Command::Resend(arguments) => commands::resend(&config, &arguments).await,
         Command::VerifyAudit(arguments) => guard::verify_audit(&config, &arguments).await,

@@ -8,6 +8,7 @@ use jobs::{
     Clock,
     audit_stream::AuditStream,
     channels::Channels,
+    confirmations::Confirmations,
     egress::{Egress, EgressPolicy},
     evaluator::{Evaluator, Health},
     heartbeats::Heartbeats,
@@ -119,7 +120,11 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
     tasks.spawn(rounds.run(shutdown.clone()));
     let heartbeats = Heartbeats { db: db.clone(), inbox: inbox.clone(), clock: clock.clone(), health: health.clone() };
     tasks.spawn(heartbeats.run(shutdown.clone()));
-    let poller = Poller::new(db.clone(), secrets.clone(), egress.clone(), inbox.clone(), clock.clone());
+    let confirmations =
+        Confirmations { db: db.clone(), secrets: secrets.clone(), egress: egress.clone(), clock: clock.clone(), health: health.clone() };
+    tasks.spawn(confirmations.run(shutdown.clone()));
+    let shared_limits = SharedLimits::open(&queue_url).context("FANAL_QUEUE_URL")?;
+    let poller = Poller::new(db.clone(), secrets.clone(), egress.clone(), inbox.clone(), clock.clone(), shared_limits.clone());
     let handler: Handler = Arc::new(move |job| {
         let (courier, poller) = (courier.clone(), poller.clone());
         Box::pin(async move {
@@ -147,7 +152,7 @@ pub(crate) async fn run_until(config: Config, serve: bool, shutdown: Cancellatio
             base_url: base_url.clone(),
             clock: || Clock::default().now(),
             token_requests_per_second: config.token_requests_per_second,
-            shared_limits: SharedLimits::open(&queue_url).context("FANAL_QUEUE_URL")?,
+            shared_limits,
             letters: letters.clone(),
             settings: Arc::new(config.shown(db.kind(), queue.kind())?),
         };

@@ -1,16 +1,20 @@
 //! What SNS puts around every message, and how it is signed.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use domain::Span;
 use serde::Deserialize;
 
 use super::{
     certificate::{Certificate, Digest},
     settings::Prepared,
 };
-use crate::{Credentials, Inbound, ParseError, Settings, VerifyError, error::quoted};
+use crate::{Confirmation, Credentials, Inbound, ParseError, Settings, VerifyError, error::quoted};
 
 /// Says that a message comes bare, without what surrounds and proves it.
 const RAW_HEADER: &str = "x-amz-sns-rawdelivery";
+/// How long Amazon takes the token of a confirmation:
+/// <https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html>.
+const TOKEN_LIFETIME: Span = Span::mins(2 * 24 * 60);
 
 /// The fields we read, and only those. What is only there to be verified may be gone from a stored delivery.
 #[derive(Deserialize)]
@@ -130,8 +134,9 @@ pub(super) fn verify(inbound: &Inbound<'_>, credentials: &Credentials<'_>) -> Re
 }
 
 /// What is called so that the topic begins to send.
-pub(super) fn confirmation_url(inbound: &Inbound<'_>, settings: &Settings) -> Option<String> {
+pub(super) fn confirmation(inbound: &Inbound<'_>, settings: &Settings) -> Option<Confirmation> {
     let (envelope, prepared) = listed(inbound, settings).ok()?;
     let asks = envelope.kind() == Ok(Kind::SubscriptionConfirmation);
-    envelope.subscribe_url.filter(|url| asks && prepared.is_confirmation_url(url))
+    let url = envelope.subscribe_url.filter(|url| asks && prepared.is_confirmation_url(url))?;
+    Some(Confirmation { subject: envelope.topic_arn, url: url.into(), valid_for: TOKEN_LIFETIME })
 }

@@ -31,7 +31,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     poll: None,
     quirks: Quirks {
         document: Some(envelope::certificate_url),
-        confirm: Some(envelope::confirmation_url),
+        confirm: Some(envelope::confirmation),
         redact: &[&["UnsubscribeURL"], &["SubscribeURL"], &["Token"]],
         ..Quirks::NONE
     },

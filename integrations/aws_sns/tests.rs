@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{IntegrationId, NewDelivery, Timestamp};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -151,11 +152,14 @@ fn a_confirmation_is_called_and_what_lets_readers_act_is_not_stored() {
         (PROVIDER.quirks.confirm.unwrap())(&inbound, &settings)
     };
     let asked = body("subscription confirmation, version 1");
-    let url = confirm(&asked).unwrap();
+    let confirmation = confirm(&asked).unwrap();
+    let url = confirmation.url.expose_secret();
     assert!(url.starts_with("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&"), "{url}");
-    assert_eq!(confirm(&changed(&asked, "SubscribeURL", url.replace("Confirm", "Un"))), None);
-    assert_eq!(confirm(&body("unsubscribe confirmation, version 1")), None, "that would subscribe again");
-    assert_eq!(confirm(&body("notification, version 1")), None);
+    assert_eq!(confirmation.subject, TOPIC);
+    assert!(!format!("{confirmation:?}").contains("Action="), "what lets act is not printed");
+    assert!(confirm(&changed(&asked, "SubscribeURL", url.replace("Confirm", "Un"))).is_none());
+    assert!(confirm(&body("unsubscribe confirmation, version 1")).is_none(), "that would subscribe again");
+    assert!(confirm(&body("notification, version 1")).is_none());
 
     for message in file().messages {
         let mut reception = Reception::with("valid");

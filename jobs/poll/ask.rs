@@ -10,7 +10,6 @@ use reqwest::{
 };
 use secrecy::ExposeSecret;
 use storage::polls::Memory;
-use tokio::time::Instant;
 use url::Url;
 
 use super::{PUSH_AGAIN_AFTER, hosts::Hosts};
@@ -111,9 +110,7 @@ impl Way<'_> {
         let mut url = self.egress.check_url(&request.url).map_err(text)?;
         let mut secrets = GivenFor::new(&url);
         for _ in 0..=MAX_REDIRECTS {
-            if let Some(wait) = self.hosts.take(&url, Instant::now()) {
-                tokio::time::sleep(wait).await;
-            }
+            self.hosts.wait_at(url.host_str().unwrap_or_default()).await;
             let known = secrets.may_go_to(&url);
             let mut headers = headers(request, known).map_err(text)?;
             headers.extend(conditions.clone());

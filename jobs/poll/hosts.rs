@@ -1,4 +1,7 @@
 //! Spacing: one host is not asked by many integrations at the same instant.
+//!
+//! With Redis all processes take their turns there; without, or while it does not answer, each keeps its distance by itself. PostgreSQL alone
+//! hands out no turns: a row written for each request would double what polls write, for a distance of milliseconds.
 
 use std::{
     collections::HashMap,
@@ -10,16 +13,26 @@ use integrations::check::{Probe, What};
 use tokio::time::Instant;
 use url::Url;
 
-/// Between two requests to one host, from this process.
+use crate::shared_limits::SharedLimits;
+
+/// Between two requests to one host.
 const SPACING: Duration = Duration::from_millis(20);
 /// Hosts that are kept in mind; beyond that, those whose turn has passed are forgotten.
 const MAX_HOSTS: usize = 4096;
 
 /// When each host may be asked next.
 #[derive(Debug, Default)]
-pub(super) struct Hosts(Mutex<HashMap<String, Instant>>);
+pub(super) struct Hosts {
+    next: Mutex<HashMap<String, Instant>>,
+    shared: Option<SharedLimits>,
+}
 
 impl Hosts {
+    /// Takes turns with all processes that share these limits, if they share any.
+    pub(super) fn new(shared: Option<SharedLimits>) -> Self {
+        Self { next: Mutex::default(), shared }
+    }
+
     /// Waits for a check's turn.
     pub(super) async fn wait_for(&self, probe: &Probe) {
         let host = match &probe.what {
@@ -29,25 +42,31 @@ impl Hosts {
             What::Icmp(icmp) => Some(icmp.host.clone()),
             What::Dns(dns) => dns.resolver.clone(),
         };
-        if let Some(wait) = self.turn(host.unwrap_or_default(), Instant::now()) {
+        self.wait_at(host.as_deref().unwrap_or_default()).await;
+    }
+
+    /// Waits for the next turn at a host.
+    pub(super) async fn wait_at(&self, host: &str) {
+        let shared = match &self.shared {
+            Some(shared) => shared.turn(host, SPACING).await,
+            None => None,
+        };
+        let wait = shared.unwrap_or_else(|| self.turn(host, Instant::now()));
+        if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// Takes the next turn at a URL's host; tells how long to wait for it.
-    pub(super) fn take(&self, url: &Url, now: Instant) -> Option<Duration> {
-        self.turn(url.host_str().unwrap_or_default().to_owned(), now)
-    }
-
-    fn turn(&self, host: String, now: Instant) -> Option<Duration> {
-        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes the next turn in this process; tells how long to wait for it.
+    fn turn(&self, host: &str, now: Instant) -> Duration {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         if next.len() >= MAX_HOSTS {
             next.retain(|_, at| *at > now);
         }
-        let turn = next.entry(host).or_insert(now);
+        let turn = next.entry(host.to_owned()).or_insert(now);
         let at = (*turn).max(now);
         *turn = at + SPACING;
-        Some(at - now).filter(|wait| !wait.is_zero())
+        at - now
     }
 }
 
@@ -58,10 +77,18 @@ mod tests {
     #[test]
     fn requests_to_one_host_keep_their_distance_and_those_to_others_do_not_wait() {
         let (hosts, now) = (Hosts::default(), Instant::now());
-        let url = |text: &str| Url::parse(text).unwrap();
-        assert_eq!(hosts.take(&url("https://a.example/1"), now), None);
-        assert_eq!(hosts.take(&url("https://a.example/2"), now), Some(SPACING));
-        assert_eq!(hosts.take(&url("https://b.example/"), now), None);
-        assert_eq!(hosts.take(&url("https://a.example/3"), now + SPACING * 3), None);
+        let turns = [("a", 0), ("a", 0), ("b", 0), ("a", 0), ("a", 7)].map(|(host, later)| hosts.turn(host, now + SPACING * later));
+        assert_eq!(turns, [Duration::ZERO, SPACING, Duration::ZERO, SPACING * 2, Duration::ZERO]);
+    }
+
+    #[tokio::test]
+    async fn a_redis_that_does_not_answer_leaves_the_distance_to_each_process() {
+        // Port 9 takes nothing.
+        let hosts = Hosts::new(SharedLimits::open(&"redis://127.0.0.1:9".parse().unwrap()).unwrap());
+        let began = Instant::now();
+        for _ in 0..4 {
+            hosts.wait_at("a").await;
+        }
+        assert!(began.elapsed() >= SPACING * 3, "{:?}", began.elapsed());
     }
 }

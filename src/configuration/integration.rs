@@ -61,10 +61,10 @@ fn settings(map: &Map<'_>, provider: Option<&Provider>) -> Settings {
     let n_problems = at.report.len();
     let json = yaml::to_json(at.node, &at.path, at.report);
     // What is not even JSON, no provider needs to look at.
-    if let Some(provider) = provider.filter(|_| at.report.len() == n_problems)
-        && let Err(error) = (provider.check_settings)(&json)
-    {
-        refuse_settings(&at, &error);
+    if let Some(provider) = provider.filter(|_| at.report.len() == n_problems) {
+        for error in provider.settings_problems(&json) {
+            refuse_settings(&at, &error);
+        }
     }
     Settings::new(json)
 }

@@ -15,14 +15,11 @@ use poem::{
     web::{Data, Json, Path},
 };
 use serde_json::json;
-use storage::StorageError;
+use storage::{Arrival, StorageError};
 use tokio::io::AsyncReadExt;
 use tracing::{error, info};
 
-use crate::{
-    confirm::call_back,
-    hub::{Hub, Integration},
-};
+use crate::hub::{Hub, Integration};
 
 /// The largest body of a webhook, in bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -121,13 +118,11 @@ async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &Header
             return refused(&refusal, &integration);
         }
     };
-    match hub.inbox.insert(delivery).await {
-        Ok(()) => {
-            counter!("fanal_hooks_total", "provider" => integration.provider.clone(), "result" => "accepted").increment(1);
-            let confirm = integrations::find(&integration.provider).and_then(|provider| provider.quirks.confirm);
-            if let Some(url) = confirm.and_then(|confirm| confirm(&inbound, &integration.settings)) {
-                call_back(&hub.egress, key, &url);
-            }
+    match store(hub, &integration, &inbound, delivery).await {
+        Ok(arrival) => {
+            // One that came again is acknowledged as the first was, so that its sender is content.
+            let result = if arrival == Arrival::New { "accepted" } else { "duplicate" };
+            counter!("fanal_hooks_total", "provider" => integration.provider.clone(), "result" => result).increment(1);
             StatusCode::ACCEPTED.into_response()
         }
         Err(failed) => {
@@ -137,6 +132,21 @@ async fn accept(hub: &Arc<Hub>, key: &str, token: Option<&str>, headers: &Header
             come_again()
         }
     }
+}
+
+/// Makes a delivery durable, and the call that its sender may wait for.
+async fn store(hub: &Hub, integration: &Integration, inbound: &Inbound<'_>, delivery: NewDelivery) -> Result<Arrival, StorageError> {
+    let confirm = integrations::find(&integration.provider).and_then(|provider| provider.quirks.confirm);
+    let asked = confirm.and_then(|confirm| confirm(inbound, &integration.settings));
+    let external_id = delivery.external_id.clone();
+    let arrival = hub.inbox.insert(delivery).await?;
+    if arrival == Arrival::Again {
+        hub.count_again(integration.id, &external_id);
+    }
+    if let Some(confirmation) = asked {
+        hub.owe_call(integration.id, &external_id, &confirmation).await?;
+    }
+    Ok(arrival)
 }
 
 /// Why a request becomes no delivery.

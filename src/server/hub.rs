@@ -2,17 +2,22 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use domain::{IntegrationId, Timestamp};
-use integrations::{Settings, heartbeat::SLUG};
+use integrations::{Confirmation, Settings, heartbeat::SLUG};
 use jobs::{Clock, egress::Egress};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use storage::{Db, Inbox, SecretBox, StorageError, Topic, Wake, deliveries, hub, ledger};
+use storage::{
+    Db, Inbox, SecretBox, StorageError, Topic, Wake,
+    confirmations::{self, NewConfirmation},
+    deliveries, duplicates, hub, ledger,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -24,7 +29,7 @@ const TICK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Looks lie at least this far apart.
 const MIN_PAUSE: Duration = Duration::from_millis(50);
-/// Reasons and integrations that rejections are counted for between two writes.
+/// Integrations, with reasons, that something is counted for between two writes.
 const MAX_COUNTED: usize = 10_000;
 
 /// One integration, ready to verify.
@@ -47,13 +52,13 @@ pub struct Hub {
     pub inbox: Inbox,
     /// What time it is.
     pub clock: Clock,
-    /// What goes out on behalf of senders.
-    pub(crate) egress: Egress,
     /// What some requests are verified with.
     pub(crate) documents: Documents,
     known: ArcSwap<Known>,
     reading: tokio::sync::Mutex<()>,
     rejections: Mutex<HashMap<(IntegrationId, &'static str), Counted>>,
+    /// Deliveries that came again; the detail is the sender's id of the last.
+    again: Mutex<HashMap<IntegrationId, Counted>>,
 }
 
 #[derive(Default)]
@@ -83,11 +88,11 @@ impl Hub {
             secrets,
             inbox,
             clock,
-            documents: Documents::new(egress.clone()),
-            egress,
+            documents: Documents::new(egress),
             known: ArcSwap::default(),
             reading: Default::default(),
             rejections: Mutex::default(),
+            again: Mutex::default(),
         };
         hub.read().await?;
         Ok(Arc::new(hub))
@@ -156,19 +161,30 @@ impl Hub {
         Ok(())
     }
 
-    /// Counts a request that was not let in. Written down by [`Hub::keep_up`], so that strangers cannot make us write.
-    pub fn reject(&self, integration: IntegrationId, reason: &'static str, detail: &str) {
-        let Ok(mut counted) = self.rejections.lock() else { return };
-        if counted.len() >= MAX_COUNTED && !counted.contains_key(&(integration, reason)) {
-            return;
-        }
-        let entry = counted.entry((integration, reason)).or_insert(Counted { n: 0, last_at: self.clock.now(), detail: String::new() });
-        entry.n += 1;
-        entry.last_at = self.clock.now();
-        detail.clone_into(&mut entry.detail);
+    /// Remembers that a sender waits to be called before it begins to send; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub(crate) async fn owe_call(&self, id: IntegrationId, external_id: &str, asked: &Confirmation) -> Result<(), StorageError> {
+        let now = self.clock.now();
+        let Confirmation { subject, url, valid_for } = asked;
+        let new = NewConfirmation { integration: id, subject, external_id, url, ends_at: now.plus(*valid_for) };
+        let mut tx = self.db.begin().await?;
+        confirmations::request(&mut tx, &self.secrets, &new, now).await?;
+        tx.commit().await
     }
 
-    /// Follows changes of the configuration and writes rejections down, until `shutdown`.
+    /// Counts a request that was not let in. Written down by [`Hub::keep_up`], so that strangers cannot make us write.
+    pub fn reject(&self, integration: IntegrationId, reason: &'static str, detail: &str) {
+        count(&self.rejections, (integration, reason), self.clock.now(), detail);
+    }
+
+    /// Counts a delivery that came again. Written down by [`Hub::keep_up`].
+    pub(crate) fn count_again(&self, integration: IntegrationId, external_id: &str) {
+        count(&self.again, integration, self.clock.now(), external_id);
+    }
+
+    /// Follows changes of the configuration and writes down what was counted, until `shutdown`.
     pub async fn keep_up(self: Arc<Self>, wake: Wake, shutdown: CancellationToken) {
         let mut changed = wake.waiter(Topic::Changes);
         while !shutdown.is_cancelled() {
@@ -188,16 +204,34 @@ impl Hub {
         if version != self.known.load().version {
             self.read().await?;
         }
-        let counted = self.rejections.lock().map(|mut counted| std::mem::take(&mut *counted)).unwrap_or_default();
-        if counted.is_empty() {
+        let (rejections, again) = (take(&self.rejections), take(&self.again));
+        if rejections.is_empty() && again.is_empty() {
             return Ok(());
         }
         let mut tx = self.db.begin().await?;
-        for ((integration, reason), Counted { n, last_at, detail }) in counted {
+        for ((integration, reason), Counted { n, last_at, detail }) in rejections {
             deliveries::count_rejection(&mut tx, integration, reason, n, last_at, &detail).await?;
+        }
+        for (integration, Counted { n, last_at, detail }) in again {
+            duplicates::count(&mut tx, integration, n, last_at, &detail).await?;
         }
         tx.commit().await
     }
+}
+
+fn count<K: Eq + Hash>(counts: &Mutex<HashMap<K, Counted>>, key: K, at: Timestamp, detail: &str) {
+    let Ok(mut counts) = counts.lock() else { return };
+    if counts.len() >= MAX_COUNTED && !counts.contains_key(&key) {
+        return;
+    }
+    let entry = counts.entry(key).or_insert(Counted { n: 0, last_at: at, detail: String::new() });
+    entry.n += 1;
+    entry.last_at = at;
+    detail.clone_into(&mut entry.detail);
+}
+
+fn take<K>(counts: &Mutex<HashMap<K, Counted>>) -> HashMap<K, Counted> {
+    counts.lock().map(|mut counts| std::mem::take(&mut *counts)).unwrap_or_default()
 }
 
 fn hash(secret: &str) -> [u8; 32] {

@@ -98,7 +98,7 @@ async fn accept(hub: &Arc<Hub>, limits: &Limits, key: &str, what: Option<&str>, 
     let at = hub.clock.now();
     let started = if ping == Ping::Start { None } else { hub.began(integration.id).await };
     match hub.inbox.insert(heartbeat::pinged(integration.id, ping, started, &body, at)).await {
-        Ok(()) => {
+        Ok(_) => {
             counter!("fanal_pings_total").increment(1);
             text(StatusCode::OK, "OK")
         }

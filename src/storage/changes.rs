@@ -21,6 +21,7 @@ use crate::{
 };
 
 pub(crate) use notices::insert as insert_notices;
+pub use statuses::days_of;
 
 /// Rows in one statement.
 const MAX_ROWS: usize = 32;

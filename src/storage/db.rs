@@ -14,7 +14,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{StorageError, link::Link, migrations};
+use crate::{
+    StorageError,
+    link::Link,
+    migrations::{self, Schema},
+};
 
 /// Connections that only read, on SQLite.
 const N_SQLITE_READERS: u32 = 4;
@@ -103,13 +107,24 @@ impl Db {
     /// # Errors
     /// The URL is of another kind, or the database cannot be reached.
     pub async fn open(url: &str) -> Result<Self, StorageError> {
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Self::open_postgres(url).await;
+        if is_sqlite(url)? { Self::open_sqlite(url).await } else { Self::open_postgres(url, false).await }
+    }
+
+    /// Opens the database at `url` for whoever only reads: nothing is made, and nothing can be written. `None` if there is no such SQLite file.
+    ///
+    /// # Errors
+    /// As [`Db::open`].
+    pub async fn open_to_read(url: &str) -> Result<Option<Self>, StorageError> {
+        if !is_sqlite(url)? {
+            return Self::open_postgres(url, true).await.map(Some);
         }
-        if url.starts_with("sqlite:") {
-            return Self::open_sqlite(url).await;
+        let options = SqliteConnectOptions::from_str(url).map_err(|error| StorageError::Url(error.to_string()))?;
+        if !options.get_filename().exists() {
+            return Ok(None);
         }
-        Err(StorageError::Url("the database URL must begin with sqlite:// or postgres://".to_owned()))
+        let pool = || SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY_TIMEOUT);
+        let options = options.create_if_missing(false).read_only(true).busy_timeout(BUSY_TIMEOUT);
+        Ok(Some(Self::Sqlite { writer: pool().connect_with(options.clone()).await?, readers: pool().connect_with(options).await? }))
     }
 
     async fn open_sqlite(url: &str) -> Result<Self, StorageError> {
@@ -135,9 +150,10 @@ impl Db {
         Ok(Self::Sqlite { writer, readers })
     }
 
-    async fn open_postgres(url: &str) -> Result<Self, StorageError> {
+    async fn open_postgres(url: &str, only_reads: bool) -> Result<Self, StorageError> {
         let options = PgConnectOptions::from_str(url).map_err(|error| StorageError::Url(error.to_string()))?;
         let options = options.application_name("fanal").options(POSTGRES_PATIENCE);
+        let options = if only_reads { options.options([("default_transaction_read_only", "on")]) } else { options };
         let pool = PgPoolOptions::new()
             .max_connections(N_POSTGRES_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -184,6 +200,30 @@ impl Db {
             Self::Postgres(pool) => migrations::run_missing(&POSTGRES, pool).await?,
         }
         Ok(())
+    }
+
+    /// How the schema stands to that of this program.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn schema(&self) -> Result<Schema, StorageError> {
+        let mut conn = self.read().await?;
+        let has_any: bool = match conn.raw() {
+            Raw::Sqlite(c) => {
+                sqlx::query_scalar("select count(*) > 0 from sqlite_master where name = '_sqlx_migrations'").fetch_one(c).await?
+            }
+            Raw::Postgres(c) => sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(c).await?,
+        };
+        if !has_any {
+            return Ok(Schema::None);
+        }
+        let applied: Vec<(i64, Vec<u8>)> = sql!(conn, c => sqlx::query_as(
+            "select version, checksum from _sqlx_migrations where success order by version",
+        )
+        .fetch_all(&mut *c)
+        .await)?;
+        let migrator = if self.file().is_some() { &SQLITE } else { &POSTGRES };
+        Ok(migrations::schema(migrator, &applied))
     }
 
     /// Whether the schema is that of this program.
@@ -251,6 +291,15 @@ impl Db {
         let mut conn = self.read().await?;
         sql!(conn, c => sqlx::query("select 1").execute(&mut *c).await.map(|_| ()))?;
         Ok(())
+    }
+}
+
+/// Tells the two kinds of databases apart by their URL.
+fn is_sqlite(url: &str) -> Result<bool, StorageError> {
+    match url.split_once(':') {
+        Some(("sqlite", _)) => Ok(true),
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(false),
+        _ => Err(StorageError::Url("the database URL must begin with sqlite:// or postgres://".to_owned())),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A sync to disk costs far more than a row, so whoever waits for one shares it: while a batch commits, the next one gathers.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use domain::NewDelivery;
 use sqlx::{QueryBuilder, SqliteConnection};
@@ -25,7 +25,16 @@ const MAX_WAITING_KIB: usize = 128 << 10;
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// A delivery, whom to tell what became of it, and its place among those that wait.
-type Waiting = (NewDelivery, oneshot::Sender<Result<(), StorageError>>, OwnedSemaphorePermit);
+type Waiting = (NewDelivery, oneshot::Sender<Result<Arrival, StorageError>>, OwnedSemaphorePermit);
+
+/// How a delivery came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// For the first time.
+    New,
+    /// Once more; the first is kept.
+    Again,
+}
 
 /// Takes deliveries in. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -43,11 +52,11 @@ impl Inbox {
         (Self { sender, room: Arc::new(Semaphore::new(MAX_WAITING_KIB)) }, task)
     }
 
-    /// Stores a delivery; it is on disk when this returns. One that its integration has already sent is left alone.
+    /// Stores a delivery, unless its integration has already sent it; it is on disk when this returns.
     ///
     /// # Errors
     /// [`StorageError::Overloaded`] if too many wait already or the database takes too long, else what the database said.
-    pub async fn insert(&self, delivery: NewDelivery) -> Result<(), StorageError> {
+    pub async fn insert(&self, delivery: NewDelivery) -> Result<Arrival, StorageError> {
         let (done, stored) = oneshot::channel();
         let kib = u32::try_from(delivery.body.len() / 1024 + 1).unwrap_or(u32::MAX);
         let room = self.room.clone().try_acquire_many_owned(kib).map_err(|_| StorageError::Overloaded)?;
@@ -95,16 +104,17 @@ fn fitting(waiting: &[Waiting]) -> usize {
 
 async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
     match store_all(db, batch.iter().map(|(delivery, ..)| delivery).collect()).await {
-        Ok(()) => {
-            for (_, done, _) in batch {
-                let _ = done.send(Ok(())); // A sender that has hung up will send it again; it is stored all the same.
+        Ok(arrivals) => {
+            for ((_, done, _), arrival) in batch.into_iter().zip(arrivals) {
+                let _ = done.send(Ok(arrival)); // A sender that has hung up will send it again; it is stored all the same.
             }
             wake.wake_soon(Topic::Deliveries);
         }
         // One row that the database refuses must not turn away the others.
         Err(failed) if !failed.is_transient() && batch.len() > 1 => {
             for (delivery, done, _) in batch {
-                let _ = done.send(store_all(db, vec![&delivery]).await);
+                let stored = store_all(db, vec![&delivery]).await;
+                let _ = done.send(stored.map(|arrivals| arrivals.first().copied().unwrap_or(Arrival::Again)));
             }
             wake.wake_soon(Topic::Deliveries);
         }
@@ -117,30 +127,39 @@ async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
     }
 }
 
-async fn store_all(db: &Db, deliveries: Vec<&NewDelivery>) -> Result<(), StorageError> {
+/// Whose delivery, and the sender's id of it.
+type Name = (i64, String);
+
+async fn store_all(db: &Db, deliveries: Vec<&NewDelivery>) -> Result<Vec<Arrival>, StorageError> {
     let mut tx = db.begin().await?;
-    insert_all(&mut tx, &deliveries).await?;
-    tx.commit().await
+    let arrivals = insert_all(&mut tx, &deliveries).await?;
+    tx.commit().await?;
+    Ok(arrivals)
 }
 
-/// Inserts deliveries, all of them to be looked at.
-pub(crate) async fn insert_all(conn: &mut Connection, deliveries: &[&NewDelivery]) -> Result<(), StorageError> {
+/// Stores those that were not sent before, all of them to be looked at; tells of each how it came.
+pub(crate) async fn insert_all(conn: &mut Connection, deliveries: &[&NewDelivery]) -> Result<Vec<Arrival>, StorageError> {
+    let mut stored: HashSet<Name> = HashSet::with_capacity(deliveries.len());
     match conn.raw() {
         Raw::Sqlite(c) => {
             let mut rest = deliveries;
             while !rest.is_empty() {
                 let n = MAX_ROWS.min(1 << rest.len().ilog2());
-                insert_into_sqlite(c, &rest[..n]).await?;
+                stored.extend(insert_into_sqlite(c, &rest[..n]).await?);
                 rest = &rest[n..];
             }
         }
-        Raw::Postgres(c) => insert_into_postgres(c, deliveries).await?,
+        Raw::Postgres(c) => stored.extend(insert_into_postgres(c, deliveries).await?),
     }
-    Ok(())
+    // Of several that are the same the first is the one that was stored.
+    let arrival = |delivery: &&NewDelivery| {
+        if stored.remove(&(delivery.integration.0, delivery.external_id.clone())) { Arrival::New } else { Arrival::Again }
+    };
+    Ok(deliveries.iter().map(arrival).collect())
 }
 
 /// The integration may be gone since we verified against it; its deliveries are gone with it.
-async fn insert_into_sqlite(c: &mut SqliteConnection, rows: &[&NewDelivery]) -> Result<(), StorageError> {
+async fn insert_into_sqlite(c: &mut SqliteConnection, rows: &[&NewDelivery]) -> Result<Vec<Name>, StorageError> {
     let mut query = QueryBuilder::new("insert into delivery (integration_id, external_id, received_at, headers, body) select * from (");
     query.push_values(rows, |mut row, delivery| {
         row.push_bind(delivery.integration.0)
@@ -151,22 +170,22 @@ async fn insert_into_sqlite(c: &mut SqliteConnection, rows: &[&NewDelivery]) -> 
     });
     query.push(
         ") as arrived where column1 in (select integration_id from integration)
-         on conflict (integration_id, external_id) do nothing returning delivery_id",
+         on conflict (integration_id, external_id) do nothing returning delivery_id, integration_id, external_id",
     );
-    let ids: Vec<i64> = query.build_query_scalar().fetch_all(&mut *c).await?;
-    if ids.is_empty() {
-        return Ok(());
+    let stored: Vec<(i64, i64, String)> = query.build_query_as().fetch_all(&mut *c).await?;
+    if stored.is_empty() {
+        return Ok(Vec::new());
     }
     let mut query = QueryBuilder::new("insert into pending (delivery_id) ");
-    query.push_values(ids, |mut row, id| {
-        row.push_bind(id);
+    query.push_values(&stored, |mut row, (id, ..)| {
+        row.push_bind(*id);
     });
     query.build().execute(c).await?;
-    Ok(())
+    Ok(stored.into_iter().map(|(_, integration, external_id)| (integration, external_id)).collect())
 }
 
 /// However many they are, the statement is the same, and is planned once.
-async fn insert_into_postgres(c: &mut Link, rows: &[&NewDelivery]) -> Result<(), StorageError> {
+async fn insert_into_postgres(c: &mut Link, rows: &[&NewDelivery]) -> Result<Vec<Name>, StorageError> {
     let headers = rows.iter().map(|delivery| serde_json::to_string(&delivery.headers).unwrap_or_default());
     let insert = "with stored as (
             insert into delivery (integration_id, external_id, received_at, headers, body)
@@ -174,15 +193,16 @@ async fn insert_into_postgres(c: &mut Link, rows: &[&NewDelivery]) -> Result<(),
             from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bytea[]) with ordinality
                 as arrived (integration_id, external_id, received_at, headers, body, n)
             where integration_id in (select integration_id from integration)
-            order by n on conflict (integration_id, external_id) do nothing returning delivery_id
-        ) insert into pending (delivery_id) select delivery_id from stored";
-    sqlx::query(insert)
+            order by n on conflict (integration_id, external_id) do nothing returning delivery_id, integration_id, external_id
+        ), waiting as (insert into pending (delivery_id) select delivery_id from stored)
+        select integration_id, external_id from stored";
+    let stored = sqlx::query_as(insert)
         .bind(rows.iter().map(|delivery| delivery.integration.0).collect::<Vec<_>>())
         .bind(rows.iter().map(|delivery| delivery.external_id.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|delivery| delivery.received_at.0).collect::<Vec<_>>())
         .bind(headers.collect::<Vec<_>>())
         .bind(rows.iter().map(|delivery| delivery.body.as_slice()).collect::<Vec<_>>())
-        .execute(c)
+        .fetch_all(c)
         .await?;
-    Ok(())
+    Ok(stored)
 }

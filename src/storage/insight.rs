@@ -1,13 +1,18 @@
 //! What the stored deliveries of one integration tell: read in portions, never on the connection that writes.
 
-use domain::{DeliveryId, Incident, IntegrationId, Signal, Span, Timestamp};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
+
+use domain::{ComponentId, DeliveryId, Incident, IntegrationId, Signal, Span, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::{
     Connection, StorageError,
     db::sql,
     deliveries::{Delivery, DeliveryState},
-    rows::{incidents_of, json, named},
+    rows::{MAX_IN, incidents_of, json, named, push_ids},
 };
 
 /// Ids are given in the order of arrival, but for what arrived within this time of each other, or while a clock was set back.
@@ -152,14 +157,24 @@ pub async fn arrivals(
     Ok(rows.into_iter().map(Timestamp).collect())
 }
 
-/// The newest deliveries of an integration that said something, at most `limit`, newest first: when each arrived, and what it said. Very
-/// long ones are left out.
+/// A delivery that said something.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// What it said.
+    pub signals: Vec<Signal>,
+}
+
+/// The newest deliveries of an integration that said something, at most `limit`, newest first. Very long ones are left out.
 ///
 /// # Errors
 /// What the database said.
-pub async fn said(conn: &mut Connection, integration: IntegrationId, limit: i64) -> Result<Vec<(Timestamp, Vec<Signal>)>, StorageError> {
-    let rows: Vec<(i64, String)> = sql!(conn, c => sqlx::query_as(
-        "select newest.received_at, f.signals from (
+pub async fn said(conn: &mut Connection, integration: IntegrationId, limit: i64) -> Result<Vec<Said>, StorageError> {
+    let rows: Vec<(i64, i64, String)> = sql!(conn, c => sqlx::query_as(
+        "select newest.delivery_id, newest.received_at, f.signals from (
              select delivery_id, received_at from delivery where integration_id = $1 order by delivery_id desc limit $2
          ) as newest join fate f on f.delivery_id = newest.delivery_id
          where f.state = 'processed' and length(f.signals) <= $3 order by newest.delivery_id desc limit $4",
@@ -170,7 +185,10 @@ pub async fn said(conn: &mut Connection, integration: IntegrationId, limit: i64)
     .bind(limit)
     .fetch_all(&mut *c)
     .await)?;
-    rows.into_iter().map(|(at, signals)| Ok((Timestamp(at), json(&signals, "delivery", "signals")?))).collect()
+    let said = |(id, at, signals): (i64, i64, String)| {
+        Ok(Said { delivery: DeliveryId(id), at: Timestamp(at), signals: json(&signals, "fate", "signals")? })
+    };
+    rows.into_iter().map(said).collect()
 }
 
 /// How many deliveries of an integration came to which state.
@@ -226,29 +244,65 @@ pub async fn tally(
     rows.into_iter().map(tally).collect()
 }
 
-/// The published incidents that the present routes of an integration opened and that were open at some time between `from` and `to`,
-/// newest first, at most `limit`.
+/// An incident that was published.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The incident.
+    pub incident: Incident,
+    /// Who wrote the first entry of its timeline.
+    pub by: String,
+}
+
+/// The published incidents that were open at some time between `from` and `to`, and are about one of these components or were opened by a
+/// present route of the integration; newest first, at most `limit`.
 ///
 /// # Errors
 /// What the database said.
 pub async fn published(
     conn: &mut Connection,
     integration: IntegrationId,
+    components: &[ComponentId],
     from: Timestamp,
     to: Timestamp,
     limit: i64,
-) -> Result<Vec<Incident>, StorageError> {
-    let ids: Vec<i64> = sql!(conn, c => sqlx::query_scalar(
-        "select incident_id from incident
-         where published and started_at <= $3 and (resolved_at is null or resolved_at >= $2)
-           and opened_by in (select route_id from route where integration_id = $1)
-         order by started_at desc limit $4",
-    )
-    .bind(integration.0)
-    .bind(from.0)
-    .bind(to.0)
-    .bind(limit)
-    .fetch_all(&mut *c)
-    .await)?;
-    incidents_of(conn, &ids).await
+) -> Result<Vec<Published>, StorageError> {
+    let components: Vec<i64> = components.iter().map(|id| id.0).collect();
+    let mut found: BTreeSet<Reverse<(i64, i64)>> = BTreeSet::new();
+    // With no components at all, those of the routes alone.
+    for some in components.chunks(MAX_IN).chain(components.is_empty().then_some(&[] as &[i64])) {
+        let rows: Vec<(i64, i64)> = sql!(conn, c => {
+            let mut query = QueryBuilder::<DB>::new("select started_at, incident_id from incident where published and started_at <= ");
+            query.push_bind(to.0).push(" and (resolved_at is null or resolved_at >= ").push_bind(from.0);
+            query.push(") and (opened_by in (select route_id from route where integration_id = ").push_bind(integration.0).push(")");
+            if !some.is_empty() {
+                query.push(" or incident_id in (select incident_id from incident_component where component_id in (");
+                push_ids(&mut query, some);
+                query.push(")");
+            }
+            query.push(") order by started_at desc limit ").push_bind(limit);
+            query.build_query_as().fetch_all(&mut *c).await?
+        });
+        found.extend(rows.into_iter().map(Reverse));
+    }
+    let ids: Vec<i64> = found.into_iter().take(usize::try_from(limit).unwrap_or(0)).map(|Reverse((_, id))| id).collect();
+    let mut authors = first_authors(conn, &ids).await?;
+    let by = |incident: Incident| Published { by: authors.remove(&incident.id.0).unwrap_or_default(), incident };
+    Ok(incidents_of(conn, &ids).await?.into_iter().map(by).collect())
+}
+
+/// Who wrote the first entry of each of these incidents' timelines.
+async fn first_authors(conn: &mut Connection, ids: &[i64]) -> Result<HashMap<i64, String>, StorageError> {
+    let mut authors = HashMap::new();
+    for some in ids.chunks(MAX_IN) {
+        let rows: Vec<(i64, String)> = sql!(conn, c => {
+            let mut query = QueryBuilder::<DB>::new(
+                "select incident_id, author from incident_update where update_id in (select min(update_id) from incident_update where incident_id in (",
+            );
+            push_ids(&mut query, some);
+            query.push(" group by incident_id)");
+            query.build_query_as().fetch_all(&mut *c).await?
+        });
+        authors.extend(rows);
+    }
+    Ok(authors)
 }

@@ -41,3 +41,32 @@ pub(crate) async fn is_up_to_date(migrator: &Migrator, conn: &mut impl Migrate) 
         .map(|migration| (migration.version, &migration.checksum))
         .eq(applied.iter().map(|migration| (migration.version, &migration.checksum)))
 }
+
+/// How the schema of a database stands to that of this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// There is none.
+    None,
+    /// It lacks what newer versions have added.
+    Older,
+    /// It is that of this program.
+    Current,
+    /// A newer version made it, or somebody changed it.
+    Unknown,
+}
+
+/// How migrations that were applied, by version, stand to those of this program.
+pub(crate) fn schema(migrator: &Migrator, applied: &[(i64, Vec<u8>)]) -> Schema {
+    let wanted: Vec<(i64, &[u8])> = migrator
+        .iter()
+        .filter(|migration| !migration.migration_type.is_down_migration())
+        .map(|migration| (migration.version, &*migration.checksum))
+        .collect();
+    let applied: Vec<(i64, &[u8])> = applied.iter().map(|(version, checksum)| (*version, checksum.as_slice())).collect();
+    match applied.len() {
+        0 => Schema::None,
+        _ if applied == wanted => Schema::Current,
+        n if wanted.get(..n) == Some(&applied) => Schema::Older,
+        _ => Schema::Unknown,
+    }
+}

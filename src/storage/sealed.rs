@@ -53,6 +53,14 @@ pub(crate) const PLACES: &[Place] = &[
         bound_to: "'idempotency:' || token_id || ':' || key",
         fingerprint: None,
     },
+    Place {
+        table: "confirmation",
+        column: "url",
+        key: "confirmation_id",
+        bound_to: "'confirmation:' || integration_id || ':' || subject",
+        fingerprint: None,
+    },
+    Place { table: "kept_form", column: "ciphertext", key: "session_id", bound_to: "'kept_form:' || session_id", fingerprint: None },
 ];
 
 /// How many secrets of one place lie under one key.

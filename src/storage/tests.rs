@@ -1,5 +1,7 @@
 //! What is decided is stored whole: it reads back as it was, and readers see what the one predicate lets through.
 
+mod confirmations;
+mod duplicates;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};

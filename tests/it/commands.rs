@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use crate::servers::{folder::Folder, http_client, spare_port, wait_for};
+use crate::{
+    app::{App, Stack, on_every_stack},
+    servers::{folder::Folder, http_client, spare_port, wait_for},
+};
 
 /// The binary in a folder of its own, with further settings; gives whether it ended well, and what it printed.
 fn fanal(folder: &Folder, arguments: &[&str], settings: &[(&str, String)]) -> Result<(bool, String)> {
@@ -62,6 +65,53 @@ fn the_demo_replaces_nothing() -> Result<()> {
     ensure!(fanal(&folder, &["export"], &[])?.1.contains("Acme"), "everything is there");
     Ok(())
 }
+
+#[test]
+fn whoever_only_looks_makes_nothing_and_is_told_what_would_be_made() -> Result<()> {
+    let folder = Folder::new("plan")?;
+    let file = folder.path().join("fanal.yaml");
+    let hook = "integrations: [{ key: hook, provider: alertmanager, secrets: [{ value: a-long-secret-of-the-tests }] }]";
+    std::fs::write(&file, format!("page: {{ name: Acme }}\ncomponents: [{{ key: api, name: API }}]\n{hook}\n"))?;
+    let path = file.display().to_string();
+    let (well, nothing) = fanal(&folder, &["plan", "-f", &path], &[])?;
+    ensure!(well && nothing.contains("There is no database yet") && nothing.contains("api"), "{nothing}");
+    let (well, exported) = fanal(&folder, &["export"], &[])?;
+    ensure!(well && exported.contains("There is no database yet") && exported.contains("name: Status"), "{exported}");
+    ensure!(!folder.path().join("data").exists(), "nothing is made, no key either");
+
+    ensure!(fanal(&folder, &["migrate"], &[])?.0);
+    let (well, empty) = fanal(&folder, &["plan", "-f", &path], &[])?;
+    let plan = |said: &str| said.lines().filter(|line| !line.contains("There is no database")).collect::<Vec<_>>().join("\n");
+    ensure!(well && plan(&empty) == plan(&nothing), "an empty database is like none:\n{empty}\n{nothing}");
+    ensure!(fanal(&folder, &["apply", "-f", &path], &[])?.0);
+    let (well, again) = fanal(&folder, &["plan", "-f", &path], &[])?;
+    ensure!(well && !again.contains('+') && !again.contains('~'), "{again}");
+    Ok(())
+}
+
+/// A schema of before is left as it is, and whoever asked is told what to do.
+async fn a_schema_of_before_is_not_brought_up_to_date_by_looking(stack: Stack) -> Result<()> {
+    let mut app = App::start(stack, "page: { name: Acme, time_zone: UTC }\n", &[]).await?;
+    app.kill()?;
+    let newest = "(select max(version) from _sqlx_migrations)";
+    let versions = "select count(*) from _sqlx_migrations";
+    let before: usize = app.sql(versions).await?.parse()?;
+    let version = app.sql(&format!("select version from _sqlx_migrations where version = {newest}")).await?;
+    app.sql(&format!("create table kept as select * from _sqlx_migrations where version = {version}")).await?;
+    app.sql(&format!("delete from _sqlx_migrations where version = {version}")).await?;
+    for command in [vec!["export"], vec!["plan", "-f", "-"]] {
+        let said = app.command(&command).map_or_else(|error| error.to_string(), |said| format!("it did: {said}"));
+        ensure!(said.contains("run `fanal migrate` first"), "{command:?}: {said}");
+    }
+    ensure!(app.sql(versions).await?.parse::<usize>()? == before - 1, "nothing was brought up to date");
+    app.sql("insert into _sqlx_migrations select * from kept").await?;
+    app.sql("drop table kept").await?;
+    ensure!(app.command(&["export"])?.contains("Acme"));
+    app.serve().await?;
+    app.finish().await
+}
+
+on_every_stack!(a_schema_of_before_is_not_brought_up_to_date_by_looking);
 
 /// As `fanal demo | head` leaves it.
 #[tokio::test]

@@ -15,6 +15,8 @@ use crate::{
     },
 };
 
+const SOON: Duration = Duration::from_secs(20);
+
 fn sns_configuration(endpoint: &str) -> String {
     format!(
         r#"
@@ -54,6 +56,16 @@ async fn publish(app: &App, message: &Value) -> Result<(u16, Value)> {
     Ok((status, answer.json::<Value>().await.map_or(Value::Null, |problem| problem["code"].clone())))
 }
 
+fn confirms(query: &str) -> bool {
+    query.contains("Action=ConfirmSubscription") && query.contains(sns::TOKEN)
+}
+
+/// The call that the topic waits for, once it stands so.
+async fn confirmation(app: &App, state: &str) -> Option<Value> {
+    let health = app.admin("/integrations/1/health").await.ok()?;
+    health["confirmations"].get(0).filter(|found| found["subject"] == sns::TOPIC && found["state"] == state).cloned()
+}
+
 /// A topic asks whether it is wanted and is told so; its alarms show, and nobody else's.
 async fn a_topic_is_confirmed_and_its_alarms_show(stack: Stack) -> Result<()> {
     let sns = Sns::start().await?;
@@ -61,12 +73,9 @@ async fn a_topic_is_confirmed_and_its_alarms_show(stack: Stack) -> Result<()> {
     let confirmation = sns.subscription_confirmation()?;
     ensure!(publish(&app, &confirmation).await?.0 == 503, "while there is no certificate, nobody is turned away for good");
     sns.serve_certificate()?;
-    wait_for("the certificate to be fetched again", Duration::from_secs(20), || async {
-        (publish(&app, &confirmation).await.ok()?.0 == 202).then_some(())
-    })
-    .await?;
-    let confirms = |query: &str| query.contains("Action=ConfirmSubscription") && query.contains(sns::TOKEN);
-    wait_for("the subscription to be confirmed", Duration::from_secs(20), || async {
+    wait_for("the certificate to be fetched again", SOON, || async { (publish(&app, &confirmation).await.ok()?.0 == 202).then_some(()) })
+        .await?;
+    wait_for("the subscription to be confirmed", SOON, || async {
         sns.received().iter().any(|asked| asked.method == Method::GET && asked.uri.query().is_some_and(confirms)).then_some(())
     })
     .await?;
@@ -86,8 +95,18 @@ async fn a_topic_is_confirmed_and_its_alarms_show(stack: Stack) -> Result<()> {
     for (message, code) in forged {
         ensure!(publish(&app, &message).await? == (401, json!(code)), "{code}");
     }
-    ensure!(publish(&app, &firing).await?.0 == 202);
+    for _ in 0..3 {
+        ensure!(publish(&app, &firing).await?.0 == 202, "who sends it again is content");
+    }
     app.wait_for_status("Checkout", "major_outage").await?;
+    let again = wait_for("what came again to be counted", SOON, || async {
+        let health = app.admin("/integrations/1/health").await.ok()?;
+        Some(health["duplicates"].clone()).filter(|again| again["n"] == 2)
+    })
+    .await?;
+    ensure!(again["external_id"] == firing["MessageId"] && again["delivery"].is_number(), "{again}");
+    let metric = r#"fanal_hooks_total{provider="aws_sns",result="duplicate"}"#;
+    ensure!(app.metric(metric).await == Some(2.0), "every duplicate is counted");
     ensure!(publish(&app, &sns.notification(&alarm("OK"), "2")?).await?.0 == 202);
     app.wait_for_status("Checkout", "operational").await?;
 
@@ -100,6 +119,29 @@ async fn a_topic_is_confirmed_and_its_alarms_show(stack: Stack) -> Result<()> {
         }
     }
     ensure!(app.command(&["replay"])?.contains("exactly the stored state"));
+    app.finish().await
+}
+
+/// What a topic waits for outlives the process that took it in, and everybody can see how it goes.
+async fn a_subscription_is_confirmed_by_the_process_after(stack: Stack) -> Result<()> {
+    let sns = Sns::start().await?;
+    let mut app = App::start(stack, &sns_configuration(&sns.endpoint()), &[]).await?;
+    sns.serve_certificate()?;
+    ensure!(publish(&app, &sns.notification(&alarm("OK"), "2")?).await?.0 == 202, "the certificate is known from here on");
+    sns.fail();
+    ensure!(publish(&app, &sns.subscription_confirmation()?).await?.0 == 202);
+    let in_vain = |found: &Value| found["last_error"] == "the sender answered with status 500" && !found["next_at"].is_null();
+    wait_for("a first call in vain", SOON, || async { confirmation(&app, "waiting").await.filter(in_vain) }).await?;
+    let called = || sns.received().iter().filter(|asked| asked.uri.query().is_some_and(confirms)).count();
+    app.kill()?;
+    let before = called();
+    ensure!(before > 0);
+    let written = String::from_utf8_lossy(&app.everything_written().await?).contains(sns::TOKEN);
+    ensure!(!written, "what confirms is kept in the clear");
+    sns.serve_certificate()?;
+    app.serve().await?;
+    let confirmed = wait_for("the subscription to be confirmed", SOON, || confirmation(&app, "confirmed")).await?;
+    ensure!(called() == before + 1 && confirmed["next_at"].is_null() && confirmed["last_error"].is_null(), "{confirmed}");
     app.finish().await
 }
 
@@ -145,4 +187,8 @@ async fn senders_are_asked_for_credentials_and_given_leave(stack: Stack) -> Resu
     app.finish().await
 }
 
-on_every_stack!(a_topic_is_confirmed_and_its_alarms_show, senders_are_asked_for_credentials_and_given_leave);
+on_every_stack!(
+    a_topic_is_confirmed_and_its_alarms_show,
+    a_subscription_is_confirmed_by_the_process_after,
+    senders_are_asked_for_credentials_and_given_leave,
+);

@@ -2,12 +2,14 @@
 
 mod app;
 mod audit;
+mod cachet;
 mod checks;
 mod commands;
 mod console;
 mod durability;
 mod fairness;
 mod faults;
+mod folded;
 mod hardening;
 mod headers;
 mod hidden;

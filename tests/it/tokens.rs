@@ -1,10 +1,14 @@
-//! Tokens of the admin API: how much all processes together let one do, and where its secret never is.
+//! What all processes together let one do: tokens of the admin API, and requests to one host. And where a token's secret never is.
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use jobs::{queue::QueueUrl, shared_limits::SharedLimits};
 
 use crate::{
     app::{App, Stack, on_every_stack},
     road::configuration,
+    servers::redis::Redis,
 };
 
 const NOWHERE: &str = "http://127.0.0.1:9/in";
@@ -21,7 +25,7 @@ async fn a_token_may_do_as_much_in_all_processes_as_redis_counts(stack: Stack) -
     let app = App::start(stack, &configuration(NOWHERE), &[]).await?;
     let other = app.beside().await?;
     let token = app.command(&["token", "create", "--name", "busy", "--scope", "page:read"])?;
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let here = let_through(&app, token.trim(), 110).await?;
     let there = let_through(&other, token.trim(), 110).await?;
     // Twenty a second come back.
@@ -32,6 +36,22 @@ async fn a_token_may_do_as_much_in_all_processes_as_redis_counts(stack: Stack) -
     ensure!(here >= 100, "{here}");
     ensure!(stack == Stack::PostgresRedis || there >= 100, "{there}");
     app.finish().await
+}
+
+/// Two processes that share a Redis take turns at one host, and nobody waits for a turn at another.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_to_one_host_keep_their_distance_in_all_processes() -> Result<()> {
+    const SPACING: Duration = Duration::from_millis(20);
+    let url: QueueUrl = format!("{}?prefix={}", Redis::shared().await?.database(), Redis::fresh_prefix()).parse()?;
+    let open = || -> Result<SharedLimits> { SharedLimits::open(&url)?.context("a queue in Redis") };
+    let both = [open()?, open()?];
+    let began = Instant::now();
+    for n in 0..20_u32 {
+        let wait = both[n as usize % 2].turn("a.example", SPACING).await.context("an answer")?;
+        ensure!(wait + began.elapsed() >= SPACING * n, "turn {n} comes after {wait:?}");
+    }
+    ensure!(both[0].turn("b.example", SPACING).await == Some(Duration::ZERO));
+    Ok(())
 }
 
 /// The command line gives a token another secret; the one before counts for the time that was said.

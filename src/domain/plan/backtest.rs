@@ -1,6 +1,6 @@
 //! Back-tests: what routes would have done with the deliveries of the past, in a state of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
@@ -94,6 +94,14 @@ impl BackTest {
         let recorded = plan_timers(&mut self.state, at);
         self.note(&recorded);
         self.found.until = self.found.until.max(at);
+    }
+
+    /// The components that it is about: those that the routes name, and those that would not have been well.
+    #[must_use]
+    pub fn concerned(&self) -> BTreeSet<ComponentId> {
+        let named = self.state.routes.values().flat_map(|route| route.components.iter().copied());
+        let affected = self.found.incidents.values().flat_map(|incident| incident.components.keys().copied());
+        named.chain(affected).chain(self.found.spans.keys().copied()).collect()
     }
 
     /// What would have happened up to now.
@@ -211,7 +219,9 @@ mod tests {
         let mut dependencies = Dependencies::default();
         dependencies.add(WEB, crate::Dependency { component: API, effect: crate::Effect::Inherit, settle: Span::ZERO });
         let mut test = test.with_sources(BTreeMap::from([(API, Combine::Quorum(3))]), dependencies);
+        assert_eq!(test.concerned(), BTreeSet::from([API]), "what the routes name");
         say(&mut test, SignalState::Firing, after(Span::mins(1)));
+        assert_eq!(test.concerned(), BTreeSet::from([API, WEB]), "and what they lead to");
         let found = test.finish();
         assert_eq!((found.spans[&API][0].status, found.spans[&WEB][0].status), (Status::MajorOutage, Status::DegradedPerformance));
     }

@@ -45,6 +45,7 @@ struct WhyView {
 }
 
 /// What ids are called.
+#[derive(Default)]
 pub(super) struct Names {
     integrations: HashMap<IntegrationId, String>,
     routes: HashMap<RouteId, String>,

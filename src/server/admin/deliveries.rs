@@ -29,6 +29,7 @@ use super::{
     gate::Caller,
     problem::Problem,
     reply::{Accepted, List, Paging, Shown, View},
+    signals::{self, SignalView},
     sorting,
     types::{Name, Sort, Time},
 };
@@ -63,7 +64,7 @@ struct DeliveryView {
     /// `utf-8`: the body is given as it is; `base64`: it is no text.
     body_encoding: String,
     /// What it says, in Fanal's terms.
-    signals: Vec<serde_json::Value>,
+    signals: Vec<SignalView>,
 }
 
 impl View for DeliveryView {}
@@ -322,6 +323,6 @@ fn view(delivery: Delivery, keys: &HashMap<IntegrationId, String>) -> DeliveryVi
         headers,
         body,
         body_encoding: encoding.to_owned(),
-        signals: delivery.signals.iter().filter_map(|signal| serde_json::to_value(signal).ok()).collect(),
+        signals: delivery.signals.iter().map(signals::view).collect(),
     }
 }

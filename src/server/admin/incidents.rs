@@ -11,7 +11,7 @@ use serde_json::json;
 use storage::{
     Connection,
     history::{self, About},
-    rows::{self, Incidents},
+    rows::{self, IncidentFilter, Incidents, Standing},
     state::{self, Causes},
     waiting::Which,
 };
@@ -80,11 +80,23 @@ type OrWaits<T> = Or<T, Accepted<WaitingActView>>;
 impl IncidentsApi {
     /// Lists incidents, drafts too, newest first, without their timelines.
     #[oai(path = "/incidents", method = "get")]
-    async fn list(&self, limit: Query<Option<i64>>, cursor: Query<Option<String>>) -> Result<Json<List<IncidentView>>, Problem> {
+    async fn list(
+        &self,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+        /// Drafts are not published and not over, open ones are published and not over, past ones are over.
+        state: Query<Option<Name<Standing>>>,
+        /// The key of a component that they are about.
+        component: Query<Option<String>>,
+        /// What their titles hold, in any case.
+        title: Query<Option<String>>,
+    ) -> Result<Json<List<IncidentView>>, Problem> {
         let paging = Paging::new(limit.0, cursor.0.as_deref())?;
         let mut conn = self.0.db.read().await?;
         let called = Called::load(&mut conn).await?;
-        let rows = rows::incidents(&mut conn, Incidents::Page { before: paging.before(), limit: paging.n_wanted() }).await?;
+        let component = component.0.map(|key| called.component(&key)).transpose()?;
+        let filter = IncidentFilter { standing: state.0.map(|state| state.0), component, title: title.0 };
+        let rows = rows::incidents_that(&mut conn, &filter, paging.before(), paging.n_wanted()).await?;
         Ok(Json(paging.list(rows, |incident| incident.id.0, |incident| called.incident(incident, None, None))))
     }
 

@@ -6,7 +6,9 @@ use poem_openapi::{Object, types::ToJSON};
 use serde_json::Value;
 use storage::{
     Connection,
+    confirmations::{self, Confirmation, ConfirmationState},
     deliveries::{self, DeliveryState, Rejection},
+    duplicates,
     integrations::{self, Integration, KnownSecret},
     polls,
 };
@@ -48,9 +50,14 @@ pub(super) struct IntegrationView {
     last_delivery: Option<LastDelivery>,
     /// Requests that were not let in, by reason.
     rejections: Vec<RejectionView>,
+    /// Deliveries that came again: they were acknowledged and changed nothing. Null if none did.
+    #[oai(nullable)]
+    duplicates: Option<DuplicatesView>,
     /// How asking goes, for a provider that is asked and once it has been.
     #[oai(nullable)]
     poll: Option<PollView>,
+    /// Calls that its sender waits for before it begins to send, as the topics of Amazon SNS do, and what came of them.
+    confirmations: Vec<ConfirmationView>,
 }
 
 impl IntegrationView {
@@ -65,7 +72,7 @@ impl View for IntegrationView {
     fn etag(&self) -> String {
         let mut json = self.to_json().unwrap_or_default();
         if let Some(fields) = json.as_object_mut() {
-            fields.retain(|name, _| !matches!(name.as_str(), "last_delivery" | "rejections" | "poll"));
+            fields.retain(|name, _| !matches!(name.as_str(), "last_delivery" | "rejections" | "duplicates" | "poll" | "confirmations"));
         }
         etag_of(&json)
     }
@@ -105,6 +112,21 @@ pub(super) struct RejectionView {
     detail: String,
 }
 
+/// Deliveries that came again.
+#[derive(Object)]
+#[oai(rename = "Duplicates")]
+pub(super) struct DuplicatesView {
+    /// How many.
+    n: i64,
+    first_at: Time,
+    last_at: Time,
+    /// The sender's own id of the last.
+    external_id: String,
+    /// The id of the delivery that the last one repeats, while it is kept.
+    #[oai(nullable)]
+    delivery: Option<i64>,
+}
+
 /// How asking a source goes.
 #[derive(Object)]
 #[oai(rename = "Poll")]
@@ -125,15 +147,39 @@ pub(super) struct PollView {
     pub(super) lost: bool,
 }
 
+/// A call that a sender waits for before it begins to send.
+#[derive(Object)]
+#[oai(rename = "Confirmation")]
+pub(super) struct ConfirmationView {
+    /// What begins then: the ARN of a topic.
+    subject: String,
+    state: Name<ConfirmationState>,
+    /// When the sender asked for it, the last time.
+    requested_at: Time,
+    /// How often it was called since.
+    attempts: i32,
+    /// When it is called next.
+    #[oai(nullable)]
+    next_at: Option<Time>,
+    /// When the sender took it, or when it was given up.
+    #[oai(nullable)]
+    settled_at: Option<Time>,
+    /// Why it failed, the last time.
+    #[oai(nullable)]
+    last_error: Option<String>,
+}
+
 /// What came in lately.
 #[derive(Default)]
 pub(super) struct Activity {
     pub(super) last_delivery: Option<LastDelivery>,
     pub(super) rejections: Vec<RejectionView>,
+    pub(super) duplicates: Option<DuplicatesView>,
     pub(super) poll: Option<PollView>,
+    pub(super) confirmations: Vec<ConfirmationView>,
 }
 
-pub(super) async fn activity(conn: &mut Connection, id: IntegrationId) -> Result<Activity, Problem> {
+pub(super) async fn activity(conn: &mut Connection, id: IntegrationId, provider: &str) -> Result<Activity, Problem> {
     let last = integrations::last_delivery(conn, id).await?;
     let rejection = |row: Rejection| RejectionView {
         reason: row.reason,
@@ -145,6 +191,13 @@ pub(super) async fn activity(conn: &mut Connection, id: IntegrationId) -> Result
     Ok(Activity {
         last_delivery: last.map(|(id, at, state)| LastDelivery { id: id.0, received_at: Time(at), state: Name(state) }),
         rejections: deliveries::rejections(conn, id).await?.into_iter().map(rejection).collect(),
+        duplicates: duplicates::find(conn, id).await?.map(|row| DuplicatesView {
+            n: row.n,
+            first_at: Time(row.first_at),
+            last_at: Time(row.last_at),
+            external_id: row.external_id,
+            delivery: row.delivery.map(|id| id.0),
+        }),
         poll: polls::find(conn, id).await?.map(|memory| PollView {
             next_at: Time(Timestamp(memory.next_at)),
             answered_at: memory.answered_at.map(|at| Time(Timestamp(at))),
@@ -153,12 +206,30 @@ pub(super) async fn activity(conn: &mut Connection, id: IntegrationId) -> Result
             last_error: memory.last_error,
             lost: memory.lost,
         }),
+        confirmations: confirmations_of(conn, id, provider).await?,
     })
+}
+
+async fn confirmations_of(conn: &mut Connection, id: IntegrationId, provider: &str) -> Result<Vec<ConfirmationView>, Problem> {
+    if ::integrations::find(provider).is_none_or(|provider| provider.quirks.confirm.is_none()) {
+        return Ok(Vec::new());
+    }
+    let confirmation = |row: Confirmation| ConfirmationView {
+        subject: row.subject,
+        state: Name(row.state),
+        requested_at: Time(row.requested_at),
+        attempts: row.attempts,
+        next_at: row.next_at.map(Time),
+        settled_at: row.settled_at.map(Time),
+        last_error: row.last_error,
+    };
+    Ok(confirmations::list(conn, id).await?.into_iter().map(confirmation).collect())
 }
 
 pub(super) async fn load(conn: &mut Connection, id: IntegrationId, base_url: &Url) -> Result<IntegrationView, Problem> {
     let integration = integrations::find(conn, id).await?.ok_or_else(|| Problem::not_found("integration"))?;
-    Ok(view(integration, activity(conn, id).await?, base_url))
+    let activity = activity(conn, id, &integration.provider).await?;
+    Ok(view(integration, activity, base_url))
 }
 
 pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url) -> IntegrationView {
@@ -176,7 +247,9 @@ pub(super) fn view(integration: Integration, activity: Activity, base_url: &Url)
         created_at: Time(integration.created_at),
         last_delivery: activity.last_delivery,
         rejections: activity.rejections,
+        duplicates: activity.duplicates,
         poll: activity.poll,
+        confirmations: activity.confirmations,
     }
 }
 

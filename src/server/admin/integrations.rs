@@ -104,7 +104,7 @@ impl IntegrationsApi {
         let rows = if has_routes { stored::list(&mut conn, &slice).await? } else { stored::list_without_routes(&mut conn, &slice).await? };
         let mut activities = Vec::with_capacity(rows.len());
         for row in &rows {
-            activities.push(super::integration_views::activity(&mut conn, row.id).await?);
+            activities.push(super::integration_views::activity(&mut conn, row.id, &row.provider).await?);
         }
         let mut activities = activities.into_iter();
         let shown = |row| {
@@ -313,9 +313,11 @@ pub(super) fn check_settings(fields: &mut Fields, provider: Option<&'static Prov
         fields.refuse("settings", "must be an object");
     } else if n_bytes > MAX_SETTINGS_BYTES {
         fields.refuse("settings", format!("have {n_bytes} bytes, at most {MAX_SETTINGS_BYTES} are allowed"));
-    } else if let Some(Err(error)) = provider.map(|provider| (provider.check_settings)(settings)) {
-        let path = if error.path.is_empty() { "settings".to_owned() } else { format!("settings.{}", error.path) };
-        fields.refuse(path, error.problem);
+    } else {
+        for error in provider.map(|provider| provider.settings_problems(settings)).unwrap_or_default() {
+            let path = if error.path.is_empty() { "settings".to_owned() } else { format!("settings.{}", error.path) };
+            fields.refuse(path, error.problem);
+        }
     }
 }
 

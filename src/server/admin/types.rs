@@ -138,11 +138,14 @@ named! {
     domain::Publish => Self::ALL;
     domain::Role => Self::ALL;
     domain::Severity => Self::ALL;
+    domain::SignalState => Self::ALL;
     domain::Status => Self::ALL;
     domain::WaitState => Self::ALL;
     domain::Weekday => Self::ALL;
+    storage::confirmations::ConfirmationState => Self::ALL;
     storage::deliveries::DeliveryState => Self::ALL;
     storage::notifications::NotificationState => Self::ALL;
+    storage::rows::Standing => Self::ALL;
     storage::tokens::Scope => Self::EVERY;
 }
 

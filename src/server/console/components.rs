@@ -19,11 +19,12 @@ use storage::{
 use super::{
     Console,
     failure::Failure,
-    form::{Errors, Sent, from_field},
-    frame::{Frame, see_other, show, time},
+    form::{Errors, Sent},
+    frame::{Frame, see_other, show},
     gate::{Needs, Table},
     meanwhile::{Field, Meanwhile, Version},
     session::Person,
+    zone::{from_field, time},
 };
 
 pub(super) const PATH: &str = "/console/components";

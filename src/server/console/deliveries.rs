@@ -19,12 +19,12 @@ use super::{
     chosen::{self, Bar},
     columns::Columns,
     failure::Failure,
-    form::from_field,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
     pager::Pager,
     seen::{Asked, Seen, Typed, address, pretty},
     session::Person,
+    zone::from_field,
 };
 use crate::admin::Refused;
 
@@ -64,6 +64,10 @@ struct List<'a> {
 impl List<'_> {
     fn wrong(&self, field: &str) -> Option<String> {
         self.refused?.field(field).map(sentence)
+    }
+
+    fn is_narrow(&self) -> bool {
+        ["integration", "state", "from", "to"].iter().any(|field| self.typed.given(field).is_some())
     }
 
     fn states(&self) -> impl Iterator<Item = &'static str> {

@@ -16,11 +16,12 @@ use super::{
     chosen::{self, Bar},
     columns::Columns,
     failure::Failure,
-    frame::{Frame, see_other, show, time},
+    frame::{Frame, see_other, show},
     gate::{Needs, Table},
     pager::Pager,
     seen::{Asked, Seen, Sent, Typed, address, at},
     session::Person,
+    zone::{When, time},
 };
 
 const PATH: &str = "/console/notifications";
@@ -91,6 +92,10 @@ impl List<'_> {
     fn of_incident(&self) -> Option<&str> {
         self.typed.given("incident")?;
         self.rows.first().map(|row| row.part("about").text("title"))
+    }
+
+    fn is_narrow(&self) -> bool {
+        ["state", "subscriber", "incident"].iter().any(|field| self.typed.given(field).is_some())
     }
 
     fn states(&self) -> impl Iterator<Item = &'static str> {
@@ -164,7 +169,7 @@ impl Resend<'_> {
         }
     }
 
-    fn since_in_words(&self) -> String {
+    fn since_in_words(&self) -> When {
         time(self.since)
     }
 }

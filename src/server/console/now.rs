@@ -17,11 +17,12 @@ use storage::{
 use super::{
     Console,
     failure::Failure,
-    frame::{Frame, show, time},
+    frame::{Frame, show},
     gate::{Needs, Table},
     incidents::{Line, MAX_OPEN, Names, Waits, open_acts},
     session::Person,
     words,
+    zone::{When, time},
 };
 
 /// What was given up longer ago than this is not to be done any more.
@@ -53,7 +54,7 @@ struct Gap {
 struct Window {
     id: i64,
     title: String,
-    until: String,
+    until: When,
 }
 
 /// Something about the machinery.

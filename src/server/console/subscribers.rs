@@ -51,6 +51,12 @@ struct List<'a> {
     may_see_notifications: bool,
 }
 
+impl List<'_> {
+    fn is_narrow(&self) -> bool {
+        ["channel", "address"].iter().any(|field| self.typed.given(field).is_some())
+    }
+}
+
 /// What somebody wants to hear of, in words.
 fn scope(subscriber: &Value) -> String {
     if subscriber.has("components") { names(subscriber, "components").join(", ") } else { "everything".to_owned() }

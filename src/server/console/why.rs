@@ -17,10 +17,10 @@ use storage::{
 use super::{
     Console, components,
     failure::Failure,
-    form::{from_field, to_field},
-    frame::{Frame, show, time},
+    frame::{Frame, show},
     gate::{Needs, Table},
     session::Person,
+    zone::{When, from_field, time, to_field},
 };
 
 /// How many transitions before the moment are told.
@@ -40,7 +40,7 @@ struct Moment {
 
 /// A link of the chain.
 struct Link {
-    at: String,
+    at: When,
     what: String,
     text: String,
     delivery: Option<i64>,

@@ -16,18 +16,10 @@ struct Last {
 
 pub(super) async fn store(conn: &mut Connection, state: &State, recorded: &[Recorded]) -> Result<(), StorageError> {
     let mut last: BTreeMap<ComponentId, Last> = BTreeMap::new();
-    let mut days: BTreeMap<(ComponentId, i32), Day> = BTreeMap::new();
     let (mut past, mut corrected): (Vec<(ComponentId, PastSpan)>, BTreeSet<ComponentId>) = Default::default();
     for Recorded { change, at, .. } in recorded {
-        if let Change::Past { component, span, pieces } = change {
+        if let Change::Past { component, .. } = change {
             corrected.insert(*component);
-            for piece in pieces {
-                for (day, length) in split_by_day(state, piece.since, piece.until) {
-                    let counted = days.entry((*component, day)).or_insert(Day { day, ..Day::default() });
-                    counted.add(span.status, length);
-                    counted.add(piece.status, Span(-length.0));
-                }
-            }
         }
         let Change::ComponentStatus { component, from, to, internal_to, since, .. } = change else { continue };
         let entry = last.entry(*component).or_insert(Last { published: None, internal: *internal_to });
@@ -38,21 +30,44 @@ pub(super) async fn store(conn: &mut Connection, state: &State, recorded: &[Reco
         entry.published = Some((*to, *at));
         if *from != Status::Operational {
             past.push((*component, PastSpan { since: *since, until: *at, status: *from }));
-            for (day, span) in split_by_day(state, *since, *at) {
-                days.entry((*component, day)).or_insert(Day { day, ..Day::default() }).add(*from, span);
-            }
         }
     }
     let last: Vec<(ComponentId, Last)> = last.into_iter().collect();
     for portion in portions(&last) {
         set(conn, portion).await?;
     }
-    let days: Vec<(ComponentId, Day)> = days.into_iter().map(|((component, _), day)| (component, day)).collect();
+    let days: Vec<(ComponentId, Day)> = days_of(state, recorded).into_iter().map(|((component, _), day)| (component, day)).collect();
     for portion in portions(&days) {
         add_days(conn, portion).await?;
     }
     past.retain(|(component, _)| !corrected.contains(component));
     past::store(conn, state, past, &corrected).await
+}
+
+/// What changes add to the bars of components, by component and day. What is corrected is taken from one status and added to another.
+#[must_use]
+pub fn days_of(state: &State, recorded: &[Recorded]) -> BTreeMap<(ComponentId, i32), Day> {
+    let mut days: BTreeMap<(ComponentId, i32), Day> = BTreeMap::new();
+    let mut add = |component: ComponentId, since, until, status, sign: i64| {
+        for (day, length) in split_by_day(state, since, until) {
+            days.entry((component, day)).or_insert(Day { day, ..Day::default() }).add(status, Span(sign * length.0));
+        }
+    };
+    for Recorded { change, at, .. } in recorded {
+        match change {
+            Change::Past { component, span, pieces } => {
+                for piece in pieces {
+                    add(*component, piece.since, piece.until, span.status, 1);
+                    add(*component, piece.since, piece.until, piece.status, -1);
+                }
+            }
+            Change::ComponentStatus { component, from, to, since, .. } if from != to && *from != Status::Operational => {
+                add(*component, *since, *at, *from, 1);
+            }
+            _ => {}
+        }
+    }
+    days
 }
 
 async fn set(conn: &mut Connection, rows: &[(ComponentId, Last)]) -> Result<(), StorageError> {

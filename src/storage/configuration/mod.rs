@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::{Desired, Timestamp};
+use domain::{Desired, PageSettings, Timestamp};
 
 use crate::{Connection, SecretBox, StorageError, db::execute, deliveries};
 
@@ -30,6 +30,13 @@ pub async fn load(conn: &mut Connection) -> Result<Desired, StorageError> {
     Ok(Stored::load(conn).await?.desired)
 }
 
+/// What a database holds that was just made.
+#[must_use]
+pub fn empty() -> Desired {
+    let page = PageSettings { name: "Status".to_owned(), time_zone: "UTC".to_owned(), ..PageSettings::default() };
+    Desired { page, ..Desired::default() }
+}
+
 /// Makes the database equal to `desired`, in the caller's transaction: on an error, drop it.
 ///
 /// What stays keeps its id, its status and its history. Afterwards load the [`domain::State`] anew and let
@@ -41,7 +48,7 @@ pub async fn apply(conn: &mut Connection, secrets: &SecretBox, desired: &Desired
     let stored = Stored::load(conn).await?;
     // Before anything is removed: a kept secret may stand in what is.
     let secrets = Secrets::load(conn, secrets).await?;
-    page::apply(conn, &stored, &desired.page).await?;
+    page::apply(conn, &stored, desired).await?;
     let groups = page::groups(conn, &stored, &desired.groups).await?;
     let components = page::components(conn, &stored, &desired.components, &groups, now).await?;
     let metrics = page::metrics(conn, &stored, &desired.metrics).await?;

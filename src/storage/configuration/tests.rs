@@ -1,15 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Channel, ComponentSpec, Desired, GroupSpec, IncidentStatus, IntegrationSpec, MetricFeed, MetricSpec, PageSettings, Publish, RouteSpec,
-    Secret, Severity, Span, Status, StatusMap, SubscriberSpec, TemplateSpec, Timestamp,
+    Channel, ComponentSpec, Desired, GroupSpec, Image, IncidentStatus, IntegrationSpec, MetricFeed, MetricSpec, PageSettings, Publish,
+    RouteSpec, Secret, Severity, Span, Status, StatusMap, SubscriberSpec, TemplateSpec, Timestamp,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::{apply, load};
+use super::{apply, empty, load};
 use crate::{
-    Connection, Db, SecretBox, StorageError,
+    Connection, Db, Schema, SecretBox, StorageError,
     db::{execute, sql},
     templates,
 };
@@ -110,6 +110,7 @@ impl Fixture {
                 },
             ],
             page: PageSettings { name: text("Acme"), time_zone: text("Europe/Paris"), ..PageSettings::default() },
+            images: BTreeMap::new(),
             groups: vec![
                 GroupSpec { key: text("west"), name: text("West"), parent: Some(text("eu")) },
                 GroupSpec { key: text("eu"), name: text("Europe"), parent: None },
@@ -143,6 +144,40 @@ impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+#[tokio::test]
+async fn a_database_that_was_just_made_holds_what_is_said_of_an_empty_one() {
+    let fixture = Fixture::new().await;
+    assert_eq!(load(&mut fixture.db.read().await.unwrap()).await.unwrap(), empty());
+}
+
+#[tokio::test]
+async fn who_opens_a_database_to_read_makes_nothing_and_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let url = |file: &str| format!("sqlite://{}", fixture.folder.join(file).display());
+    assert!(Db::open_to_read(&url("none.db")).await.unwrap().is_none() && !fixture.folder.join("none.db").exists());
+    let set = async |statement: &'static str| {
+        let mut tx = fixture.db.begin().await.unwrap();
+        execute!(tx, sqlx::query(statement)).unwrap();
+        tx.commit().await.unwrap();
+    };
+    let schema = async || Db::open_to_read(&url("fanal.db")).await.unwrap().unwrap().schema().await.unwrap();
+    assert_eq!(schema().await, Schema::Current);
+    set("create table newest as select * from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)").await;
+    set("delete from _sqlx_migrations where version = (select version from newest)").await;
+    assert_eq!(schema().await, Schema::Older);
+    set("insert into _sqlx_migrations select * from newest").await;
+    set("insert into _sqlx_migrations select version + 1, description, installed_on, success, checksum, execution_time from newest").await;
+    assert_eq!(schema().await, Schema::Unknown);
+    set("drop table _sqlx_migrations").await;
+    assert_eq!(schema().await, Schema::None);
+    let reader = Db::open_to_read(&url("fanal.db")).await.unwrap().unwrap();
+    let written = match reader.begin().await {
+        Ok(mut tx) => execute!(tx, sqlx::query("delete from component")).is_ok(),
+        Err(_) => false,
+    };
+    assert!(!written, "nothing can be written");
 }
 
 #[tokio::test]
@@ -280,4 +315,31 @@ async fn an_error_leaves_everything_as_it_was() {
     let error = fixture.apply(&wrong).await.unwrap_err();
     assert_eq!(error.to_string(), "no stored secret has the fingerprint `from elsewhere`; give the secret itself instead of `kept`");
     assert_eq!(fixture.load().await, before);
+}
+
+#[tokio::test]
+async fn images_are_kept_for_as_long_as_the_page_shows_them() {
+    let fixture = Fixture::new().await;
+    let drawing = |inner: &str| Image::read(format!("<svg xmlns=\"http://www.w3.org/2000/svg\">{inner}</svg>").as_bytes()).unwrap();
+    let (logo, icon) = (drawing("<g/>"), drawing("<a/>"));
+    let mut desired = Desired { page: fixture.desired().page, ..Desired::default() };
+    desired.page.brand.logo = Some(logo.mark());
+    desired.page.brand.icon = Some(icon.mark());
+    desired.images = [&logo, &icon].map(|image| (image.digest().to_owned(), image.clone())).into();
+    fixture.apply(&desired).await.unwrap();
+    assert_eq!(fixture.load().await, desired);
+    let data = crate::page::load(&fixture.db, NOW).await.unwrap();
+    assert!(data.images.len() == 2 && data.images.contains(&logo));
+
+    desired.page.brand.icon = Some(logo.mark());
+    desired.images.remove(icon.digest());
+    fixture.apply(&desired).await.unwrap();
+    assert_eq!(fixture.load().await, desired);
+
+    // What is stored need not be given again, and what is not stored must be.
+    let mut tx = fixture.db.begin().await.unwrap();
+    crate::page::set_settings(&mut tx, &desired.page, &BTreeMap::new()).await.unwrap();
+    desired.page.brand.icon = Some(icon.mark());
+    let refused = crate::page::set_settings(&mut tx, &desired.page, &BTreeMap::new()).await.unwrap_err();
+    assert_eq!(refused.to_string(), format!("there is no image `{}`", icon.digest()));
 }

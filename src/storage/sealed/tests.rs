@@ -5,9 +5,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{PLACES, rotate, usage};
 use crate::{
-    Db, SecretBox,
+    Db, SecretBox, confirmations,
     db::{execute, sql},
-    factors, hub, idempotency, integrations, notifications,
+    factors, hub, idempotency, integrations,
+    kept_forms::{self, KeptForm},
+    notifications,
+    sessions::{self, Means, Stage, Visit},
     subscribers::{self, NewSubscriber},
     tokens::{self, Scope},
     users,
@@ -16,8 +19,15 @@ use crate::{
 const NOW: Timestamp = Timestamp(1_780_000_000_000);
 
 /// Columns of bytes that hold no secret of somebody else: what was sent to us, and hashes.
-const OTHERS: [&str; 6] =
-    ["audit.hash", "audit.name_mark", "audit_actor.salt", "audit_head.base_hash", "audit_head.last_hash", "delivery.body"];
+const OTHERS: [&str; 7] = [
+    "audit.hash",
+    "audit.name_mark",
+    "audit_actor.salt",
+    "audit_head.base_hash",
+    "audit_head.last_hash",
+    "delivery.body",
+    "page_image.content",
+];
 /// Sealed with the key, but nothing that could be opened.
 const SEALS: [&str; 1] = ["audit_head.seal"];
 
@@ -41,6 +51,9 @@ impl Fixture {
         for key in ["a", "b"] {
             let id = integrations::insert(&mut tx, key, "alertmanager", &edit, NOW).await.unwrap();
             integrations::add_secret(&mut tx, secrets, id, &format!("secret-of-{key}").into(), NOW).await.unwrap();
+            let url = SecretString::from(format!("https://sender.example/?token={key}"));
+            let new = confirmations::NewConfirmation { integration: id, subject: key, external_id: "1", url: &url, ends_at: NOW };
+            confirmations::request(&mut tx, secrets, &new, NOW).await.unwrap();
             let (address, secret) = (format!("https://{key}.example"), SecretString::from(format!("whsec_{key}")));
             let new = NewSubscriber { channel: Channel::Webhook, address: &address, secret: Some(&secret), components: None };
             subscribers::insert(&mut tx, secrets, &new, NOW).await.unwrap();
@@ -48,6 +61,9 @@ impl Fixture {
             let new = users::NewUser { email: &email, name: key, role: Role::Viewer, password: None };
             let user = users::create(&mut tx, &new, NOW).await.unwrap();
             factors::begin_totp(&mut tx, secrets, user, NOW).await.unwrap();
+            let (stay, _) = sessions::begin(&mut tx, user, Stage::Full, &Means::Password, Visit::default(), NOW).await.unwrap();
+            let form = KeptForm { path: "/console/x".into(), fields: key.into() };
+            kept_forms::keep(&mut tx, secrets, stay, &form, NOW).await.unwrap();
         }
         let (token, _) = tokens::create(&mut tx, "t", &[Scope::ALL], None, NOW).await.unwrap();
         tx.commit().await.unwrap();
@@ -68,6 +84,10 @@ impl Fixture {
         let place = notifications::secret_place(domain::SubscriberId(sealed[0].0));
         assert_eq!(secrets.open(&place, &sealed[0].1).unwrap().expose_secret(), "whsec_a");
         assert!(factors::waiting_totp(&mut conn, secrets, domain::UserId(2)).await.unwrap().is_some());
+        let due = confirmations::due(&mut conn, secrets, NOW, 10).await.unwrap();
+        assert_eq!(due[1].url.as_ref().map(|url| url.expose_secret()), Some("https://sender.example/?token=b"));
+        let kept = kept_forms::find(&mut conn, secrets, domain::SessionId(2), NOW).await.unwrap().unwrap();
+        assert_eq!(kept.fields.expose_secret(), "b");
         drop(conn);
         let key = idempotency::Key { token: TokenId(1), key: "2" };
         let claim = idempotency::claim(&self.db, secrets, key, "request", NOW).await.unwrap();
@@ -130,7 +150,7 @@ async fn after_a_rotation_the_old_key_can_go() {
     let again = rotate(&fixture.db, &secrets, |_| ()).await.unwrap();
     assert!(again.iter().all(|place| place.n == 0), "nothing is left to do: {again:?}");
     let usage = usage(&mut fixture.db.read().await.unwrap()).await.unwrap();
-    assert_eq!(usage.iter().map(|place| (place.key.as_str(), place.n)).collect::<Vec<_>>(), [(secrets.key_ids()[0].as_str(), 2); 4]);
+    assert_eq!(usage.iter().map(|place| (place.key.as_str(), place.n)).collect::<Vec<_>>(), [(secrets.key_ids()[0].as_str(), 2); 5]);
     fixture.all_open(&SecretBox::new(&new).unwrap()).await;
 }
 

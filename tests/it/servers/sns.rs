@@ -37,8 +37,13 @@ impl Sns {
         sns.openssl(&[&["req", "-subj", "/CN=sns.harbour.example", "-out", &request], &new_key[..], &[&key]].concat())?;
         let signed = ["-CA", &ca, "-CAkey", &ca_key, "-CAcreateserial", "-days", "1", "-out"];
         sns.openssl(&[&["x509", "-req", "-in", &request], &signed[..], &[&sns.file("sns.pem")]].concat())?;
-        sns.server.behave(Manner::Answer(StatusCode::INTERNAL_SERVER_ERROR, Duration::ZERO));
+        sns.fail();
         Ok(sns)
+    }
+
+    /// Answers whatever is asked for with 500.
+    pub(crate) fn fail(&self) {
+        self.server.behave(Manner::Answer(StatusCode::INTERNAL_SERVER_ERROR, Duration::ZERO));
     }
 
     /// Where it is, for the settings.

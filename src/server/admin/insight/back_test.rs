@@ -9,12 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{BackTest, Findings, Incident, IntegrationId, Signal, Span, Timestamp};
+use domain::{BackTest, ComponentId, Findings, IntegrationId, Signal, Span, Timestamp};
 use integrations::Settings;
 use jiff::tz::TimeZone;
 use jobs::evaluator;
 use poem::http::{StatusCode, header};
 use poem_openapi::Object;
+use serde_json::Value;
 use storage::{deliveries::Delivery, insight, rows};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ pub(super) use view::BackTestView;
 use view::{Keys, component_spans, published_view, would_be};
 
 use super::{
-    super::{fields::Fields, types::Time},
+    super::{changes::Names, fields::Fields, types::Time},
     Admin, Problem, Progress, RouteBody, Watcher, configured, off_thread, routes_to_try,
 };
 
@@ -47,6 +48,8 @@ const MAX_PUBLISHED: i64 = 200;
 #[oai(rename = "BackTest")]
 pub(super) struct BackTestBody {
     /// The stored ones if they are left out.
+    settings: Option<Value>,
+    /// The stored ones if they are left out.
     routes: Option<Vec<RouteBody>>,
     /// 30 days before its end if it is left out; at most 90 days before.
     from: Option<Time>,
@@ -66,18 +69,20 @@ pub(super) async fn run(
     let (from, to) = window(&mut fields, &body, admin.now());
     let mut conn = admin.db.read().await?;
     let integration = configured::find(&mut conn, id).await?;
+    if let Some(settings) = &body.settings {
+        configured::check_settings(&mut fields, integrations::find(&integration.provider), settings);
+    }
     let routes = routes_to_try(&mut fields, &integration, &configured::targets(&mut conn).await?, body.routes);
     fields.done()?;
     let zone = TimeZone::get(&rows::page_settings(&mut conn).await?.time_zone).unwrap_or(TimeZone::UTC);
     let components = rows::components(&mut conn).await?;
     let keys: Keys = components.iter().map(|component| (component.id, component.key.clone())).collect();
-    let published = insight::published(&mut conn, id, from, to, MAX_PUBLISHED).await?;
     let (combine, dependencies) = (storage::combine::all(&mut conn).await?, storage::dependencies::all(&mut conn).await?);
     drop(conn);
     let run = Run {
         test: BackTest::new(id, components, routes, zone, from).with_sources(combine, dependencies),
         provider: integration.provider,
-        settings: Settings::new(integration.edit.settings),
+        settings: Settings::new(body.settings.unwrap_or(integration.edit.settings)),
         began: Instant::now(),
         n_deliveries: 0,
         n_quarantined: 0,
@@ -87,7 +92,11 @@ pub(super) async fn run(
         _place: place,
     };
     let run = fold(admin, run, id, (from, to), &watcher).await?;
-    Ok(view(run, (from, to), &keys, published))
+    let concerned: Vec<ComponentId> = run.test.concerned().into_iter().collect();
+    let mut conn = admin.db.read().await?;
+    let published = insight::published(&mut conn, id, &concerned, from, to, MAX_PUBLISHED).await?;
+    let names = Names::load(&mut conn).await?;
+    Ok(view(run, (from, to), &keys, Beside { published, names: &names }))
 }
 
 fn busy() -> Problem {
@@ -194,7 +203,13 @@ impl Run {
     }
 }
 
-fn view(run: Run, (from, to): (Timestamp, Timestamp), keys: &Keys, published: Vec<Incident>) -> BackTestView {
+/// What really was, and what to call those who opened it.
+struct Beside<'a> {
+    published: Vec<insight::Published>,
+    names: &'a Names,
+}
+
+fn view(run: Run, (from, to): (Timestamp, Timestamp), keys: &Keys, Beside { published, names }: Beside<'_>) -> BackTestView {
     let Findings { incidents, n_incidents, spans, n_left_out, n_notices, until } = run.test.finish();
     BackTestView {
         from: Time(from),
@@ -209,7 +224,7 @@ fn view(run: Run, (from, to): (Timestamp, Timestamp), keys: &Keys, published: Ve
         incidents: incidents.into_values().map(|incident| would_be(incident, &published, keys)).collect(),
         components: spans.into_iter().map(|(id, spans)| component_spans(id, spans, keys)).collect(),
         spans_left_out: n_left_out as u64,
-        published: published.into_iter().map(|incident| published_view(incident, keys)).collect(),
+        published: published.into_iter().map(|one| published_view(one, keys, names)).collect(),
     }
 }
 
@@ -257,7 +272,8 @@ mod tests {
         many.take(&delivery(5_000));
         assert_eq!((many.n_deliveries, many.n_quarantined, many.cut), (MAX_DELIVERIES, 1, None));
         many.take(&delivery(9_000));
-        let view = view(many, (Timestamp(0), Timestamp(10_000)), &Keys::new(), Vec::new());
+        let nothing = Beside { published: Vec::new(), names: &Names::default() };
+        let view = view(many, (Timestamp(0), Timestamp(10_000)), &Keys::new(), nothing);
         assert_eq!((view.cut.as_deref(), view.until), (Some("deliveries"), Time(Timestamp(5_000))));
         let mut long = run(7, MAX_TIME);
         long.take(&delivery(5_000));

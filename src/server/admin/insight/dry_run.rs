@@ -15,7 +15,12 @@ use storage::{
 };
 
 use super::{
-    super::{fields::Fields, problem::FieldError, types::Name},
+    super::{
+        fields::Fields,
+        problem::FieldError,
+        signals::{self, SignalView},
+        types::Name,
+    },
     Admin, Problem, RouteBody, configured, find_delivery, off_thread, read, routes_to_try,
 };
 
@@ -63,8 +68,7 @@ pub(in crate::admin) struct DryRunView {
 /// A signal, and what the routes make of it.
 #[derive(Object)]
 struct TriedSignal {
-    /// In Fanal's terms.
-    signal: Value,
+    signal: SignalView,
     /// One for each route, in order.
     routes: Vec<TriedRoute>,
 }
@@ -159,7 +163,7 @@ fn try_all(signals: &[Signal], routes: &[Route], components: &HashMap<ComponentI
     let began = Instant::now();
     let in_time = signals.iter().take(MAX_SIGNALS).take_while(|_| began.elapsed() < MAX_TIME);
     let tried = |signal: &Signal| TriedSignal {
-        signal: serde_json::to_value(signal).unwrap_or_default(),
+        signal: signals::view(signal),
         routes: routes.iter().enumerate().map(|(i, route)| try_one(i, route, signal, components)).collect(),
     };
     in_time.map(tried).collect()

@@ -1,19 +1,22 @@
 //! `/integrations/{id}/health`: how an integration is.
 
-use std::collections::BTreeMap;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use domain::{HABIT_DELIVERIES, IntegrationId, Signal, Span, Timestamp, is_silent, silent_after};
+use domain::{HABIT_DELIVERIES, IntegrationId, Span, Timestamp, is_silent, silent_after};
 use jobs::poll::ROUNDS_TO_LOSE;
 use poem_openapi::Object;
 use storage::{
     deliveries::DeliveryState,
-    insight::{self, Tally},
+    insight::{self, Said, Tally},
     integrations::outline,
 };
 
 use super::{
     super::{
-        integration_views::{Activity, LastDelivery, PollView, RejectionView, activity},
+        integration_views::{Activity, ConfirmationView, DuplicatesView, LastDelivery, PollView, RejectionView, activity},
         types::{Length, Time},
     },
     Admin, Problem,
@@ -21,8 +24,10 @@ use super::{
 
 /// The most deliveries of one state that are counted.
 const MAX_COUNTED: i64 = 10_000;
-/// How many deliveries the lag is taken from.
-const N_LAGS: i64 = 100;
+/// How many deliveries the lag and the warnings are taken from.
+const N_SAID: i64 = 100;
+/// The most warnings that are shown.
+const MAX_WARNINGS: usize = 20;
 const HOUR: Span = Span::mins(60);
 const DAY: Span = Span::mins(24 * 60);
 
@@ -42,11 +47,20 @@ pub(super) struct HealthView {
     /// Set if more came than are counted, which are the newest 10,000 of each state: since when those came.
     #[oai(nullable)]
     counted_since: Option<Time>,
+    /// How many of the last 100 deliveries that said something hold a warning: something in them was not understood.
+    warned: u64,
+    /// Those warnings, the most frequent first, at most 20.
+    warnings: Vec<WarningView>,
     /// Requests that were not let in, by reason.
     rejections: Vec<RejectionView>,
+    /// Deliveries that came again: they were acknowledged and changed nothing. Null if none did.
+    #[oai(nullable)]
+    duplicates: Option<DuplicatesView>,
     /// How asking goes, for a provider that is asked and once it has been.
     #[oai(nullable)]
     poll: Option<PollView>,
+    /// Calls that its sender waits for before it begins to send, as the topics of Amazon SNS do, and what came of them.
+    confirmations: Vec<ConfirmationView>,
     /// For a provider that is asked: `closed` while it is asked as often as it should be, `open` while it is left alone longer and longer because
     /// it cannot be read.
     #[oai(nullable)]
@@ -65,14 +79,27 @@ pub(super) struct HealthView {
     silent_after: Option<Length>,
 }
 
+/// What was not understood in deliveries.
+#[derive(Object)]
+#[oai(rename = "Warning")]
+struct WarningView {
+    text: String,
+    /// In how many deliveries.
+    n: u64,
+    /// The newest of them.
+    last_delivery: i64,
+    /// When that arrived.
+    last_at: Time,
+}
+
 pub(super) async fn look(admin: &Admin, id: IntegrationId) -> Result<HealthView, Problem> {
     let now = admin.now();
     let mut conn = admin.db.read().await?;
     let integration = outline(&mut conn, id).await?.ok_or_else(|| Problem::not_found("integration"))?;
-    let Activity { last_delivery, rejections, poll } = activity(&mut conn, id).await?;
+    let Activity { last_delivery, rejections, duplicates, poll, confirmations } = activity(&mut conn, id, &integration.provider).await?;
     let (day_ago, hour_ago) = (Timestamp(now.0 - DAY.0), Timestamp(now.0 - HOUR.0));
     let tallies = insight::tally(&mut conn, id, day_ago, hour_ago, MAX_COUNTED).await?;
-    let lag = median_lag(&insight::said(&mut conn, id, N_LAGS).await?);
+    let said = insight::said(&mut conn, id, N_SAID).await?;
     let is_asked = integrations::find(&integration.provider).is_some_and(|provider| provider.poll.is_some());
     // Equal answers are not stored, so the deliveries of a source that is asked make no habit.
     let arrivals =
@@ -85,9 +112,13 @@ pub(super) async fn look(admin: &Admin, id: IntegrationId) -> Result<HealthView,
         last_day,
         last_day_by_state: by_state(&tallies),
         counted_since: tallies.iter().filter(|tally| tally.n_all >= MAX_COUNTED).map(|tally| tally.oldest_at).max().map(Time),
+        warned: said.iter().filter(|said| said.signals.iter().any(|signal| !signal.warnings.is_empty())).count() as u64,
+        warnings: warnings(&said),
         rejections,
+        duplicates,
+        confirmations,
         breaker,
-        lag_seconds: lag,
+        lag_seconds: median_lag(&said),
         silent: poll.as_ref().map(|poll| poll.lost).or_else(|| is_silent(&arrivals, now)),
         silent_after: silent_after(&arrivals).map(Length),
         poll,
@@ -99,10 +130,26 @@ fn by_state(tallies: &[Tally]) -> BTreeMap<String, i64> {
     DeliveryState::ALL.iter().map(|state| (state.as_str().to_owned(), n(*state))).collect()
 }
 
-fn median_lag(said: &[(Timestamp, Vec<Signal>)]) -> Option<f64> {
-    let lag = |(arrived, signals): &(Timestamp, Vec<Signal>)| {
-        let newest = signals.iter().map(|signal| signal.occurred_at).max()?;
-        Some(arrived.0 - newest.0) // The sender's clock may be ahead.
+/// Each warning once, with the deliveries that hold it. `said` comes newest first.
+fn warnings(said: &[Said]) -> Vec<WarningView> {
+    let mut found: BTreeMap<&str, WarningView> = BTreeMap::new();
+    for Said { delivery, at, signals } in said {
+        let texts: BTreeSet<&str> = signals.iter().flat_map(|signal| &signal.warnings).map(String::as_str).collect();
+        for text in texts {
+            let first = || WarningView { text: text.to_owned(), n: 0, last_delivery: delivery.0, last_at: Time(*at) };
+            found.entry(text).or_insert_with(first).n += 1;
+        }
+    }
+    let mut found: Vec<WarningView> = found.into_values().collect();
+    found.sort_by_key(|warning| Reverse((warning.n, warning.last_delivery)));
+    found.truncate(MAX_WARNINGS);
+    found
+}
+
+fn median_lag(said: &[Said]) -> Option<f64> {
+    let lag = |said: &Said| {
+        let newest = said.signals.iter().map(|signal| signal.occurred_at).max()?;
+        Some(said.at.0 - newest.0) // The sender's clock may be ahead.
     };
     let mut lags: Vec<i64> = said.iter().filter_map(lag).collect();
     lags.sort_unstable();
@@ -114,15 +161,38 @@ fn median_lag(said: &[(Timestamp, Vec<Signal>)]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use domain::SignalState;
+    use domain::{DeliveryId, Signal, SignalState};
 
     use super::*;
+
+    fn signal(at: i64, warnings: &[&str]) -> Signal {
+        let mut signal = Signal::new("f", SignalState::Firing, "s", Timestamp(at));
+        signal.warnings = warnings.iter().map(|text| (*text).to_owned()).collect();
+        signal
+    }
+
+    #[test]
+    fn a_warning_stands_once_with_the_newest_delivery_that_holds_it() {
+        let said = |id: i64, signals: Vec<Signal>| Said { delivery: DeliveryId(id), at: Timestamp(id * 1000), signals };
+        let newest_first = [
+            said(4, vec![signal(0, &["a"]), signal(0, &["a", "b"])]),
+            said(3, vec![signal(0, &[])]),
+            said(2, vec![signal(0, &["c"])]),
+            said(1, vec![signal(0, &["a"])]),
+        ];
+        let found: Vec<_> = warnings(&newest_first).into_iter().map(|one| (one.text, one.n, one.last_delivery, one.last_at)).collect();
+        let expected = [("a", 2, 4), ("b", 1, 4), ("c", 1, 2)].map(|(text, n, id)| (text.to_owned(), n, id, Time(Timestamp(id * 1000))));
+        assert_eq!(found, expected);
+        let many: Vec<String> = (0..=MAX_WARNINGS).map(|n| n.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(warnings(&[said(1, vec![signal(0, &many)])]).len(), MAX_WARNINGS);
+    }
 
     #[test]
     fn the_lag_is_the_median_of_what_the_newest_events_needed() {
         let said = |arrived: i64, occurred: &[i64]| {
-            let signals = occurred.iter().map(|at| Signal::new("f", SignalState::Firing, "s", Timestamp(*at))).collect();
-            (Timestamp(arrived), signals)
+            let signals = occurred.iter().map(|at| signal(*at, &[])).collect();
+            Said { delivery: DeliveryId(arrived), at: Timestamp(arrived), signals }
         };
         assert_eq!(median_lag(&[]), None);
         assert_eq!(median_lag(&[said(5_000, &[])]), None);

@@ -52,7 +52,7 @@ pub(super) async fn make(admin: &Admin, id: DeliveryId) -> Result<SuggestionsVie
     let mut conn = admin.db.read().await?;
     let delivery = find_delivery(&mut conn, id).await?;
     let integration = configured::find(&mut conn, delivery.integration).await?;
-    let seen: Vec<Signal> = insight::said(&mut conn, integration.id, N_SEEN).await?.into_iter().flat_map(|(_, signals)| signals).collect();
+    let seen: Vec<Signal> = insight::said(&mut conn, integration.id, N_SEEN).await?.into_iter().flat_map(|said| said.signals).collect();
     let components = rows::components(&mut conn).await?;
     drop(conn);
     let components: Vec<Target> = components.into_iter().map(|component| Target { key: component.key, name: component.name }).collect();

@@ -173,8 +173,55 @@ async fn what_was_published_stands_beside_what_would_have_been() {
         .expect(201);
     let tested = fixture.post(&format!("/integrations/{id}/back-test"), json!({})).await.expect(200);
     let published = tested["published"].as_array().unwrap();
-    assert_eq!((published.len(), &published[0]["title"]), (1, &json!("Problem with API")));
-    assert_eq!(tested["incidents"][0]["overlaps"], json!([published[0]["id"]]));
+    let seen: Vec<_> = published.iter().map(|one| (&one["title"], &one["opened_by"], &one["by"])).collect();
+    let (by_hand, by_route) =
+        ((&json!("By hand"), &Value::Null, &json!("tests")), (&json!("Problem with API"), &json!("hook[0]"), &json!("fanal")));
+    assert_eq!(seen, [by_hand, by_route]);
+    assert_eq!(tested["incidents"][0]["overlaps"], json!([published[0]["id"], published[1]["id"]]));
+
+    // What somebody else's routes opened about the same component counts too, and what is about another does not.
+    let other = fixture.post("/integrations", json!({ "key": "other", "provider": "alertmanager" })).await.expect(201)["id"].clone();
+    let elsewhere = json!({ "routes": [{ "components": ["web"], "publish": "auto" }] });
+    let tested = fixture.post(&format!("/integrations/{other}/back-test"), elsewhere).await.expect(200);
+    assert_eq!(tested["published"], json!([]));
+    let tested =
+        fixture.post(&format!("/integrations/{other}/back-test"), json!({ "routes": [critical_outage("auto")] })).await.expect(200);
+    assert_eq!((&tested["published"][0]["opened_by"], &tested["published"][1]["opened_by"]), (&Value::Null, &json!("hook[0]")));
+}
+
+#[tokio::test]
+async fn settings_are_back_tested_before_they_are_stored() {
+    let fixture = Fixture::new().await;
+    fixture.post("/components", json!({ "name": "API" })).await.expect(201);
+    let mapping = |firing: &str| {
+        json!({
+            "signature": { "mode": "bearer" }, "fingerprint": "body.id", "state": "body.state", "firing": [firing], "resolved": ["up"],
+            "severity": "'critical'"
+        })
+    };
+    let new =
+        json!({ "key": "own", "provider": "json", "settings": mapping("broken"), "secrets": [{ "value": "a-secret-of-the-tests-0001" }] });
+    let id = fixture.post("/integrations", new).await.expect(201)["id"].as_i64().unwrap();
+    let (inbox, task) = Inbox::open(fixture.admin.db.clone(), fixture.admin.wake.clone());
+    let delivery = NewDelivery {
+        integration: IntegrationId(id),
+        external_id: "1".into(),
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: json!({ "id": "db", "state": "down" }).to_string().into_bytes(),
+        received_at: ago(Span::mins(5)),
+    };
+    inbox.insert(delivery).await.unwrap();
+    drop(inbox);
+    task.await.unwrap();
+    let path = format!("/integrations/{id}/back-test");
+    let routes = json!([{ "components": ["api"], "publish": "auto" }]);
+    let stored = fixture.post(&path, json!({ "routes": routes })).await.expect(200);
+    assert_eq!((&stored["quarantined"], &stored["n_incidents"]), (&json!(1), &json!(0)));
+    let tried = fixture.post(&path, json!({ "routes": routes, "settings": mapping("down") })).await.expect(200);
+    assert_eq!((&tried["quarantined"], &tried["n_incidents"]), (&json!(0), &json!(1)));
+    assert_eq!(fixture.get(&format!("/integrations/{id}")).await.expect(200)["settings"], mapping("broken"), "nothing is stored");
+    let refused = fixture.post(&path, json!({ "settings": { "nothing": 1 } })).await.refused(422);
+    assert!(refused.iter().all(|field| field.starts_with("settings")), "{refused:?}");
 }
 
 /// What the evaluator would do.
@@ -227,6 +274,27 @@ async fn health_tells_what_comes_in_and_whether_a_sender_is_silent() {
     assert_ne!(said, ids[29]);
     assert!(fixture.get(&format!("/deliveries/{said}")).await.expect(200)["headers"].to_string().contains("fanal-silent-since"));
     assert_eq!(silence.look().await.unwrap(), [("hook".to_owned(), true)], "what Fanal says of it is nothing that it has sent");
+}
+
+#[tokio::test]
+async fn what_was_not_understood_stands_with_the_delivery_and_is_counted() {
+    let fixture = Fixture::new().await;
+    let sent = ["loud", "critical", "loud"].map(|severity| (ago(Span::mins(5)), alert("api", severity, ago(Span::mins(5)), None)));
+    let (id, ids) = captured(&fixture, &sent).await;
+    for id in &ids {
+        evaluate(&fixture, *id, NOW).await;
+    }
+    let delivery = fixture.get(&format!("/deliveries/{}", ids[0])).await.expect(200);
+    let warnings = delivery["signals"][0]["warnings"].as_array().unwrap();
+    assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("unknown value `loud`"), "{delivery}");
+    let other = fixture.get(&format!("/deliveries/{}", ids[1])).await.expect(200);
+    assert_eq!(other["signals"][0]["warnings"], json!([]));
+    let health = fixture.get(&format!("/integrations/{id}/health")).await.expect(200);
+    let expected = json!([{ "text": warnings[0], "n": 2, "last_delivery": ids[2], "last_at": ago(Span::mins(5)).to_string() }]);
+    assert_eq!((&health["warned"], &health["warnings"]), (&json!(2), &expected));
+    let document = fixture.send(poem::http::Method::GET, "/openapi.json", &[], None).await.expect(200);
+    let described = &document["components"]["schemas"]["Signal"]["properties"]["warnings"]["description"];
+    assert!(described.as_str().unwrap().contains("not understood"), "{described}");
 }
 
 #[tokio::test]

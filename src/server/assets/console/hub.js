@@ -35,13 +35,14 @@
   }
 
   const make = (name, text, className = "") => Object.assign(document.createElement(name), { textContent: text, className });
-  const row = ({ id, at, state, said, reason, test }) => {
+  const row = ({ id, at, state, said, reason, warned, test }) => {
     const tr = document.createElement("tr");
     tr.dataset.id = id;
     tr.dataset.state = state;
     const link = Object.assign(make("a", at), { href: `/console/deliveries/${id}` });
     const [when, how, what] = [make("td", "", "at"), document.createElement("td"), make("td", reason || said, "wide")];
     when.append(link);
+    if (warned) what.append(document.createElement("br"), make("span", warned, "health warn"));
     how.append(make("span", state, `health ${state}`));
     if (test) how.append(" ", make("span", "test", "tag"));
     tr.append(when, how, what);

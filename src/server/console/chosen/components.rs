@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use storage::{components, rows};
 
 use super::{Acts, Beside, Console, Deed, Failure, Outcome, Row, Typed, Undone, Words};
-use crate::console::form::from_field;
+use crate::console::zone::from_field;
 
 pub(super) struct Overrule;
 pub(super) struct GiveBack;

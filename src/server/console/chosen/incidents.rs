@@ -5,7 +5,7 @@ use serde_json::json;
 use storage::rows::{self, Incidents};
 
 use super::{Acts, Console, Deed, Failure, Outcome, Row, Typed, Undone, Words};
-use crate::console::frame::time;
+use crate::console::zone::time;
 
 pub(super) struct Discard;
 

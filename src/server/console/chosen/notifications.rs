@@ -8,7 +8,7 @@ use storage::{
 };
 
 use super::{Acts, Console, Deed, Failure, Outcome, Row, Typed, Undone, Words};
-use crate::console::{UNDO_SECS, frame::time, notifications::sent_again};
+use crate::console::{UNDO_SECS, notifications::sent_again, zone::time};
 
 pub(super) struct Resend;
 

@@ -24,11 +24,12 @@ use crate::{
         acts::Acts,
         failure::Failure,
         form::{Choices, Errors, choices},
-        frame::{Frame, show, time},
+        frame::{Frame, show},
         meanwhile::{Field, Meanwhile, Version},
         seen::{Asked, Seen, Typed},
         session::Person,
         words,
+        zone::{When, time},
     },
     page::markdown,
 };
@@ -39,7 +40,7 @@ const MAX_TRANSITIONS: i64 = 20;
 /// An entry of a timeline.
 struct Step {
     status: &'static str,
-    at: String,
+    at: When,
     by: String,
     /// Clean HTML.
     body: String,
@@ -69,7 +70,7 @@ struct Page<'a> {
     incident: &'a Incident,
     class: &'static str,
     status: &'static str,
-    began: String,
+    began: When,
     /// What becomes of a draft by itself.
     publication: Option<String>,
     may_write: bool,
@@ -83,7 +84,7 @@ struct Page<'a> {
     postmortem: Option<&'static str>,
     preview: Preview,
     told: Vec<(String, i64)>,
-    chain: Vec<(String, String)>,
+    chain: Vec<(When, String)>,
     errors: &'a Errors,
     version: Version,
     meanwhile: Option<Meanwhile>,

@@ -1,20 +1,25 @@
 //! What changes an integration besides its routes: its name and settings, its secrets, whether it is on, and whether it is there.
 
 use askama::Template;
-use poem::{Response, handler, http::StatusCode, web::Path};
+use poem::{
+    IntoResponse, Response, handler,
+    http::StatusCode,
+    web::{Html, Path},
+};
 use serde_json::{Value, json};
 
 use super::{
     PATH, back_to,
     catalogue::{make_secret, read_settings, refuse},
-    find, path_of, provider_of, quarantined,
+    find, path_of, provider_of, quarantined, timeline,
 };
 use crate::{
     admin::Refused,
     console::{
         acts::{Acts, sentence},
         failure::Failure,
-        frame::{Frame, see_other, show},
+        frame::{Frame, render, see_other, show},
+        going::Next,
         meanwhile::{Field, Meanwhile, Version},
         seen::{Seen, Sent, Typed, names, pretty},
     },
@@ -41,6 +46,8 @@ struct SettingsPage<'a> {
     refused: Option<&'a Refused>,
     version: Version,
     meanwhile: Option<Meanwhile>,
+    /// Whether a back-test goes on.
+    goes_on: bool,
 }
 
 /// What can be changed at once, as it stands in the form.
@@ -73,7 +80,7 @@ pub(super) async fn settings_form(frame: Frame, acts: Acts, Path(id): Path<i64>)
     let version = Version::new(integration.text("etag"), &fields(&integration));
     Ok(show(
         StatusCode::OK,
-        &SettingsPage { frame: &frame, integration: &integration, typed: &typed, refused: None, version, meanwhile: None },
+        &SettingsPage { frame: &frame, integration: &integration, typed: &typed, refused: None, version, meanwhile: None, goes_on: false },
     ))
 }
 
@@ -81,26 +88,37 @@ pub(super) async fn settings_form(frame: Frame, acts: Acts, Path(id): Path<i64>)
 pub(super) async fn settings(frame: Frame, acts: Acts, Path(id): Path<i64>, sent: Sent) -> Result<Response, Failure> {
     let typed = Typed::from(sent);
     let opened = Version { etag: typed.text("etag").to_owned(), was: typed.text("was").to_owned() };
-    let changed = match read_settings(typed.text("settings")) {
-        Ok(settings) => {
-            let body = json!({ "name": typed.text("name"), "silent_after": typed.given("silent_after"), "settings": settings });
-            acts.patch(&format!("/integrations/{id}"), &body, opened.etag()).await
-        }
-        Err(why) => Err(refuse("settings", why)),
+    let integration = find(&acts, id).await?;
+    let again = |refused: Option<&Refused>, goes_on| {
+        let version = opened.clone();
+        render(&SettingsPage { frame: &frame, integration: &integration, typed: &typed, refused, version, meanwhile: None, goes_on })
     };
-    match changed {
-        Ok(_) => Ok(back_to(id)),
-        Err(refused) if refused.is_outdated() => overtaken(&frame, &acts, id, &typed, &opened).await,
-        Err(refused) if refused.status.is_client_error() => {
-            let (status, integration) = (refused.status, find(&acts, id).await?);
-            let refused = Some(&refused);
-            Ok(show(
-                status,
-                &SettingsPage { frame: &frame, integration: &integration, typed: &typed, refused, version: opened, meanwhile: None },
-            ))
+    let done = match (read_settings(typed.text("settings")), typed.text("act")) {
+        (Err(why), _) => Err(refuse("settings", why)),
+        (Ok(settings), "back-test") => {
+            let mut going = timeline::begin(acts, id, &typed, json!({ "settings": settings }));
+            match going.first().await {
+                Next::Done(Err(refused)) => Err(refused),
+                first => return Ok(going.answer(&again(None, true)?, first, timeline::end)),
+            }
         }
-        Err(refused) => Err(refused.into()),
+        // Nothing but to leave the page on which a back-test goes on.
+        (Ok(_), "stop") => Ok(()),
+        (Ok(settings), _) => {
+            let body = json!({ "name": typed.text("name"), "silent_after": typed.given("silent_after"), "settings": settings });
+            match acts.patch(&format!("/integrations/{id}"), &body, opened.etag()).await {
+                Ok(_) => return Ok(back_to(id)),
+                Err(refused) if refused.is_outdated() => return overtaken(&frame, &acts, id, &typed, &opened).await,
+                Err(refused) => Err(refused),
+            }
+        }
+    };
+    let refused = done.err();
+    if let Some(refused) = refused.clone().filter(|refused| !refused.status.is_client_error()) {
+        return Err(refused.into());
     }
+    let status = refused.as_ref().map_or(StatusCode::OK, |refused| refused.status);
+    Ok(Html(again(refused.as_ref(), false)?).with_status(status).into_response())
 }
 
 /// Shows what somebody else has changed meanwhile, beside what was typed.
@@ -112,7 +130,8 @@ async fn overtaken(frame: &Frame, acts: &Acts, id: i64, typed: &Typed, opened: &
         merged.add(name, meanwhile.taken(name).unwrap_or_else(|| typed.text(name)));
     }
     let version = Version::new(integration.text("etag"), &fields(&integration));
-    let shown = SettingsPage { frame, integration: &integration, typed: &merged, refused: None, version, meanwhile: Some(meanwhile) };
+    let meanwhile = Some(meanwhile);
+    let shown = SettingsPage { frame, integration: &integration, typed: &merged, refused: None, version, meanwhile, goes_on: false };
     Ok(show(StatusCode::PRECONDITION_FAILED, &shown))
 }
 

@@ -48,15 +48,26 @@ impl Row {
             ("bad", "cannot be read")
         } else if health.yes("silent") {
             ("bad", "silent")
+        } else if self.has_confirmation("given_up") {
+            ("bad", "not confirmed")
+        } else if self.has_confirmation("waiting") {
+            ("warn", "to be confirmed")
         } else if poll.yes("stale") {
             ("warn", "stale")
         } else if self.quarantined() > 0 {
             ("warn", "quarantine")
+        } else if self.health.number("warned") > 0 {
+            ("warn", "not all understood")
         } else if self.integration.has("last_delivery") || poll.has("answered_at") {
             ("good", "working")
         } else {
             ("new", "nothing yet")
         }
+    }
+
+    /// Whether something that it sends of stands so.
+    fn has_confirmation(&self, state: &str) -> bool {
+        self.health.list("confirmations").iter().any(|confirmation| confirmation.text("state") == state)
     }
 
     fn quarantined(&self) -> i64 {

@@ -237,7 +237,7 @@ pub(super) async fn send(
             acts.post(&format!("/integrations/{id}/dry-run"), Some(&body)).await.map(|answer| trial = Some(answer))
         }
         "back-test" => {
-            let mut going = timeline::begin(acts, id, &typed, Some(json!([route])));
+            let mut going = timeline::begin(acts, id, &typed, json!({ "routes": [route] }));
             match going.first().await {
                 Next::Done(Err(refused)) => Err(refused),
                 first => return Ok(going.answer(&again(None, 0, None, true)?.1, first, timeline::end)),

@@ -1,5 +1,7 @@
 //! One integration: how it is set up, what comes in, what is made of it, and how it is.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use domain::{Permission, Resource};
 use integrations::Provider;
@@ -123,6 +125,7 @@ async fn newest(acts: &Acts, key: &str) -> Result<Vec<Value>, Failure> {
     for delivery in list.list("items") {
         let mut delivery = acts.get(&format!("/deliveries/{}", delivery.number("id"))).await?;
         delivery["said"] = said(&delivery).into();
+        delivery["warned"] = warned(&delivery).into();
         shown.push(delivery);
     }
     Ok(shown)
@@ -145,14 +148,23 @@ fn said(delivery: &Value) -> String {
     words.join(", ")
 }
 
+/// What of a delivery was not understood: the first warning, and how many others there are.
+fn warned(delivery: &Value) -> Option<String> {
+    let all = delivery.list("signals").iter().flat_map(|signal| names(signal, "warnings"));
+    let all: BTreeSet<String> = all.collect();
+    let first = all.first()?;
+    Some(if all.len() == 1 { first.clone() } else { format!("{first} (and {} more)", all.len() - 1) })
+}
+
 /// The newest deliveries, for the page that is open.
 #[handler]
 pub(super) async fn arrivals(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
     let integration = find(&acts, id).await?;
     let row = |delivery: &Value| {
         json!({
-            "id": delivery.number("id"), "at": delivery.time("received_at"), "state": delivery.text("state"),
-            "said": delivery.text("said"), "reason": delivery.text("reason"), "test": delivery.yes("test"),
+            "id": delivery.number("id"), "at": delivery.time("received_at").to_string(), "state": delivery.text("state"),
+            "said": delivery.text("said"), "reason": delivery.text("reason"),
+            "warned": delivery.text("warned"), "test": delivery.yes("test"),
         })
     };
     let rows: Vec<Value> = newest(&acts, integration.text("key")).await?.iter().map(row).collect();
@@ -162,6 +174,17 @@ pub(super) async fn arrivals(acts: Acts, Path(id): Path<i64>) -> Result<Response
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_understood_is_said_once_and_the_rest_is_counted() {
+        let line = |warnings: &[&[&str]]| {
+            let signals: Vec<Value> = warnings.iter().map(|warnings| json!({ "warnings": warnings })).collect();
+            warned(&json!({ "signals": signals }))
+        };
+        assert_eq!(line(&[&[], &[]]), None);
+        assert_eq!(line(&[&["a"], &["a"]]).as_deref(), Some("a"));
+        assert_eq!(line(&[&["b"], &["a", "c"]]).as_deref(), Some("a (and 2 more)"));
+    }
 
     #[test]
     fn a_line_says_nothing_twice_and_not_everything() {

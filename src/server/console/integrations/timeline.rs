@@ -11,14 +11,15 @@ use crate::{
     console::{
         acts::{Acts, sentence},
         failure::Failure,
-        frame::{Frame, render, show, time},
+        frame::{Frame, render, show},
         going::{Going, Next},
         seen::{Asked, Seen, Typed, at, names},
+        zone::{When, time},
     },
 };
 
 /// How long back one may look.
-const DAYS: [i64; 4] = [1, 7, 30, 90];
+pub(super) const DAYS: [i64; 4] = [1, 7, 30, 90];
 const DAY: Span = Span::mins(24 * 60);
 /// The drawing's width, in its own units.
 const WIDTH: f64 = 1000.0;
@@ -31,8 +32,8 @@ const ROW: usize = 22;
 pub(super) struct Timeline {
     pub(super) result: Value,
     pub(super) rows: Vec<Row>,
-    pub(super) from: String,
-    pub(super) to: String,
+    pub(super) from: When,
+    pub(super) to: When,
     /// Where days begin.
     pub(super) days: Vec<String>,
 }
@@ -58,17 +59,15 @@ impl Timeline {
     }
 }
 
-/// Begins one, on the stored routes where none are given.
-pub(super) fn begin(acts: Acts, id: i64, typed: &Typed, routes: Option<Value>) -> Going<Timeline> {
+/// Begins one. `tried` has the `routes` and the `settings` that are tried instead of the stored ones.
+pub(super) fn begin(acts: Acts, id: i64, typed: &Typed, mut tried: Value) -> Going<Timeline> {
     let days = typed.number("days").filter(|days| DAYS.contains(days)).unwrap_or(7);
     let now = acts.now;
     let from = Timestamp(now.0 - days * DAY.0);
-    let mut body = json!({ "from": from.to_string(), "to": now.to_string() });
-    if let Some(routes) = routes {
-        body["routes"] = routes;
-    }
+    tried["from"] = from.to_string().into();
+    tried["to"] = now.to_string().into();
     Going::new(async move |watcher| {
-        let result = acts.post_watched(&format!("/integrations/{id}/back-test"), &body, watcher).await?;
+        let result = acts.post_watched(&format!("/integrations/{id}/back-test"), &tried, watcher).await?;
         Ok(draw(result))
     })
 }
@@ -94,7 +93,7 @@ fn draw(result: Value) -> Timeline {
     let x = |at: Timestamp| (at.0.clamp(from.0, to.0) - from.0) as f64 / (to.0 - from.0).max(1) as f64 * WIDTH;
     let bar = |part: &Value, begin: &str, end: &str, class: String, what: &str| {
         let (begin, end) = (at(part, begin).unwrap_or(from), at(part, end).unwrap_or(to));
-        let until = if end == to { "the end".to_owned() } else { time(end) };
+        let until = if end == to { "the end".to_owned() } else { time(end).to_string() };
         let words = format!("{what}, {} to {until}", time(begin));
         // Short ones stay visible, also at the end.
         let width = (x(end) - x(begin)).max(MIN_BAR);
@@ -109,7 +108,8 @@ fn draw(result: Value) -> Timeline {
     }
     let published = result.list("published");
     if !published.is_empty() {
-        let bars = published.iter().map(|one| bar(one, "started_at", "resolved_at", "published".to_owned(), one.text("title"))).collect();
+        let words = |one: &Value| format!("{}, by {}", one.text("title"), by(one));
+        let bars = published.iter().map(|one| bar(one, "started_at", "resolved_at", "published".to_owned(), &words(one))).collect();
         rows.push(Row { name: "Published incidents".to_owned(), y: rows.len() * ROW, bars });
     }
     let first = from.0.div_euclid(DAY.0) + 1;
@@ -141,7 +141,7 @@ pub(super) async fn page(frame: Frame, acts: Acts, Path(id): Path<i64>, asked: A
     if typed.given("days").is_none() {
         return Ok(show(StatusCode::OK, &page(false, None)));
     }
-    let mut going = begin(acts, id, &typed, None);
+    let mut going = begin(acts, id, &typed, json!({}));
     match going.first().await {
         Next::Done(Err(refused)) if refused.status.is_client_error() => {
             Ok(show(refused.status, &page(false, Some(sentence(&refused.detail)))))
@@ -149,6 +149,11 @@ pub(super) async fn page(frame: Frame, acts: Acts, Path(id): Path<i64>, asked: A
         Next::Done(Err(refused)) => Err(refused.into()),
         first => Ok(going.answer(&render(&page(true, None))?, first, end)),
     }
+}
+
+/// Who opened a published incident: a route, as people call it, or a person.
+pub(super) fn by(published: &Value) -> &str {
+    if published.has("opened_by") { published.text("opened_by") } else { published.text("by") }
 }
 
 /// What an incident would have been about.
@@ -165,7 +170,10 @@ mod tests {
     #[test]
     fn a_span_lies_where_its_time_is_and_one_without_end_reaches_it() {
         let drawn = draw(json!({
-            "from": "2026-01-01T12:00:00Z", "to": "2026-01-03T12:00:00Z", "published": [],
+            "from": "2026-01-01T12:00:00Z", "to": "2026-01-03T12:00:00Z", "published": [
+                { "title": "Slow", "opened_by": "other[0]", "by": "fanal", "started_at": "2026-01-01T12:00:00Z", "resolved_at": null },
+                { "title": "Down", "opened_by": null, "by": "Ada", "started_at": "2026-01-01T12:00:00Z", "resolved_at": null },
+            ],
             "components": [{ "component": "api", "spans": [
                 { "internal_status": "operational", "from": "2026-01-01T12:00:00Z", "to": "2026-01-02T12:00:00Z" },
                 { "internal_status": "major_outage", "from": "2026-01-02T12:00:00Z", "to": null },
@@ -175,5 +183,7 @@ mod tests {
         assert_eq!(bars, [("500.0", "500.0", "major_outage")]);
         assert_eq!(drawn.days, ["250.0", "750.0"]);
         assert!(drawn.rows[0].bars[0].words.ends_with("to the end"));
+        let published: Vec<&str> = drawn.rows[1].bars.iter().filter_map(|bar| bar.words.split(", 2026").next()).collect();
+        assert_eq!(published, ["Slow, by other[0]", "Down, by Ada"]);
     }
 }

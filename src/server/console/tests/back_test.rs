@@ -115,3 +115,24 @@ async fn a_route_is_back_tested_in_its_form_and_stopping_keeps_what_was_typed() 
     let wrong = owner.post(route, &[("when", "nothing"), ("publish", "auto"), ("act", "back-test")]).await.expect(422).body;
     assert!(wrong.contains("It could not be tried") && !wrong.contains("Looked at"), "{wrong}");
 }
+
+#[tokio::test]
+async fn settings_are_back_tested_in_their_form_and_nothing_is_saved() {
+    let fixture = Fixture::new().await;
+    let owner = with_deliveries(&fixture).await;
+    let path = "/console/integrations/1/settings";
+    let form = owner.get(path).await.expect(200).body;
+    assert!(form.contains("value=\"back-test\"") && !form.contains("value=\"stop\""), "{form}");
+    let typed = [("name", "Another"), ("settings", "{ }"), ("days", "1")];
+    let tested = owner.post(path, &[&typed[..], &[("act", "back-test")]].concat()).await.expect(200).body;
+    for part in ["name=\"act\" value=\"stop\"", "Looked at 0 of about 4,000", "4000 deliveries with 16000 signals", "</html>"] {
+        assert!(tested.contains(part), "{part}: {tested}");
+    }
+    let stopped = owner.post(path, &[&typed[..], &[("act", "stop")]].concat()).await.expect(200).body;
+    assert!(stopped.contains("value=\"Another\"") && !stopped.contains("Looked at"), "{stopped}");
+    let wrong = [("name", "Another"), ("settings", "nothing: 1"), ("act", "back-test")];
+    let refused = owner.post(path, &wrong).await.expect(422).body;
+    assert!(refused.contains("nothing: 1") && refused.contains("aria-invalid") && !refused.contains("Looked at"), "{refused}");
+    assert!(!owner.get("/console/integrations").await.expect(200).body.contains("Another"), "nothing was saved");
+    owner.post(path, &[("name", "Another"), ("settings", "{ }")]).await.leads_to("/console/integrations/1");
+}

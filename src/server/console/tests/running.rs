@@ -3,7 +3,7 @@
 use domain::{Role, Span};
 
 use super::Fixture;
-use crate::console::form::to_field;
+use crate::console::zone::to_field;
 
 /// The id at the end of where an answer leads.
 fn id_in(location: &str) -> &str {

@@ -4,8 +4,12 @@ use std::collections::HashMap;
 
 use domain::{ComponentId, Impact, Incident, Status, StatusSpan};
 use poem_openapi::Object;
+use storage::insight;
 
-use super::super::super::types::{Name, Time};
+use super::super::super::{
+    changes::Names,
+    types::{Name, Time},
+};
 
 /// What would have happened.
 #[derive(Object)]
@@ -34,7 +38,8 @@ pub(in super::super) struct BackTestView {
     pub(super) components: Vec<ComponentSpans>,
     /// How many spans were left out of `components`: it has at most 200 for each.
     pub(super) spans_left_out: u64,
-    /// What really was published: incidents of that time that the present routes of this integration opened, newest first, at most 200.
+    /// What really was published: incidents of that time about the components that the routes name or that would not have been well, whoever
+    /// opened them, and those that a present route of this integration opened; newest first, at most 200.
     pub(super) published: Vec<Published>,
 }
 
@@ -98,13 +103,19 @@ pub(super) struct Published {
     #[oai(nullable)]
     resolved_at: Option<Time>,
     components: Vec<Affected>,
+    /// The route that opened it, of this integration or another, by its integration's key and its place; null if a person did.
+    #[oai(nullable)]
+    opened_by: Option<String>,
+    /// Who wrote the first entry of its timeline: a person's or a token's name, or `fanal` for the evaluator.
+    by: String,
 }
 
 /// The keys of all components.
 pub(super) type Keys = HashMap<ComponentId, String>;
 
-pub(super) fn would_be(incident: Incident, published: &[Incident], keys: &Keys) -> WouldBe {
-    let overlaps = published.iter().filter(|other| overlap(&incident, other)).map(|other| other.id.0).collect();
+pub(super) fn would_be(incident: Incident, published: &[insight::Published], keys: &Keys) -> WouldBe {
+    let published = published.iter().map(|one| &one.incident);
+    let overlaps = published.filter(|other| overlap(&incident, other)).map(|other| other.id.0).collect();
     WouldBe {
         overlaps,
         components: affected(&incident, keys),
@@ -116,8 +127,10 @@ pub(super) fn would_be(incident: Incident, published: &[Incident], keys: &Keys) 
     }
 }
 
-pub(super) fn published_view(incident: Incident, keys: &Keys) -> Published {
+pub(super) fn published_view(insight::Published { incident, by }: insight::Published, keys: &Keys, names: &Names) -> Published {
     Published {
+        opened_by: incident.opened_by.map(|id| names.route(id)),
+        by,
         id: incident.id.0,
         components: affected(&incident, keys),
         title: incident.title,
