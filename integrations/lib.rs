@@ -34,6 +34,7 @@ mod datadog_monitors;
 mod dns;
 mod document;
 mod error;
+pub mod example;
 mod field;
 mod form;
 mod gatus;

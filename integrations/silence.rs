@@ -6,6 +6,8 @@ use crate::{Inbound, ParseError};
 
 /// What the ids of such deliveries begin with.
 pub const PREFIX: &str = "silence:";
+/// What the ids of all deliveries begin with that no sender made: nothing is heard of a sender by them.
+pub const NOT_HEARD: [&str; 2] = [PREFIX, crate::example::PREFIX];
 /// What the silence of an integration is called.
 pub const FINGERPRINT: &str = "fanal:silent";
 

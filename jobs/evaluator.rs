@@ -14,7 +14,7 @@ use std::{
 };
 
 use domain::{Change, DeliveryId, IntegrationId, Recorded, Signal, State, Timestamp, plan_signal, plan_timers};
-use integrations::{Inbound, Settings};
+use integrations::{Inbound, Settings, example};
 use metrics::{counter, gauge, histogram};
 use storage::{
     Db, Entry, Lease, Office, SecretBox, StorageError, Topic, Wake, changes,
@@ -268,11 +268,14 @@ impl Evaluator {
 /// Takes one delivery in: what was due before it arrived happens first.
 fn evaluate(known: &mut Known, delivery: &Delivery, position: i64, recorded: &mut Vec<Recorded>) -> Fate {
     recorded.extend(plan_timers(&mut known.state, delivery.received_at));
+    let is_test = example::is_test(&delivery.headers);
     let read = match known.providers.get(&delivery.integration) {
+        _ if is_test => Ok(Vec::new()),
         Some((provider, settings)) => parse(provider, settings, delivery),
         None => Err("the integration is switched off".to_owned()),
     };
     let (state, reason, signals) = match read {
+        Ok(_) if is_test => (DeliveryState::Ignored, Some("a test: it changes nothing".to_owned()), Vec::new()),
         Ok(signals) if signals.is_empty() => {
             (DeliveryState::Ignored, Some("says nothing about the health of anything".to_owned()), Vec::new())
         }

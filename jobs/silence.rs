@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use domain::{HABIT_DELIVERIES, IntegrationId, MIN_SILENCE, SilentAfter, Span, Timestamp, is_silent};
-use integrations::silence::{FINGERPRINT, PREFIX, over, silent};
+use integrations::silence::{FINGERPRINT, NOT_HEARD, over, silent};
 use metrics::gauge;
 use storage::{
     Connection, Db, Inbox, StorageError, insight,
@@ -100,7 +100,7 @@ impl Silence {
     /// # Errors
     /// What the database said.
     pub async fn signal(&self, watched_since: Timestamp) -> Result<(), StorageError> {
-        let watched = silence::watched(&mut self.db.read().await?, PREFIX, FINGERPRINT).await?;
+        let watched = silence::watched(&mut self.db.read().await?, NOT_HEARD, FINGERPRINT).await?;
         for one in watched {
             let now = self.clock.now();
             match self.silent_for(&one, watched_since, now).await? {
@@ -126,7 +126,7 @@ impl Silence {
             return Ok(None); // No habit is shorter.
         }
         let arrivals = match silent_after {
-            SilentAfter::Habit => insight::arrivals(&mut self.db.read().await?, one.integration, PREFIX, HABIT_DELIVERIES).await?,
+            SilentAfter::Habit => insight::arrivals(&mut self.db.read().await?, one.integration, NOT_HEARD, HABIT_DELIVERIES).await?,
             SilentAfter::Span(_) => Vec::new(),
         };
         let is_too_long = |after: &Span| lasts > *after && (one.told || now.since(watched_since) > (*after).min(GRACE));
@@ -138,7 +138,7 @@ impl Silence {
         if is_asked {
             return Ok(polls::find(conn, id).await?.is_some_and(|memory| memory.lost));
         }
-        let arrivals = insight::arrivals(conn, id, PREFIX, HABIT_DELIVERIES).await?;
+        let arrivals = insight::arrivals(conn, id, NOT_HEARD, HABIT_DELIVERIES).await?;
         Ok(is_silent(&arrivals, self.clock.now()).unwrap_or(false))
     }
 }

@@ -13,7 +13,10 @@ use jobs::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use server::console::{self, oidc::Oidc};
-use storage::{Db, Schema, SecretBox};
+use storage::{
+    Db, Schema, SecretBox,
+    passwords::{MAX_MEMORY_MIB, MIN_MEMORY_MIB},
+};
 use url::Url;
 
 /// Settings, from flags, the environment or a file. Secrets are never printed.
@@ -111,6 +114,9 @@ pub(crate) struct Config {
     /// Days an act stands in the audit log.
     #[arg(long, env = "FANAL_AUDIT_RETENTION_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36500), global = true)]
     pub(crate) audit_retention_days: u16,
+    /// MiB of memory that hashing one password takes; `fanal doctor` says what this machine affords.
+    #[arg(long, env = "FANAL_PASSWORD_MEMORY_MIB", default_value_t = MIN_MEMORY_MIB, value_parser = clap::value_parser!(u32).range(i64::from(MIN_MEMORY_MIB)..=i64::from(MAX_MEMORY_MIB)), global = true)]
+    pub(crate) password_memory_mib: u32,
     /// Requests a second that one token may make of the admin API; five times as many at once.
     #[arg(long, env = "FANAL_TOKEN_REQUESTS_PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10000), global = true)]
     pub(crate) token_requests_per_second: u16,

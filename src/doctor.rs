@@ -9,7 +9,11 @@ use jobs::{
     queue::{Queue, QueueUrl},
 };
 use secrecy::ExposeSecret;
-use storage::{Db, SecretBox, hub, rows};
+use storage::{
+    Db, SecretBox, hub,
+    passwords::{self, BUDGET, MIN_MEMORY_MIB},
+    rows,
+};
 
 use crate::{commands::print, config::Config, guard};
 
@@ -38,6 +42,7 @@ pub(crate) async fn examine(config: &Config) -> anyhow::Result<()> {
     report.say("FANAL_BASE_URL", config.base_url());
     report.say("FANAL_SMTP_URL", mail(config).await);
     report.say("FANAL_OWNER_EMAIL", Ok::<_, String>(owner(config)));
+    report.say("FANAL_PASSWORD_MEMORY_MIB", Ok::<_, String>(password_memory(config)));
     report.say("FANAL_OIDC_ISSUER", identity_provider(config).await);
     report.say("FANAL_AUDIT_SINK", config.audit_sink().map(|sink| if sink.is_some() { "set" } else { "not set" }));
     report.say(
@@ -100,6 +105,22 @@ fn owner(config: &Config) -> String {
         Some(owner) => owner.clone(),
         None => "not set: nobody is told by mail of what is about to publish itself, or of endpoints that were switched off".to_owned(),
     }
+}
+
+/// How long hashing a password takes here, and how much memory it could take.
+fn password_memory(config: &Config) -> String {
+    let mib = config.password_memory_mib;
+    // The first touches memory that the next finds ready.
+    let _ = passwords::measure(mib);
+    let (now, affordable) = (passwords::measure(mib), passwords::affordable(passwords::measure(MIN_MEMORY_MIB)));
+    let verdict = if now > BUDGET {
+        format!("; that is slow, since a quarter of a second is enough: {affordable} would do")
+    } else if affordable > mib {
+        format!("; this machine affords {affordable}, twice at once")
+    } else {
+        String::new()
+    };
+    format!("{mib}, a password is hashed in {} ms{verdict}", now.as_millis())
 }
 
 async fn identity_provider(config: &Config) -> anyhow::Result<String> {

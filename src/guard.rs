@@ -85,7 +85,7 @@ pub(crate) async fn token(config: &Config, command: TokenCommand) -> anyhow::Res
             ("token.create", token.id, json!({ "name": token.name, "scopes": scopes, "expires_at": expires, "networks": networks }))
         }
         TokenCommand::List => {
-            for token in tokens::list(&mut tx, &Slice::first(Order::oldest(), 200)).await? {
+            for token in tokens::list(&mut tx, &tokens::TokenFilter::default(), &Slice::first(Order::oldest(), 200)).await? {
                 print(&format!("{}\t{}\t…{}", token.id, token.name, token.hint));
             }
             return Ok(());

@@ -83,6 +83,7 @@ async fn main() -> anyhow::Result<()> {
     let matches = config::with_file(Cli::command())?.get_matches();
     let Cli { config, command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     config.start_logging()?;
+    storage::passwords::use_memory(config.password_memory_mib);
     match command {
         Command::Serve => serve::run(config, true).await,
         Command::Work => serve::run(config, false).await,

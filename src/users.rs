@@ -2,15 +2,19 @@
 
 use anyhow::{Context, bail};
 use domain::{Role, Timestamp, check_password, mail_address};
-use jobs::Clock;
+use jobs::{
+    Clock,
+    channels::{Channels, Letter},
+    egress::Egress,
+};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use server::console;
+use server::{IF_NOT_YOU, console};
 use storage::{
     Connection, Db,
     audit::{self, Entry},
     entry_links::Purpose,
-    passwords,
+    passwords, rows,
     users::{self, Changed, NewPassword, NewUser, User},
 };
 
@@ -160,8 +164,24 @@ async fn reset_factors(config: &Config, db: &Db, email: &str) -> anyhow::Result<
     storage::factors::remove_all(&mut tx, user.id).await?;
     storage::sessions::end_all(&mut tx, user.id, None).await?;
     record(config, &mut tx, "user.factor.delete", user.id.0, json!({ "factors": user.has_factor }), json!({ "factors": false })).await?;
+    let page_name = rows::page_settings(&mut tx).await?.name;
     tx.commit().await?;
+    match tell(config, &page_name, &user.email).await {
+        Ok(()) => print(&format!("done; {} was told by mail", user.email)),
+        // What was done stays done: whoever did it tells them otherwise.
+        Err(error) => print(&format!("done; {} was not told by mail, tell them yourself: {error:#}", user.email)),
+    }
     Ok(())
+}
+
+/// Writes to somebody that their factors are gone: if it was not them who asked for it, they are the first who must know.
+async fn tell(config: &Config, page_name: &str, email: &str) -> anyhow::Result<()> {
+    let base_url = config.base_url()?;
+    let channels = Channels::new(Egress::new(config.egress_policy())?, config.email()?, &base_url);
+    let link = format!("{}/console/profile", base_url.as_str().trim_end_matches('/'));
+    let text = "Whoever runs this server took it away, since you had lost it.";
+    let letter = Letter { page_name, subject: "Your second factor was removed", text, link: &link, foot: IF_NOT_YOU };
+    Ok(channels.send_letter(email, letter).await?)
 }
 
 async fn find(conn: &mut Connection, email: &str) -> anyhow::Result<User> {

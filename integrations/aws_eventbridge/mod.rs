@@ -16,6 +16,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "aws_eventbridge",
     name: "Amazon EventBridge",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/alarm.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: |settings| Prepared::read(settings).map(|_| ()),

@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "aws_sns",
     name: "Amazon SNS",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/alarm.http")),
     logo: include_str!("logo.svg"),
     content_types: &["text/plain", "application/json", "+json"],
     check_settings: |settings| Prepared::read(settings).map(|_| ()),

@@ -14,6 +14,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "azure_monitor",
     name: "Azure Monitor",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/metric_fired.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: reading::no_settings,

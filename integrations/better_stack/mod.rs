@@ -12,6 +12,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "better_stack",
     name: "Better Stack",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/started.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json", "+json"],
     check_settings: reading::no_settings,

@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "checkly",
     name: "Checkly",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/failure.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json", "text/plain"],
     check_settings: reading::no_settings,

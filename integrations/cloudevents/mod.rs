@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "cloudevents",
     name: "CloudEvents",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/structured_failed.http")),
     logo: include_str!("logo.svg"),
     content_types: &[
         "application/json",

@@ -11,6 +11,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "gatus",
     name: "Gatus",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/triggered.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json", "text/plain"],
     check_settings: reading::no_settings,

@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "github",
     name: "GitHub",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/workflow_failure.http")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json", form::MEDIA_TYPE],
     check_settings: reading::no_settings,

@@ -14,6 +14,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "google_cloud_monitoring",
     name: "Google Cloud Monitoring",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/open.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: reading::no_settings,

@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "grafana",
     name: "Grafana",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/firing.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: |settings| Prepared::read(settings).map(|_| ()),

@@ -23,6 +23,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: SLUG,
     name: "Heartbeat",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/fail.http")),
     logo: include_str!("logo.svg"),
     content_types: &[],
     check_settings: |settings| times(settings).map(|_| ()),

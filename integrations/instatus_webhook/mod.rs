@@ -16,6 +16,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "instatus_webhook",
     name: "Instatus subscription",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/component_majoroutage.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: reading::no_settings,

@@ -16,6 +16,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "json",
     name: "Any JSON",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/down.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json", "+json", "text/json", "text/plain", form::MEDIA_TYPE],
     check_settings: |settings| Prepared::read(settings).map(|_| ()),

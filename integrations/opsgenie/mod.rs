@@ -11,6 +11,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "opsgenie",
     name: "Opsgenie and Jira Service Management",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/create.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: reading::no_settings,

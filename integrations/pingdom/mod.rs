@@ -12,6 +12,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "pingdom",
     name: "Pingdom",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/down.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: reading::no_settings,

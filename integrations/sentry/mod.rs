@@ -20,6 +20,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "sentry",
     name: "Sentry",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/metric_critical.http")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: reading::no_settings,

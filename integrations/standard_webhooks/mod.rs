@@ -18,6 +18,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "standard_webhooks",
     name: "Standard Webhooks",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/down.http")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json", "+json"],
     check_settings: |settings| prepare(settings).map(|_| ()),

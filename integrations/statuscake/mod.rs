@@ -11,6 +11,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "statuscake",
     name: "StatusCake",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/down.http")),
     logo: include_str!("logo.svg"),
     content_types: &[form::MEDIA_TYPE, "application/json"],
     check_settings: reading::no_settings,

@@ -8,6 +8,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "statuspage_webhook",
     name: "Statuspage subscription",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/component_major_outage.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: reading::no_settings,

@@ -11,6 +11,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "uptime_kuma",
     name: "Uptime Kuma",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/down.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json", multipart::MEDIA_TYPE],
     check_settings: reading::no_settings,

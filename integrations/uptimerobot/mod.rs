@@ -11,6 +11,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "uptimerobot",
     name: "UptimeRobot",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/down.json")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json", "text/plain", form::MEDIA_TYPE],
     check_settings: reading::no_settings,

@@ -17,6 +17,7 @@ pub(crate) static PROVIDER: Provider = Provider {
     slug: "vercel",
     name: "Vercel",
     setup: include_str!("setup.md"),
+    example: Some(include_str!("fixtures/error.http")),
     logo: include_str!("logo.svg"),
     content_types: &["application/json"],
     check_settings: reading::no_settings,

@@ -68,12 +68,7 @@ pub(super) fn claimed(channel: Channel, address: &str) -> Claimed {
             components: BTreeMap::from([component(1, "API", false), component(2, "Backdoor", true)]),
         },
         recipient: Recipient { subscriber: SubscriberId(5), channel, address: address.to_owned(), manage_token: "t0ken".to_owned() },
-        page: PageSettings {
-            name: "Acme".to_owned(),
-            time_zone: "Europe/Paris".to_owned(),
-            description: String::new(),
-            support_url: String::new(),
-        },
+        page: PageSettings { name: "Acme".to_owned(), time_zone: "Europe/Paris".to_owned(), ..PageSettings::default() },
         thread: None,
         decision: None,
     }

@@ -1,6 +1,6 @@
 //! Where notices point to.
 
-use domain::{ComponentId, IncidentId, MaintenanceId, Recipient};
+use domain::{ComponentId, ImageMark, IncidentId, MaintenanceId, Recipient};
 use url::Url;
 
 /// Makes the absolute addresses of our own pages.
@@ -29,6 +29,10 @@ impl Links {
 
     pub(crate) fn maintenance(&self, id: MaintenanceId) -> String {
         format!("{}/maintenances/{id}", self.base)
+    }
+
+    pub(crate) fn image(&self, image: &ImageMark) -> String {
+        format!("{}{}", self.base, image.path())
     }
 
     /// Where the owner gives one verdict on a publication.

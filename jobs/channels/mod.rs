@@ -6,7 +6,7 @@ pub mod webhook;
 
 use std::{future::Future, panic::AssertUnwindSafe, time::SystemTime};
 
-use domain::{Channel, Claimed, Outcome, Timestamp};
+use domain::{Channel, Claimed, Outcome, Recipient, Timestamp};
 use futures::FutureExt;
 use secrecy::SecretString;
 use url::Url;
@@ -63,6 +63,29 @@ impl Channels {
         email.send_letter(address, letter, now()).await
     }
 
+    /// Sends somebody who is told of things a test, which says that it is one. It is tried once and kept nowhere.
+    ///
+    /// `secrets` sign a webhook; mail needs none.
+    pub async fn send_test(&self, page_name: &str, recipient: &Recipient, secrets: &[SecretString]) -> Outcome {
+        let now = now();
+        let sent = async {
+            match (recipient.channel, &self.email) {
+                (Channel::Webhook, _) => webhook::send_test(&self.egress, &self.links, page_name, recipient, secrets, now).await,
+                (Channel::Email, Some(email)) => {
+                    let subject = format!("A test of the mail about {page_name}");
+                    let link = self.links.page();
+                    let letter = Letter { page_name, subject: &subject, text: TEST_TEXT, link: &link, foot: TEST_FOOT };
+                    email
+                        .send_letter(&recipient.address, letter, now)
+                        .await
+                        .map_or_else(SendError::into, |()| Outcome::Delivered { detail: "taken by the mail server".to_owned() })
+                }
+                (Channel::Email, None) => mail_is_off(),
+            }
+        };
+        without_panic(sent).await
+    }
+
     /// Whether mail can be sent at all.
     #[must_use]
     pub const fn sends_mail(&self) -> bool {
@@ -85,8 +108,22 @@ pub struct Letter<'a> {
     pub foot: &'a str,
 }
 
+/// What a test by mail says.
+const TEST_TEXT: &str = "This is a test: nothing has happened. Mail about the page below reaches you.";
+const TEST_FOOT: &str = "Somebody who runs this page has sent it to see whether mail arrives.";
+
+impl From<SendError> for Outcome {
+    fn from(error: SendError) -> Self {
+        let why = error.to_string();
+        match error {
+            SendError::Off | SendError::Transient(_) => Self::Transient { why, retry_after_secs: None },
+            SendError::Address | SendError::Permanent(_) => Self::Permanent { why },
+        }
+    }
+}
+
 fn mail_is_off() -> Outcome {
-    Outcome::Transient { why: SendError::Off.to_string(), retry_after_secs: None }
+    SendError::Off.into()
 }
 
 /// A fault of ours in one notification must cost this notification a try, and nothing else.

@@ -7,7 +7,7 @@ mod payload;
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use domain::{Claimed, NotificationId, Outcome, Timestamp};
+use domain::{Claimed, NotificationId, Outcome, Recipient, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{
     Method,
@@ -62,11 +62,29 @@ pub(super) async fn send(egress: &Egress, links: &Links, claimed: &Claimed, secr
     let Some(body) = payload::render(claimed, links) else {
         return Outcome::Permanent { why: format!("the payload is larger than {MAX_PAYLOAD_BYTES} bytes") };
     };
-    let headers = match headers(claimed.notification, secrets, &body, now) {
+    post(egress, &claimed.recipient.address, headers(claimed.notification, secrets, &body, now), body, now).await
+}
+
+/// Sends a test, of the type `test`, which no other webhook has.
+pub(super) async fn send_test(
+    egress: &Egress,
+    links: &Links,
+    page_name: &str,
+    recipient: &Recipient,
+    secrets: &[SecretString],
+    now: Timestamp,
+) -> Outcome {
+    let body = payload::test(page_name, links, now);
+    let headers = signed(&format!("test_{:032x}", rand::random::<u128>()), secrets, &body, now);
+    post(egress, &recipient.address, headers, body, now).await
+}
+
+async fn post(egress: &Egress, address: &str, headers: Result<HeaderMap, String>, body: Vec<u8>, now: Timestamp) -> Outcome {
+    let headers = match headers {
         Ok(headers) => headers,
         Err(why) => return Outcome::Permanent { why },
     };
-    let url = match egress.check_url(&claimed.recipient.address) {
+    let url = match egress.check_url(address) {
         Ok(url) => url,
         Err(error) => return Outcome::Permanent { why: error.to_string() },
     };

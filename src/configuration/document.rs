@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{
-    Channel, ComponentSpec, Desired, GroupSpec, MAX_COMPONENTS, MAX_DESCRIPTION_CHARS, MAX_GROUPS, MAX_INTEGRATIONS,
-    MAX_MANAGED_SUBSCRIBERS, MAX_METRICS, MAX_NAME_CHARS, MAX_UNIT_CHARS, MetricSpec, PageSettings, SubscriberSpec, key_from_name,
-};
-use jiff::tz::TimeZone;
-
 use crate::{
-    Resolve, check, component, integration,
+    Resolve, check, component, integration, page,
     problem::{did_you_mean, quoted},
     reader::{At, Map, Unique, declared},
     series, template,
+};
+use domain::{
+    Channel, ComponentSpec, Desired, GroupSpec, MAX_COMPONENTS, MAX_DESCRIPTION_CHARS, MAX_GROUPS, MAX_INTEGRATIONS,
+    MAX_MANAGED_SUBSCRIBERS, MAX_METRICS, MAX_NAME_CHARS, MAX_UNIT_CHARS, MetricSpec, SubscriberSpec, key_from_name,
 };
 
 /// What references may point at.
@@ -36,37 +34,18 @@ pub(crate) fn read(root: &At<'_>, resolve: Resolve<'_>) -> Desired {
     let components = components(&map, &mut groups, &declared);
     let mut keys = Unique::default();
     let read_integration = |at: &At<'_>| integration::read(at, &mut keys, &declared, resolve);
-    let page = map.need("page").map(|at| page(&at)).unwrap_or_default();
+    let (page, images) = map.need("page").map(|at| page::read(&at)).unwrap_or_default();
     Desired {
         maintenance_series: series::read(&map, &declared, &page.time_zone),
         incident_templates: template::read(&map, &declared),
         page,
+        images,
         components,
         groups: groups.specs,
         integrations: map.list("integrations", MAX_INTEGRATIONS).iter().map(read_integration).collect(),
         metrics: metrics(&map),
         subscribers: subscribers(&map, &declared, resolve),
     }
-}
-
-fn page(at: &At<'_>) -> PageSettings {
-    let map = at.map(&["name", "time_zone", "description", "support_url"]);
-    PageSettings {
-        name: map.name("name", MAX_NAME_CHARS),
-        time_zone: map.get("time_zone").map_or_else(|| "UTC".to_owned(), |at| time_zone(&at)),
-        description: map.text_or_empty("description", MAX_DESCRIPTION_CHARS, true),
-        support_url: map.get_some("support_url").map_or_else(String::new, |at| check::url(&at, &["https", "http", "mailto"])),
-    }
-}
-
-fn time_zone(at: &At<'_>) -> String {
-    let Some(name) = at.raw_text() else { return String::new() };
-    if TimeZone::get(name).is_err() {
-        let known: Vec<_> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-        let hint = did_you_mean(name, known.iter().map(String::as_str));
-        at.refuse(format!("there is no time zone {}{hint}", quoted(name)));
-    }
-    name.to_owned()
 }
 
 /// The groups of the file. Without a `groups:` section they are made from the names that components give.

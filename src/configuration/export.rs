@@ -1,11 +1,11 @@
 //! What the owner wants, written as a file that reads back to the same.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use domain::{
-    Channel, Combine, ComponentSpec, DEFAULT_ANNOUNCE, DEFAULT_CONDITION, DEFAULT_SETTLE, DEFAULT_VALUE, Dependency, Desired, Effect,
-    GroupSpec, IncidentStatus, IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Secret, SeriesSpec, Span, StatusMap,
-    SubscriberSpec, TemplateSpec, local_time_text,
+    Brand, Channel, Combine, ComponentSpec, DEFAULT_ANNOUNCE, DEFAULT_CONDITION, DEFAULT_SETTLE, DEFAULT_VALUE, Dependency, Desired,
+    Effect, GroupSpec, Image, ImageMark, IncidentStatus, IntegrationSpec, MetricSpec, PageLink, Policy, RouteSpec, Secret, SeriesSpec,
+    Span, StatusMap, SubscriberSpec, TemplateSpec, local_time_text,
 };
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ const HEADER: &str = "\
 #[must_use]
 pub fn export(desired: &Desired) -> String {
     let mut root = Block::default();
-    root.add("page", page(&desired.page));
+    root.add("page", page(desired));
     root.add_list("groups", desired.groups.iter().map(group));
     root.add_list("components", desired.components.iter().map(component));
     root.add_list("metrics", desired.metrics.iter().map(metric));
@@ -85,12 +85,37 @@ impl Block {
     }
 }
 
-fn page(page: &PageSettings) -> Yaml {
+fn page(desired: &Desired) -> Yaml {
+    let page = &desired.page;
     let mut block = Block::default();
     block.add_text("name", &page.name);
     block.add_text("time_zone", &page.time_zone);
     block.add_unless_empty("description", &page.description);
     block.add_unless_empty("support_url", &page.support_url);
+    add_brand(&mut block, &page.brand, &desired.images);
+    block.into_yaml()
+}
+
+fn add_brand(block: &mut Block, brand: &Brand, images: &BTreeMap<String, Image>) {
+    let image = |mark: &ImageMark| images.get(&mark.digest).map(Image::to_data_url);
+    block.add_some("accent", brand.accent.map(|accent| accent.to_string()).as_deref());
+    block.add_some("accent_dark", brand.accent_dark.map(|accent| accent.to_string()).as_deref());
+    if let Some(logo) = brand.logo.as_ref().and_then(image) {
+        let mut inner = Block::default();
+        inner.add_text("image", &logo);
+        inner.add_unless_empty("alt", &brand.logo_alt);
+        block.add("logo", inner.into_yaml());
+    }
+    block.add_some("icon", brand.icon.as_ref().and_then(image).as_deref());
+    block.add_list("header_links", brand.header_links.iter().map(link));
+    block.add_list("footer_links", brand.footer_links.iter().map(link));
+    block.add_unless_empty("footer", &brand.footer);
+}
+
+fn link(link: &PageLink) -> Yaml {
+    let mut block = Block::default();
+    block.add_text("label", &link.label);
+    block.add_text("url", &link.url);
     block.into_yaml()
 }
 

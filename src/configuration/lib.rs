@@ -7,6 +7,7 @@ mod component;
 mod document;
 mod export;
 mod integration;
+mod page;
 mod plan;
 mod policy;
 mod problem;

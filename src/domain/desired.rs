@@ -10,7 +10,9 @@ use std::{
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, Combine, Dependency, IncidentStatus, PageSettings, Policy, Publish, Schedule, SilentAfter, Span, Status, StatusMap};
+use crate::{
+    Channel, Combine, Dependency, Image, IncidentStatus, PageSettings, Policy, Publish, Schedule, SilentAfter, Span, Status, StatusMap,
+};
 
 /// The longest key, in characters.
 pub const MAX_KEY_CHARS: usize = 64;
@@ -48,6 +50,8 @@ pub const DEFAULT_VALUE: &str = "signal.value";
 pub struct Desired {
     /// How the page presents itself.
     pub page: PageSettings,
+    /// The images that it shows, by their hashes.
+    pub images: BTreeMap<String, Image>,
     /// Headings, in page order.
     pub groups: Vec<GroupSpec>,
     /// Components, in page order.

@@ -5,7 +5,9 @@
 mod access;
 mod address;
 mod alerts;
+mod brand;
 mod change;
+mod colour;
 mod combine;
 mod delivery;
 mod dependency;
@@ -13,6 +15,7 @@ mod desired;
 mod expression;
 mod habit;
 mod hours;
+mod image;
 mod model;
 mod notice;
 mod password;
@@ -36,7 +39,9 @@ mod waiting;
 pub use access::{Action, Permission, Resource, Role};
 pub use address::mail_address;
 pub use alerts::{ALERT_MEMORY, Alert, AlertKey, Alerts, MAX_HELD_ALERTS, MAX_IDLE_ALERTS};
+pub use brand::{Brand, DEFAULT_ACCENT, DEFAULT_ACCENT_DARK, MAX_FOOTER_LINKS, MAX_HEADER_LINKS, MAX_LABEL_CHARS, PageLink};
 pub use change::{Change, Recorded, Why};
+pub use colour::{Colour, ColourError, MIN_CONTRAST, Scheme};
 pub use combine::{Combine, DEFAULT_WEIGHT, MAX_QUORUM, MAX_THRESHOLD, MAX_WEIGHT, THRESHOLD_STATUSES, misordered};
 pub use delivery::NewDelivery;
 pub use dependency::{
@@ -48,6 +53,7 @@ pub use expression::{
 };
 pub use habit::{HABIT_DELIVERIES, MIN_HABIT_DELIVERIES, MIN_SILENCE, is_silent, silent_after};
 pub use hours::{DayTime, DayTimeError, PublishHours, Weekday};
+pub use image::{Image, ImageError, ImageKind, ImageMark, MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS};
 pub use model::*;
 pub use notice::{Channel, Claimed, Decision, Notice, NoticeAbout, NoticeKind, Outcome, Recipient};
 pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, MIN_SOLE_PASSWORD_CHARS, PasswordError, check_password};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Impact, Occurrence, Span, Status, Timestamp, UnknownName, status::named};
+use crate::{Brand, Image, Impact, Occurrence, Span, Status, Timestamp, UnknownName, status::named};
 
 /// Declares an integer id that cannot be mixed up with another.
 macro_rules! id {
@@ -316,6 +316,9 @@ pub struct PageSettings {
     /// Where readers find help; may be empty.
     #[serde(default)]
     pub support_url: String,
+    /// How it looks.
+    #[serde(default)]
+    pub brand: Brand,
 }
 
 /// The minutes of trouble of one component on one day. A day without trouble has none.
@@ -387,6 +390,8 @@ pub struct PageData {
     pub maintenances: Vec<Maintenance>,
     /// Series with their last 24 hours of samples.
     pub metrics: Vec<PageMetric>,
+    /// What the brand shows.
+    pub images: Vec<Image>,
 }
 
 /// How many past days the front page lists incidents of.

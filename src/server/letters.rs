@@ -11,6 +11,9 @@ use crate::page::Page;
 /// How long to wait before each try.
 const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(10), Duration::from_secs(120)];
 
+/// What stands below every letter about what happened to an account.
+pub const IF_NOT_YOU: &str = "If it was not you, choose a new password now, end all other sessions, and tell an owner of this page.";
+
 /// What is written.
 pub(crate) struct Words {
     pub(crate) subject: &'static str,
@@ -59,8 +62,7 @@ impl Letters {
     /// Tells somebody what happened to their account.
     pub(crate) fn tell(&self, email: &str, subject: &'static str, text: String) {
         let link = self.link("profile");
-        let foot = "If it was not you, choose a new password now, end all other sessions, and tell an owner of this page.";
-        self.write(email, Words { subject, text, link, foot });
+        self.write(email, Words { subject, text, link, foot: IF_NOT_YOU });
     }
 
     /// The address of a page of the console.

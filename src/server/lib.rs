@@ -2,11 +2,13 @@
 
 pub mod admin;
 mod attempts;
+mod cachet;
 pub mod console;
 mod documents;
 pub mod feed;
 mod hooks;
 mod hub;
+mod idle_timer;
 mod letters;
 mod limits;
 pub mod listener;
@@ -22,15 +24,16 @@ mod timing;
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, Response, http::StatusCode};
+use poem::{Endpoint, EndpointExt, Response, endpoint::BoxEndpoint, http::StatusCode};
 use url::Url;
 
 pub use hooks::MAX_BODY_BYTES;
 pub use hub::Hub;
-pub use letters::Letters;
+pub use letters::{IF_NOT_YOU, Letters};
 pub use proxies::TrustedProxies;
 pub use subscriptions::Subscriptions;
 
+use cachet::Cachet;
 use page::Page;
 
 /// Everything that is served on `FANAL_LISTEN`.
@@ -51,10 +54,13 @@ pub fn app(
         page: page.clone(),
         clock: admin.clock,
     };
+    let db = admin.db.clone();
+    let admin: Arc<BoxEndpoint<'static, Response>> = Arc::new(admin::routes(admin).boxed());
     console::add_to(publications::add_to(subscriptions::add_to(page::routes(page))), console)
         .nest("/hooks", hooks::routes())
         .nest("/ping", pings::routes())
-        .nest("/api/admin", admin::routes(admin))
+        .nest("/api/v1", Cachet::new(page.clone(), admin.clone(), db, base_url.clone()))
+        .nest("/api/admin", admin)
         .data(hub)
         .data(subscriptions)
         .data(publications)

@@ -3,13 +3,14 @@
 //! poem's own server has no timeout for reading headers and no cap on connections, so a few thousand silent clients could take every file
 //! handle. Here hyper serves poem's endpoint directly.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures::future::poll_immediate;
 use http_body_util::combinators::BoxBody;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::TokioIo,
     server::graceful::{GracefulShutdown, Watcher},
 };
 use poem::{
@@ -26,9 +27,12 @@ use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+
+use crate::idle_timer::IdleTimer;
 
 /// Open connections at once on one address; those beyond wait to be accepted. Fewer where the system allows fewer open files.
 pub const MAX_CONNECTIONS: usize = 16_384;
@@ -121,7 +125,7 @@ where
     if permits.available_permits() < limits.connections {
         tokio::time::sleep(limits.farewell).await;
     }
-    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
         warn!("Some requests took too long to finish and were cut off");
     }
 }
@@ -162,7 +166,7 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
             return;
         }
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(self.limits.headers).max_buf_size(MAX_HEADER_BYTES);
+        http.timer(IdleTimer::default()).header_read_timeout(self.limits.headers).max_buf_size(MAX_HEADER_BYTES);
         let service = service_fn(|request| self.answer(request, remote));
         if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await {
             debug!(%error, "A connection broke");
@@ -176,10 +180,15 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         remote: SocketAddr,
     ) -> Result<hyper::Response<BoxBody<Bytes, io::Error>>, Infallible> {
         let request = Request::from((request, LocalAddr(self.local.into()), RemoteAddr(remote.into()), Scheme::HTTP));
-        let answer = tokio::time::timeout(self.limits.request, self.endpoint.get_response(request)).await;
-        // The rest of a body that is still on its way must not be taken for the next request.
-        let late = |_| StatusCode::REQUEST_TIMEOUT.with_header(CONNECTION, HeaderValue::from_static("close")).into_response();
-        let mut answer = answer.unwrap_or_else(late);
+        let mut answering = pin!(self.endpoint.get_response(request));
+        let mut answer = match poll_immediate(answering.as_mut()).await {
+            // What is at hand, as the page is, costs no timer.
+            Some(answer) => answer,
+            // The rest of a body that is still on its way must not be taken for the next request.
+            None => timeout(self.limits.request, answering)
+                .await
+                .unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.with_header(CONNECTION, HeaderValue::from_static("close")).into_response()),
+        };
         if self.shutdown.is_cancelled() {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -193,7 +202,6 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         task::JoinHandle,
-        time::timeout,
     };
 
     use super::*;

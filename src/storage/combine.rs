@@ -46,6 +46,20 @@ pub async fn all(conn: &mut Connection) -> Result<BTreeMap<ComponentId, Combine>
     rows.into_iter().map(combine).collect()
 }
 
+/// The keys of the integrations with a route to a component: its sources.
+///
+/// # Errors
+/// What the database said.
+pub async fn sources(conn: &mut Connection, component: ComponentId) -> Result<Vec<String>, StorageError> {
+    Ok(sql!(conn, c => sqlx::query_scalar(
+        "select distinct i.key from route_component rc join route r on r.route_id = rc.route_id
+         join integration i on i.integration_id = r.integration_id where rc.component_id = $1 order by i.key",
+    )
+    .bind(component.0)
+    .fetch_all(&mut *c)
+    .await)?)
+}
+
 /// Says how the sources of a component add up.
 ///
 /// # Errors

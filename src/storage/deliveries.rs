@@ -2,13 +2,13 @@
 //!
 //! Rows are written once by the [`crate::Inbox`] and never changed; what becomes of them stands beside them, in [`crate::fates`].
 
-use domain::{DeliveryId, IntegrationId, Signal, Timestamp, UnknownName};
+use domain::{DeliveryId, IntegrationId, NewDelivery, Signal, Timestamp, UnknownName};
 use sqlx::QueryBuilder;
 
 use crate::{
     Connection, StorageError,
     db::{execute, sql},
-    insight,
+    inbox, insight,
     order::{Key, Slice, Sorted, push_slice},
     rows::{json, named},
 };
@@ -132,6 +132,22 @@ pub async fn find(conn: &mut Connection, id: DeliveryId) -> Result<Option<Delive
     let row: Option<Row> =
         sql!(conn, c => sqlx::query_as(concat!(columns!(), "where d.delivery_id = $1")).bind(id.0).fetch_optional(&mut *c).await)?;
     row.map(Delivery::try_from).transpose()
+}
+
+/// Stores a delivery in the caller's transaction; its id, or `None` if its integration is gone.
+///
+/// # Errors
+/// What the database said.
+pub async fn insert(conn: &mut Connection, new: &NewDelivery) -> Result<Option<DeliveryId>, StorageError> {
+    inbox::insert_all(conn, &[new]).await?;
+    let id: Option<i64> = sql!(conn, c => sqlx::query_scalar(
+        "select delivery_id from delivery where integration_id = $1 and external_id = $2",
+    )
+    .bind(new.integration.0)
+    .bind(new.external_id.as_str())
+    .fetch_optional(&mut *c)
+    .await)?;
+    Ok(id.map(DeliveryId))
 }
 
 /// Which deliveries to list.

@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::error;
 
-use crate::{Db, StorageError, Topic, Wake, db::Raw, link::Link};
+use crate::{Connection, Db, StorageError, Topic, Wake, db::Raw, link::Link};
 
 /// Deliveries that may wait for their commit at once; one more is turned away.
 pub const MAX_WAITING: usize = 4096;
@@ -103,7 +103,7 @@ fn fitting(waiting: &[Waiting]) -> usize {
 }
 
 async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
-    match insert_all(db, batch.iter().map(|(delivery, ..)| delivery).collect()).await {
+    match store_all(db, batch.iter().map(|(delivery, ..)| delivery).collect()).await {
         Ok(arrivals) => {
             for ((_, done, _), arrival) in batch.into_iter().zip(arrivals) {
                 let _ = done.send(Ok(arrival)); // A sender that has hung up will send it again; it is stored all the same.
@@ -113,7 +113,7 @@ async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
         // One row that the database refuses must not turn away the others.
         Err(failed) if !failed.is_transient() && batch.len() > 1 => {
             for (delivery, done, _) in batch {
-                let stored = insert_all(db, vec![&delivery]).await;
+                let stored = store_all(db, vec![&delivery]).await;
                 let _ = done.send(stored.map(|arrivals| arrivals.first().copied().unwrap_or(Arrival::Again)));
             }
             wake.wake_soon(Topic::Deliveries);
@@ -130,22 +130,27 @@ async fn store(db: &Db, batch: Vec<Waiting>, wake: &Wake) {
 /// Whose delivery, and the sender's id of it.
 type Name = (i64, String);
 
-/// Stores those that were not sent before; tells of each how it came.
-async fn insert_all(db: &Db, deliveries: Vec<&NewDelivery>) -> Result<Vec<Arrival>, StorageError> {
+async fn store_all(db: &Db, deliveries: Vec<&NewDelivery>) -> Result<Vec<Arrival>, StorageError> {
     let mut tx = db.begin().await?;
+    let arrivals = insert_all(&mut tx, &deliveries).await?;
+    tx.commit().await?;
+    Ok(arrivals)
+}
+
+/// Stores those that were not sent before, all of them to be looked at; tells of each how it came.
+pub(crate) async fn insert_all(conn: &mut Connection, deliveries: &[&NewDelivery]) -> Result<Vec<Arrival>, StorageError> {
     let mut stored: HashSet<Name> = HashSet::with_capacity(deliveries.len());
-    match tx.raw() {
+    match conn.raw() {
         Raw::Sqlite(c) => {
-            let mut rest = deliveries.as_slice();
+            let mut rest = deliveries;
             while !rest.is_empty() {
                 let n = MAX_ROWS.min(1 << rest.len().ilog2());
                 stored.extend(insert_into_sqlite(c, &rest[..n]).await?);
                 rest = &rest[n..];
             }
         }
-        Raw::Postgres(c) => stored.extend(insert_into_postgres(c, &deliveries).await?),
+        Raw::Postgres(c) => stored.extend(insert_into_postgres(c, deliveries).await?),
     }
-    tx.commit().await?;
     // Of several that are the same the first is the one that was stored.
     let arrival = |delivery: &&NewDelivery| {
         if stored.remove(&(delivery.integration.0, delivery.external_id.clone())) { Arrival::New } else { Arrival::Again }

@@ -141,15 +141,17 @@ pub async fn portion(conn: &mut Connection, stretch: &mut Stretch, limit: i64, m
 pub async fn arrivals(
     conn: &mut Connection,
     integration: IntegrationId,
-    except: &str,
+    except: [&str; 2],
     limit: usize,
 ) -> Result<Vec<Timestamp>, StorageError> {
     let rows: Vec<i64> = sql!(conn, c => sqlx::query_scalar(
-        "select received_at from delivery where integration_id = $1 and external_id not like $3 order by delivery_id desc limit $2",
+        "select received_at from delivery where integration_id = $1 and external_id not like $3 and external_id not like $4
+         order by delivery_id desc limit $2",
     )
     .bind(integration.0)
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .bind(format!("{except}%"))
+    .bind(format!("{}%", except[0]))
+    .bind(format!("{}%", except[1]))
     .fetch_all(&mut *c)
     .await)?;
     Ok(rows.into_iter().map(Timestamp).collect())

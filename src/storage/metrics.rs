@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Metric, MetricId, Sample};
+use domain::{Metric, MetricId, Sample, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::{
@@ -73,4 +73,17 @@ pub async fn insert_samples(conn: &mut Connection, metric: MetricId, samples: &[
         });
     }
     Ok(rows.len())
+}
+
+/// The newest samples of a metric, newest first, at most `limit`.
+///
+/// # Errors
+/// What the database said.
+pub async fn newest_samples(conn: &mut Connection, metric: MetricId, limit: i64) -> Result<Vec<Sample>, StorageError> {
+    let rows: Vec<(i64, f64)> = sql!(conn, c => sqlx::query_as("select at, value from sample where metric_id = $1 order by at desc limit $2")
+            .bind(metric.0)
+            .bind(limit)
+            .fetch_all(&mut *c)
+            .await)?;
+    Ok(rows.into_iter().map(|(at, value)| Sample { at: Timestamp(at), value }).collect())
 }

@@ -2,13 +2,15 @@
 //!
 //! Here is what people see and do of them; [`due`] says whose turn it is, [`claim`] how a try begins and ends.
 
+mod about;
 mod claim;
 mod due;
 
-use domain::{NoticeId, NotificationId, SubscriberId, Timestamp, UnknownName};
+use domain::{IncidentId, NoticeId, NotificationId, SubscriberId, Timestamp, UnknownName};
 use sqlx::QueryBuilder;
 
 pub use self::{
+    about::About,
     claim::{CLAIM, Ended, Next, claim, give_up, keep_claim, record, secret_place},
     due::{Due, due, first_due, n_open, next_due, under_way},
 };
@@ -155,6 +157,8 @@ pub struct Notification {
     pub notice: NoticeId,
     /// The notice's kind, e.g. `incident.opened`.
     pub kind: String,
+    /// What the notice is about.
+    pub about: About,
     /// Whom.
     pub subscriber: SubscriberId,
     /// How.
@@ -200,6 +204,8 @@ pub struct NotificationFilter {
     pub state: Option<NotificationState>,
     /// Only those to one subscriber.
     pub subscriber: Option<SubscriberId>,
+    /// Only those that tell readers of one incident.
+    pub incident: Option<IncidentId>,
 }
 
 impl Sorted for Notification {
@@ -236,17 +242,23 @@ pub async fn list(
         if let Some(subscriber) = filter.subscriber {
             query.push(" and n.subscriber_id = ").push_bind(subscriber.0);
         }
+        if let Some(incident) = filter.incident {
+            query.push(" and n.thread = ").push_bind(format!("incident:{incident}"));
+        }
         push_slice!(query, slice, Notification::ID);
         query.build_query_as().fetch_all(&mut *c).await?
     });
-    rows.into_iter().map(notification).collect()
+    let about = about::of(conn, rows.iter().map(|row| row.notice_id).collect()).await?;
+    // A notice that went meanwhile has taken its notifications with it.
+    rows.into_iter().filter_map(|row| Some((about.get(&NoticeId(row.notice_id))?.clone(), row))).map(notification).collect()
 }
 
-fn notification(row: NotificationRow) -> Result<Notification, StorageError> {
+fn notification((about, row): (About, NotificationRow)) -> Result<Notification, StorageError> {
     Ok(Notification {
         id: NotificationId(row.notification_id),
         notice: NoticeId(row.notice_id),
         kind: row.kind,
+        about,
         subscriber: SubscriberId(row.subscriber_id),
         channel: row.channel,
         address: row.address,

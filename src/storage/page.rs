@@ -5,7 +5,7 @@ mod visible;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::{
-    BAR_DAYS, Component, ComponentId, Day, Group, GroupId, Maintenance, Metric, MetricId, PageComponent, PageData, PageIncident,
+    BAR_DAYS, Component, ComponentId, Day, Group, GroupId, Image, Maintenance, Metric, MetricId, PageComponent, PageData, PageIncident,
     PageMetric, PageSettings, Sample, Span, Status, Timestamp,
 };
 use jiff::tz::TimeZone;
@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use crate::{
     Connection, Db, StorageError,
     db::{execute, sql},
-    dependencies, ledger, rows,
+    dependencies, images, ledger, rows,
 };
 
 pub use visible::{history, incident, maintenance};
@@ -73,7 +73,8 @@ pub async fn load(db: &Db, now: Timestamp) -> Result<PageData, StorageError> {
         .collect();
     components.sort_by_key(|shown| (shown.component.position, shown.component.id));
     let groups = with_members(rows::groups(conn).await?, &components);
-    Ok(PageData { version, as_of, updated_at, settings, groups, components, incidents, maintenances, metrics })
+    let images = images::all(conn).await?.into_values().collect();
+    Ok(PageData { version, as_of, updated_at, settings, groups, components, incidents, maintenances, metrics, images })
 }
 
 /// The groups that readers see: those that hold a component they see, if only within another group.
@@ -136,13 +137,13 @@ fn running(component: &Component, days: Vec<Day>, now: Timestamp, zone: &TimeZon
     by_day.into_values().collect()
 }
 
-/// Stores how the page presents itself.
+/// Stores how the page presents itself, with those of the `images` that it shows and that are not stored yet.
 ///
 /// # Errors
-/// What the database said.
-pub async fn set_settings(conn: &mut Connection, settings: &PageSettings) -> Result<(), StorageError> {
+/// What the database said; an image that is neither stored nor given.
+pub async fn set_settings(conn: &mut Connection, settings: &PageSettings, images: &BTreeMap<String, Image>) -> Result<(), StorageError> {
     execute!(conn, sqlx::query("update page set settings = $1").bind(rows::to_json(settings)))?;
-    Ok(())
+    images::keep(conn, settings, images).await
 }
 
 /// Every metric, in page order.

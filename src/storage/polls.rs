@@ -132,6 +132,20 @@ pub async fn next_after(conn: &mut Connection, now: Timestamp) -> Result<Option<
     Ok(at.map(Timestamp))
 }
 
+/// Lets a source be asked at `at`, unless that is sooner anyway; tells whether there is such a source.
+///
+/// # Errors
+/// What the database said.
+pub async fn ask_at(conn: &mut Connection, integration: IntegrationId, at: Timestamp) -> Result<bool, StorageError> {
+    let n = execute!(
+        conn,
+        sqlx::query("update poll set next_at = case when next_at < $2 then next_at else $2 end where integration_id = $1")
+            .bind(integration.0)
+            .bind(at.0)
+    )?;
+    Ok(n > 0)
+}
+
 macro_rules! columns {
     () => {
         "select next_at, body_hash, etag, last_modified, answered_at, failures, last_error, lost, verdicts, stored_at from poll

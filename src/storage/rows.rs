@@ -19,7 +19,7 @@ mod routes;
 pub(crate) use incidents::incidents_of;
 pub use incidents::{IncidentFilter, Incidents, Standing, incident_updates, incidents, incidents_at, incidents_that};
 pub(crate) use maintenances::maintenances_of;
-pub use maintenances::{Maintenances, maintenances};
+pub use maintenances::{MaintenanceFilter, Maintenances, maintenances, maintenances_that};
 pub(crate) use routes::{RouteRow, route_components, routes};
 
 pub(crate) fn named<T: FromStr<Err: std::fmt::Display>>(text: &str, table: &'static str, column: &'static str) -> Result<T, StorageError> {

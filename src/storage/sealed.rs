@@ -60,6 +60,7 @@ pub(crate) const PLACES: &[Place] = &[
         bound_to: "'confirmation:' || integration_id || ':' || subject",
         fingerprint: None,
     },
+    Place { table: "kept_form", column: "ciphertext", key: "session_id", bound_to: "'kept_form:' || session_id", fingerprint: None },
 ];
 
 /// How many secrets of one place lie under one key.

@@ -42,15 +42,16 @@ struct WatchedRow {
     told: bool,
 }
 
-/// The integrations that are switched on and whose silence matters, or fires still. Deliveries whose ids begin with `except` are our own, and so
-/// is what is said of `fingerprint`.
+/// The integrations that are switched on and whose silence matters, or fires still. Deliveries whose ids begin with one of `except` are our own,
+/// and so is what is said of `fingerprint`.
 ///
 /// # Errors
 /// What the database said.
-pub async fn watched(conn: &mut Connection, except: &str, fingerprint: &str) -> Result<Vec<Watched>, StorageError> {
+pub async fn watched(conn: &mut Connection, except: [&str; 2], fingerprint: &str) -> Result<Vec<Watched>, StorageError> {
     let rows: Vec<WatchedRow> = sql!(conn, c => sqlx::query_as(
         "select w.integration_id, w.provider, w.silent_after, w.told, coalesce((
              select d.received_at from delivery d where d.integration_id = w.integration_id and d.external_id not like $1
+               and d.external_id not like $3
              order by d.delivery_id desc limit 1
          ), w.created_at) as heard_at
          from (
@@ -59,8 +60,9 @@ pub async fn watched(conn: &mut Connection, except: &str, fingerprint: &str) -> 
              ) as told from integration i where i.enabled
          ) w where w.silent_after is not null or w.told",
     )
-    .bind(format!("{except}%"))
+    .bind(format!("{}%", except[0]))
     .bind(fingerprint)
+    .bind(format!("{}%", except[1]))
     .fetch_all(&mut *c)
     .await)?;
     let watched = |row: WatchedRow| Watched {

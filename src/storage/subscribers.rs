@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Channel, ComponentId, SubscriberId, Timestamp};
+use domain::{Channel, ComponentId, Recipient, SubscriberId, Timestamp};
 use secrecy::SecretString;
 use sqlx::QueryBuilder;
 
@@ -146,6 +146,26 @@ pub(crate) fn holding(part: &str) -> String {
 /// What the database said.
 pub async fn find(conn: &mut Connection, id: SubscriberId) -> Result<Option<Subscriber>, StorageError> {
     Ok(list(conn, &SubscriberFilter::default(), &Slice::one(id.0)).await?.pop().filter(|subscriber| subscriber.id == id))
+}
+
+/// How a subscriber is reached, with what its webhooks are signed with.
+///
+/// # Errors
+/// What the database said, or a secret that does not open.
+pub async fn recipient(
+    conn: &mut Connection,
+    secrets: &SecretBox,
+    id: SubscriberId,
+) -> Result<Option<(Recipient, Vec<SecretString>)>, StorageError> {
+    type Row = (String, String, String, Option<Vec<u8>>);
+    let row: Option<Row> = sql!(conn, c => sqlx::query_as("select channel, address, manage_token, secret from subscriber where subscriber_id = $1")
+        .bind(id.0)
+        .fetch_optional(&mut *c)
+        .await)?;
+    let Some((channel, address, manage_token, sealed)) = row else { return Ok(None) };
+    let secret = sealed.map(|sealed| secrets.open(&secret_place(id), &sealed)).transpose()?;
+    let recipient = Recipient { subscriber: id, channel: named(&channel, "subscriber", "channel")?, address, manage_token };
+    Ok(Some((recipient, secret.into_iter().collect())))
 }
 
 /// How many are told of what concerns these components; of what concerns none in particular where it is `None`.

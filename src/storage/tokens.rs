@@ -14,6 +14,7 @@ use crate::{
     db::{execute, sql},
     order::{Key, Slice, Sorted, Value, push_slice},
     rows::{json, to_json},
+    subscribers::holding,
 };
 
 /// What every token begins with, so that it is recognised where it does not belong.
@@ -354,13 +355,29 @@ impl Sorted for Token {
     }
 }
 
-/// A page of the tokens, revoked ones too.
+/// Which tokens are listed; what is `None` is no condition.
+#[derive(Clone, Debug, Default)]
+pub struct TokenFilter {
+    /// Only those that count at this time, or only those that do not.
+    pub valid: Option<(bool, Timestamp)>,
+    /// What their names hold, in any case.
+    pub name: Option<String>,
+}
+
+/// A page of the tokens that pass the filter; revoked ones too, unless it says otherwise.
 ///
 /// # Errors
 /// What the database said.
-pub async fn list(conn: &mut Connection, slice: &Slice<Token>) -> Result<Vec<Token>, StorageError> {
+pub async fn list(conn: &mut Connection, filter: &TokenFilter, slice: &Slice<Token>) -> Result<Vec<Token>, StorageError> {
     let rows: Vec<Row> = sql!(conn, c => {
         let mut query = QueryBuilder::<DB>::new(concat!(columns!(), "where true"));
+        if let Some((valid, now)) = filter.valid {
+            query.push(if valid { " and " } else { " and not " });
+            query.push("(revoked_at is null and (expires_at is null or expires_at > ").push_bind(now.0).push("))");
+        }
+        if let Some(name) = &filter.name {
+            query.push(" and lower(name) like ").push_bind(holding(name)).push(" escape '!'");
+        }
         push_slice!(query, slice, Token::ID);
         query.build_query_as().fetch_all(&mut *c).await?
     });

@@ -35,6 +35,8 @@ pub struct User {
     pub seen_at: Option<Timestamp>,
     /// Since when they may not come in.
     pub disabled_at: Option<Timestamp>,
+    /// The zone that they read and write times in, if not that of the page.
+    pub time_zone: Option<String>,
 }
 
 /// Somebody to be added.
@@ -83,6 +85,7 @@ pub(crate) struct UserRow {
     account_created_at: i64,
     account_seen_at: Option<i64>,
     disabled_at: Option<i64>,
+    time_zone: Option<String>,
 }
 
 impl TryFrom<UserRow> for User {
@@ -101,6 +104,7 @@ impl TryFrom<UserRow> for User {
             created_at: Timestamp(row.account_created_at),
             seen_at: row.account_seen_at.map(Timestamp),
             disabled_at: row.disabled_at.map(Timestamp),
+            time_zone: row.time_zone,
         })
     }
 }
@@ -112,7 +116,7 @@ macro_rules! user_columns {
          (exists (select 1 from totp f where f.account_id = a.account_id and f.confirmed_at is not null)
           or exists (select 1 from passkey k where k.account_id = a.account_id)) as has_factor,
          exists (select 1 from identity i where i.account_id = a.account_id) as has_identity,
-         a.created_at as account_created_at, a.seen_at as account_seen_at, a.disabled_at"
+         a.created_at as account_created_at, a.seen_at as account_seen_at, a.disabled_at, a.time_zone"
     };
 }
 pub(crate) use user_columns;
@@ -228,6 +232,8 @@ pub struct UserFilter {
     pub role: Option<Role>,
     /// Only the one of this mail address.
     pub email: Option<String>,
+    /// Only those who are shut out, or only those who are not.
+    pub disabled: Option<bool>,
 }
 
 /// As [`list`], of those that pass the filter.
@@ -243,6 +249,9 @@ pub async fn list_some(conn: &mut Connection, filter: &UserFilter, slice: &Slice
         if let Some(email) = &filter.email {
             query.push(" and a.email = ").push_bind(email.clone());
         }
+        if let Some(disabled) = filter.disabled {
+            query.push(if disabled { " and a.disabled_at is not null" } else { " and a.disabled_at is null" });
+        }
         push_slice!(query, slice, User::ID);
         query.build_query_as().fetch_all(&mut *c).await?
     });
@@ -255,6 +264,15 @@ pub async fn list_some(conn: &mut Connection, filter: &UserFilter, slice: &Slice
 /// What the database said.
 pub async fn rename(conn: &mut Connection, id: UserId, name: &str) -> Result<(), StorageError> {
     execute!(conn, sqlx::query("update account set name = $2 where account_id = $1").bind(id.0).bind(name))?;
+    Ok(())
+}
+
+/// Lets somebody read and write times in a zone of their own, or in that of the page.
+///
+/// # Errors
+/// What the database said.
+pub async fn set_time_zone(conn: &mut Connection, id: UserId, zone: Option<&str>) -> Result<(), StorageError> {
+    execute!(conn, sqlx::query("update account set time_zone = $2 where account_id = $1").bind(id.0).bind(zone))?;
     Ok(())
 }
 

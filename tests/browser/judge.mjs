@@ -6,6 +6,11 @@ export function judge({ html, type }) {
   const found = [];
   for (const element of root.querySelectorAll("*")) {
     const [name, show] = [element.localName, () => element.outerHTML.slice(0, 200)];
+    // A draft of the page stands in a frame without scripts, and is judged itself.
+    if (element.matches("#preview > iframe.draft[sandbox='allow-same-origin']")) {
+      found.push(...judge({ html: element.getAttribute("srcdoc") }));
+      continue;
+    }
     if (["iframe", "object", "embed", "base", "frame", "frameset", "template", "marquee", "plaintext", "xmp", "math", "foreignObject", "animate", "set"].includes(name)) found.push(`element ${show()}`);
     if (name === "script" && !/^\/assets\//.test(element.getAttribute("src") ?? "")) found.push(`script ${show()}`);
     if (name === "style" && html === undefined) found.push(`style ${show()}`);

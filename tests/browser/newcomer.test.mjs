@@ -164,7 +164,7 @@ const KNOWN = [
   "/console/integrations/:id/secrets", "/console/integrations/:id/delete", "/console/integrations/:id/back-test", "/console/integrations/:id/routes/:id",
   "/console/deliveries", "/console/deliveries/:id", "/console/subscribers", "/console/subscribers/new", "/console/subscribers/:id/delete",
   "/console/notifications", "/console/notifications/:id", "/console/incident-templates", "/console/incident-templates/new", "/console/metrics", "/console/metrics/new",
-  "/console/page", "/console/tokens", "/console/tokens/new", "/console/audit", "/console/audit/:id", "/console/system", "/console/team",
+  "/console/page", "/console/sessions", "/console/tokens", "/console/tokens/new", "/console/tokens/:id", "/console/audit", "/console/audit/:id", "/console/system", "/console/team",
   "/console/profile", "/console/profile/factor", "/console/profile/email",
 ];
 

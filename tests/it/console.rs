@@ -158,7 +158,9 @@ async fn people_come_in_by_links_that_are_mailed(stack: Stack) -> Result<()> {
     ensure!(eve.get("/console/").await?.location == "/console/log-in", "at once");
     let reset = app.command(&["user", "link", "ada@example.com"])?;
     ensure!(reset.starts_with(&format!("{}/console/password/", app.base)));
-    app.command(&["user", "reset-factors", "ada@example.com"])?;
+    ensure!(app.command(&["user", "reset-factors", "ada@example.com"])?.contains("ada@example.com was told by mail"));
+    let mails = smtp.wait_for_mails(5, SOON).await?;
+    ensure!(mails.iter().any(|mail| String::from_utf8_lossy(&mail.raw).contains("Your second factor was removed")));
     app.finish().await
 }
 

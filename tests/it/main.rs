@@ -2,6 +2,7 @@
 
 mod app;
 mod audit;
+mod cachet;
 mod checks;
 mod commands;
 mod console;

@@ -186,6 +186,9 @@ fn console_pages() -> Vec<String> {
             .filter_map(|rest| rest.split_once(": &str = \""))
             .map(|(name, rest)| (name, rest.split('"').next().unwrap_or_default()))
             .collect();
+        // Acts on chosen rows say in their words where they are.
+        let chosen = text.split("    path: \"").skip(1).filter_map(|rest| rest.split('"').next());
+        pages.extend(chosen.filter(|path| path.starts_with("/console/")).map(str::to_owned));
         for rest in text.split(".get(").skip(1) {
             let first = rest.split([',', ')']).next().unwrap_or_default().trim();
             let named = constants.iter().find(|(name, _)| *name == first).map(|(_, path)| *path);

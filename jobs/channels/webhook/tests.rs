@@ -125,3 +125,20 @@ async fn what_cannot_be_signed_is_not_sent() {
     }
     assert!(check_secret(&new_secret()).is_ok());
 }
+
+#[tokio::test]
+async fn a_test_is_signed_and_says_that_it_is_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/in", listener.local_addr().unwrap());
+    let received = tokio::spawn(exchange(listener, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+    let egress = Egress::new(EgressPolicy { allow_private: true, require_tls: false }).unwrap();
+    let recipient = claimed(Channel::Webhook, &address).recipient;
+    let outcome = send_test(&egress, &links(), "Acme", &recipient, &[new_secret()], AT).await;
+    assert_eq!(outcome, Outcome::Delivered { detail: "200".to_owned() });
+    let request = received.await.unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("webhook-id: test_") && head.contains("webhook-signature: v1,"), "{head}");
+    let body: Value = serde_json::from_str(body).unwrap();
+    let page = serde_json::json!({ "name": "Acme", "url": "https://status.example.com/" });
+    assert_eq!((&body["type"], &body["data"]), (&Value::from("test"), &serde_json::json!({ "page": page })));
+}

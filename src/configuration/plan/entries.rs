@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    Channel, Combine, ComponentSpec, Dependency, Effect, GroupSpec, IntegrationSpec, MetricSpec, PageSettings, Policy, RouteSpec, Schedule,
-    Secret, SeriesSpec, StatusMap, SubscriberSpec, TemplateSpec, local_time_text, match_routes,
+    Brand, Channel, Colour, Combine, ComponentSpec, Dependency, Effect, GroupSpec, ImageMark, IntegrationSpec, MetricSpec, PageLink,
+    PageSettings, Policy, RouteSpec, Schedule, Secret, SeriesSpec, StatusMap, SubscriberSpec, TemplateSpec, local_time_text, match_routes,
 };
 
 use super::{Action, Entry, Plan};
@@ -47,7 +47,25 @@ pub(super) fn page(current: &PageSettings, desired: &PageSettings) -> Vec<String
     field(&mut out, "time_zone", &current.time_zone, &desired.time_zone, String::clone);
     field(&mut out, "description", &current.description, &desired.description, text);
     field(&mut out, "support_url", &current.support_url, &desired.support_url, text);
+    brand(&mut out, &current.brand, &desired.brand);
     out
+}
+
+fn brand(out: &mut Vec<String>, current: &Brand, desired: &Brand) {
+    let colour = |colour: &Option<Colour>| colour.map_or_else(|| "none".to_owned(), |colour| colour.to_string());
+    let image = |mark: &Option<ImageMark>| mark.as_ref().map_or_else(|| "none".to_owned(), ImageMark::file_name);
+    let links = |links: &Vec<PageLink>| {
+        let each: Vec<String> = links.iter().map(|link| format!("{} {}", text(&link.label), text(&link.url))).collect();
+        if each.is_empty() { "none".to_owned() } else { each.join(", ") }
+    };
+    field(out, "accent", &current.accent, &desired.accent, colour);
+    field(out, "accent_dark", &current.accent_dark, &desired.accent_dark, colour);
+    field(out, "logo", &current.logo, &desired.logo, image);
+    field(out, "logo.alt", &current.logo_alt, &desired.logo_alt, text);
+    field(out, "icon", &current.icon, &desired.icon, image);
+    field(out, "header_links", &current.header_links, &desired.header_links, links);
+    field(out, "footer_links", &current.footer_links, &desired.footer_links, links);
+    field(out, "footer", &current.footer, &desired.footer, text);
 }
 
 impl Entry for GroupSpec {

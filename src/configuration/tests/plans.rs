@@ -104,3 +104,23 @@ fn secrets_change_without_being_shown() {
     let kept = "{ kept: 3210-rekram-dlo }";
     assert!(plan(&integration("{ value: old-marker-0123 }"), &integration(kept)).starts_with("No changes"));
 }
+
+#[test]
+fn another_look_is_told_by_its_parts_and_images_by_their_names() {
+    let page = |rest: &str| read(&format!("page: {{ name: Acme{rest} }}\n")).unwrap();
+    let drawing = "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4=";
+    let after = page(&format!(
+        ", accent: \"#7a1f5c\", logo: {{ image: \"data:image/svg+xml;base64,{drawing}\", alt: Acme }}, footer_links: [{{ label: Law, url: \"https://example.com/\" }}]"
+    ));
+    let told = diff(&page(""), &after).to_string();
+    let digest = after.images.keys().next().unwrap();
+    for line in [
+        "accent: none -> #7a1f5c",
+        &format!("logo: none -> image.{digest}.svg"),
+        "logo.alt: \"\" -> \"Acme\"",
+        "footer_links: none -> \"Law\" \"https://example.com/\"",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert!(!told.contains(drawing) && diff(&after, &after).is_empty());
+}

@@ -480,3 +480,34 @@ fn an_incident_template_must_lead_somewhere_and_compile() {
         "4:12: incident_templates[1].key: duplicate key `a`: it is already on line 3",
     );
 }
+
+#[test]
+fn a_brand_must_be_readable_and_harmless() {
+    let page = |rest: &str, expected: &str| {
+        let text = format!("page: {{ name: Acme, {rest} }}\n");
+        let told = problems(&text);
+        assert!(told.starts_with("1:") && told.contains(expected), "{rest}: {told}");
+    };
+    page("accent: blue", "page.accent: `blue` is not a colour such as #2b5bd7");
+    page(
+        "accent: \"#ffcc00\"",
+        "page.accent: `#ffcc00` has a contrast of 1.4 to the light page, and at least 4.5 is needed to be read there; #",
+    );
+    page("accent_dark: \"#2b5bd7\"", "to the dark page");
+    page("logo: { alt: Acme }", "page.logo: `image` is missing");
+    page("logo: { image: logo.png }", "page.logo.image: is not an image such as `data:image/png;base64,…`");
+    page("icon: \"data:image/png;base64,AAAA\"", "page.icon: is neither PNG, JPEG, WebP nor SVG, or is damaged");
+    page("header_links: [{ label: A }]", "page.header_links[0]: `url` is missing");
+    page(
+        "header_links: [{ label: A, url: \"javascript:alert(1)\" }]",
+        "page.header_links[0].url: `javascript:alert(1)` must begin with https",
+    );
+    page("footer_links: [{ label: A, url: \"\" }]", "page.footer_links[0].url: must not be empty");
+    let links = |n: usize| vec!["{ label: A, url: \"https://example.com\" }"; n].join(", ");
+    page(&format!("header_links: [{}]", links(5)), "page.header_links: has 5 entries, at most 4 are allowed");
+    page(&format!("footer_links: [{}]", links(11)), "page.footer_links: has 11 entries, at most 10 are allowed");
+    let label = |n: usize| format!("header_links: [{{ label: {}, url: \"https://example.com\" }}]", "a".repeat(n));
+    page(&label(61), "page.header_links[0].label: has 61 characters, at most 60 are allowed");
+    assert!(super::read(&format!("page: {{ name: Acme, {} }}\n", label(60))).is_ok());
+    assert!(super::read(&format!("page: {{ name: Acme, header_links: [{}], footer_links: [{}] }}\n", links(4), links(10))).is_ok());
+}

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Channel, Combine, ComponentSpec, DayTime, Dependency, Desired, Effect, Flapping, GroupSpec, IncidentStatus, IntegrationSpec,
-    MetricFeed, MetricSpec, PageSettings, Policy, Publish, PublishHours, RouteSpec, Schedule, Secret, SeriesSpec, Severity, SilentAfter,
-    Span, Status, StatusMap, SubscriberSpec, THRESHOLD_STATUSES, TemplateSpec, Weekday,
+    Brand, Channel, Combine, ComponentSpec, DayTime, Dependency, Desired, Effect, Flapping, GroupSpec, Image, IncidentStatus,
+    IntegrationSpec, MAX_FOOTER_LINKS, MAX_HEADER_LINKS, MetricFeed, MetricSpec, PageLink, PageSettings, Policy, Publish, PublishHours,
+    RouteSpec, Schedule, Secret, SeriesSpec, Severity, SilentAfter, Span, Status, StatusMap, SubscriberSpec, THRESHOLD_STATUSES,
+    TemplateSpec, Weekday,
 };
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -216,14 +217,51 @@ fn subscribers(components: &BTreeSet<String>) -> impl Strategy<Value = Vec<Subsc
 
 fn page() -> impl Strategy<Value = PageSettings> {
     let support = select(vec!["", "https://example.com/help", "mailto:help@example.com"]);
-    (nasty(), select(vec!["UTC", "Europe/Paris", "America/Argentina/Buenos_Aires"]), lines(), support).prop_map(
-        |(name, time_zone, description, support_url)| PageSettings {
+    (nasty(), select(vec!["UTC", "Europe/Paris", "America/Argentina/Buenos_Aires"]), lines(), support, brand()).prop_map(
+        |(name, time_zone, description, support_url, brand)| PageSettings {
             name,
             time_zone: time_zone.to_owned(),
             description,
             support_url: support_url.to_owned(),
+            brand,
         },
     )
+}
+
+fn brand() -> impl Strategy<Value = Brand> {
+    let accent = |colours: [&'static str; 2]| option::of(select(colours.map(|colour| colour.parse().unwrap()).to_vec()));
+    let image = || option::of(select(images()).prop_map(|image| image.mark()));
+    let logo = image().prop_flat_map(|logo| {
+        let alt = if logo.is_some() { nasty().boxed() } else { Just(String::new()).boxed() };
+        (Just(logo), alt)
+    });
+    let link = || (nasty(), select(vec!["https://example.com/?a=b#c", "mailto:a@example.com"]));
+    let links = |max| vec(link().prop_map(|(label, url)| PageLink { label, url: url.to_owned() }), 0..=max);
+    let accents = (accent(["#2b5bd7", "#7a1f5c"]), accent(["#8fb0ff", "#ffaa00"]));
+    (accents, logo, image(), links(MAX_HEADER_LINKS), links(MAX_FOOTER_LINKS), prop_oneof![Just(String::new()), nasty()]).prop_map(
+        |((accent, accent_dark), (logo, logo_alt), icon, header_links, footer_links, footer)| Brand {
+            accent,
+            accent_dark,
+            logo,
+            logo_alt,
+            icon,
+            header_links,
+            footer_links,
+            footer,
+        },
+    )
+}
+
+/// What logos and icons are chosen from.
+fn images() -> Vec<Image> {
+    let drawing = |inner: &str| Image::read(format!("<svg xmlns=\"http://www.w3.org/2000/svg\">{inner}</svg>").as_bytes()).unwrap();
+    vec![drawing(""), drawing("<path d='M0 0h8'/>"), drawing("<!-- \u{e9}: # -->")]
+}
+
+/// Those of them that a page shows.
+fn shown(page: &PageSettings) -> BTreeMap<String, Image> {
+    let all: BTreeMap<_, _> = images().into_iter().map(|image| (image.digest().to_owned(), image)).collect();
+    page.brand.images().map(|mark| (mark.digest.clone(), all[&mark.digest].clone())).collect()
 }
 
 /// Anything a valid file can say: groups that nest without a cycle, references that lead somewhere.
@@ -264,7 +302,18 @@ fn desired() -> impl Strategy<Value = Desired> {
         (page(), lists, integrations(&components, &metrics), (subscribers(&components), templates(&components))).prop_map(
             |(page, (groups, mut components, metrics), integrations, (subscribers, incident_templates))| {
                 weigh(&mut components, &integrations);
-                Desired { page, groups, components, integrations, metrics, subscribers, maintenance_series: series(), incident_templates }
+                let images = shown(&page);
+                Desired {
+                    page,
+                    images,
+                    groups,
+                    components,
+                    integrations,
+                    metrics,
+                    subscribers,
+                    maintenance_series: series(),
+                    incident_templates,
+                }
             },
         )
     })

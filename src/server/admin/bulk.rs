@@ -33,6 +33,15 @@ pub(crate) const MAX_AT_ONCE: usize = 200;
 pub(super) struct Several {
     /// Their ids: each once, at most 200.
     pub(super) ids: Vec<i64>,
+    /// Only says whether it could be done: nothing is changed.
+    dry_run: Option<bool>,
+}
+
+impl Several {
+    /// Whether nothing is to be changed.
+    pub(super) fn is_dry(&self) -> bool {
+        self.dry_run == Some(true)
+    }
 }
 
 /// Holds ids to what a request may name: at least one, each once, and not too many.
@@ -65,6 +74,8 @@ pub(super) struct NewOverrides {
     /// When it ends by itself; null or left out for never.
     #[oai(nullable)]
     until: Option<Time>,
+    /// Only shows them as they would be: nothing is changed.
+    dry_run: Option<bool>,
 }
 
 /// Overrules what signals say about them, or ceases to, and shows them as they are then.
@@ -91,8 +102,13 @@ pub(super) async fn overrule(admin: &Admin, caller: &Caller, wanted: NewOverride
     caller.trail.was(before.into());
     let act = |id: &i64| Act::Override { component: ComponentId(*id), overridden: word.clone() };
     let state = history::acts_uncommitted(&mut entry, caller.name(), ids.iter().map(act).collect(), admin.now()).await?;
+    let changed = ids.iter().map(|id| ComponentId(*id));
+    if wanted.dry_run == Some(true) {
+        caller.trail.changes_nothing();
+        return as_they_are(&mut entry.tx, changed).await;
+    }
     admin.commit_entry(entry, &state, caller).await?;
-    as_they_are(&mut admin.db.read().await?, ids.iter().map(|id| ComponentId(*id))).await
+    as_they_are(&mut admin.db.read().await?, changed).await
 }
 
 async fn as_they_are(conn: &mut Connection, ids: impl Iterator<Item = ComponentId>) -> Result<List<ComponentView>, Problem> {

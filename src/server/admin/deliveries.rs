@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use ::integrations::example;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{DeliveryId, IntegrationId};
 use poem::web::Data;
@@ -54,6 +55,8 @@ struct DeliveryView {
     reason: Option<String>,
     #[oai(nullable)]
     evaluated_at: Option<Time>,
+    /// Whether it is a test of the team's, which changes nothing and says nothing.
+    test: bool,
     /// Names in lower case; several values of one name are joined by commas. Credentials are redacted.
     headers: BTreeMap<String, String>,
     /// The raw body.
@@ -81,6 +84,8 @@ struct DeliverySummary {
     reason: Option<String>,
     #[oai(nullable)]
     evaluated_at: Option<Time>,
+    /// Whether it is a test of the team's, which changes nothing.
+    test: bool,
     body_bytes: i64,
 }
 
@@ -282,6 +287,7 @@ fn summary(row: Summary, keys: &HashMap<IntegrationId, String>) -> DeliverySumma
     DeliverySummary {
         id: row.id.0,
         integration: key_of(row.integration, keys),
+        test: example::is_own_id(&row.external_id),
         external_id: row.external_id,
         received_at: Time(row.received_at),
         state: Name(row.state),
@@ -292,6 +298,7 @@ fn summary(row: Summary, keys: &HashMap<IntegrationId, String>) -> DeliverySumma
 }
 
 fn view(delivery: Delivery, keys: &HashMap<IntegrationId, String>) -> DeliveryView {
+    let test = example::is_test(&delivery.headers);
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in delivery.headers {
         let values = headers.entry(name).or_default();
@@ -312,6 +319,7 @@ fn view(delivery: Delivery, keys: &HashMap<IntegrationId, String>) -> DeliveryVi
         state: Name(delivery.state),
         reason: delivery.reason,
         evaluated_at: delivery.evaluated_at.map(Time),
+        test,
         headers,
         body,
         body_encoding: encoding.to_owned(),

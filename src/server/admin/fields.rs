@@ -24,6 +24,16 @@ impl Fields {
         self.errors.push(FieldError::new(field, message));
     }
 
+    /// How many were refused so far.
+    pub(super) fn n_refused(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// What was refused, for people: fields and what is wrong with them.
+    pub(super) fn into_words(self) -> Vec<(String, String)> {
+        self.errors.into_iter().map(|error| (error.field, error.message)).collect()
+    }
+
     /// Whether nothing was refused yet.
     pub(super) fn is_fine(&self) -> bool {
         self.errors.is_empty()

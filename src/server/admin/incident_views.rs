@@ -115,6 +115,11 @@ impl Called {
         Ok(Self { keys: components::keys(conn).await?, names: Names::load(conn).await? })
     }
 
+    /// The component of this key, as a filter names it.
+    pub(super) fn component(&self, key: &str) -> Result<ComponentId, Problem> {
+        of_key(&self.keys, key)
+    }
+
     pub(super) fn affected(&self, components: &BTreeMap<ComponentId, Status>) -> Vec<Affected> {
         let affected =
             |(id, status): (&ComponentId, &Status)| Some(Affected { component: self.keys.get(id)?.clone(), status: Name(*status) });
@@ -183,4 +188,10 @@ pub(super) fn title_and_body(fields: &mut Fields, title: Option<&str>, body: Opt
     if let Some(body) = body {
         fields.text("body", body, MAX_BODY_CHARS);
     }
+}
+
+/// The component of a key, as a filter names it.
+pub(super) fn of_key(keys: &HashMap<ComponentId, String>, key: &str) -> Result<ComponentId, Problem> {
+    let found = keys.iter().find(|(_, known)| *known == key).map(|(id, _)| *id);
+    found.ok_or_else(|| Problem::field("component", "is not the key of a component"))
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use storage::{
     Connection,
     history::{self, About},
-    rows::{self, Incidents},
+    rows::{self, IncidentFilter, Incidents, Standing},
     state::{self, Causes},
     waiting::Which,
 };
@@ -80,11 +80,23 @@ type OrWaits<T> = Or<T, Accepted<WaitingActView>>;
 impl IncidentsApi {
     /// Lists incidents, drafts too, newest first, without their timelines.
     #[oai(path = "/incidents", method = "get")]
-    async fn list(&self, limit: Query<Option<i64>>, cursor: Query<Option<String>>) -> Result<Json<List<IncidentView>>, Problem> {
+    async fn list(
+        &self,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+        /// Drafts are not published and not over, open ones are published and not over, past ones are over.
+        state: Query<Option<Name<Standing>>>,
+        /// The key of a component that they are about.
+        component: Query<Option<String>>,
+        /// What their titles hold, in any case.
+        title: Query<Option<String>>,
+    ) -> Result<Json<List<IncidentView>>, Problem> {
         let paging = Paging::new(limit.0, cursor.0.as_deref())?;
         let mut conn = self.0.db.read().await?;
         let called = Called::load(&mut conn).await?;
-        let rows = rows::incidents(&mut conn, Incidents::Page { before: paging.before(), limit: paging.n_wanted() }).await?;
+        let component = component.0.map(|key| called.component(&key)).transpose()?;
+        let filter = IncidentFilter { standing: state.0.map(|state| state.0), component, title: title.0 };
+        let rows = rows::incidents_that(&mut conn, &filter, paging.before(), paging.n_wanted()).await?;
         Ok(Json(paging.list(rows, |incident| incident.id.0, |incident| called.incident(incident, None, None))))
     }
 
@@ -120,7 +132,7 @@ impl IncidentsApi {
     /// Removes up to 200 drafts in one transaction, as if they had never been. One that readers see is none: nothing is removed then.
     #[oai(path = "/incidents/discard", method = "post")]
     async fn discard(&self, Data(caller): Data<&Caller>, body: Body<Several>) -> Result<Gone, Problem> {
-        let (ids, mut fields) = (body.0.ids, Fields::default());
+        let (is_dry, ids, mut fields) = (body.0.is_dry(), body.0.ids, Fields::default());
         check_ids(&mut fields, &ids);
         fields.done()?;
         let (mut entry, mut fields, mut before) = (self.0.begin().await?, Fields::default(), Vec::new());
@@ -132,6 +144,10 @@ impl IncidentsApi {
             }
         }
         fields.done()?;
+        if is_dry {
+            caller.trail.changes_nothing();
+            return Ok(Gone);
+        }
         caller.trail.was(before.into());
         let acts = ids.iter().map(|id| Act::DeleteIncident { incident: IncidentId(*id) }).collect();
         let state = history::acts_uncommitted(&mut entry, caller.name(), acts, self.0.now()).await?;

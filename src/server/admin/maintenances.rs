@@ -13,7 +13,7 @@ use poem_openapi::{
 };
 use storage::{
     Connection, Entry, StorageError, components,
-    rows::{self, Maintenances},
+    rows::{self, MaintenanceFilter, Maintenances},
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     body::Body,
     fields::{Fields, by_key},
     gate::Caller,
-    incident_views::title_and_body,
+    incident_views::{of_key, title_and_body},
     problem::Problem,
     reply::{Created, Gone, IfMatch, List, Paging, Shown, View},
     types::{Name, Time},
@@ -86,11 +86,22 @@ struct MaintenancePatch {
 impl MaintenancesApi {
     /// Lists maintenances, newest first.
     #[oai(path = "/maintenances", method = "get")]
-    async fn list(&self, limit: Query<Option<i64>>, cursor: Query<Option<String>>) -> Result<Json<List<MaintenanceView>>, Problem> {
+    async fn list(
+        &self,
+        limit: Query<Option<i64>>,
+        cursor: Query<Option<String>>,
+        status: Query<Option<Name<MaintenanceStatus>>>,
+        /// The key of a component that they are about.
+        component: Query<Option<String>>,
+        /// What their titles hold, in any case.
+        title: Query<Option<String>>,
+    ) -> Result<Json<List<MaintenanceView>>, Problem> {
         let paging = Paging::new(limit.0, cursor.0.as_deref())?;
         let mut conn = self.0.db.read().await?;
         let keys = components::keys(&mut conn).await?;
-        let rows = rows::maintenances(&mut conn, Maintenances::Page { before: paging.before(), limit: paging.n_wanted() }).await?;
+        let component = component.0.map(|key| of_key(&keys, &key)).transpose()?;
+        let filter = MaintenanceFilter { status: status.0.map(|status| status.0), component, title: title.0 };
+        let rows = rows::maintenances_that(&mut conn, &filter, paging.before(), paging.n_wanted()).await?;
         Ok(Json(paging.list(rows, |row| row.id.0, |row| view(row, &keys))))
     }
 

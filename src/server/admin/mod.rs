@@ -7,6 +7,7 @@ mod audit;
 mod body;
 mod bulk;
 mod changes;
+mod checking;
 mod components;
 mod conventions;
 mod cursor;
@@ -70,6 +71,7 @@ pub(crate) use bulk::MAX_AT_ONCE;
 use gate::{Caller, Gate};
 pub use operations::Operations;
 pub(crate) use operations::{Actor, Refused};
+pub(crate) use page::drafted as drafted_page;
 use problem::Problem;
 pub(crate) use progress::{Progress, Watcher};
 pub use settings::{OidcSettings, Settings};
@@ -107,7 +109,7 @@ type Apis = (
     (incidents::IncidentsApi, waiting::WaitingApi, postmortems::PostmortemsApi, templates::TemplatesApi),
     (maintenances::MaintenancesApi, series::SeriesApi),
     integrations::IntegrationsApi,
-    insight::InsightApi,
+    (insight::InsightApi, checking::CheckingApi),
     providers::ProvidersApi,
     deliveries::DeliveriesApi,
     subscribers::SubscribersApi,
@@ -147,7 +149,7 @@ fn apis(admin: &Admin) -> Apis {
         ),
         (maintenances::MaintenancesApi(admin.clone()), series::SeriesApi(admin.clone())),
         integrations::IntegrationsApi(admin.clone()),
-        insight::InsightApi::new(admin.clone()),
+        (insight::InsightApi::new(admin.clone()), checking::CheckingApi(admin.clone())),
         providers::ProvidersApi,
         deliveries::DeliveriesApi(admin.clone()),
         subscribers::SubscribersApi(admin.clone()),

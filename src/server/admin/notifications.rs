@@ -1,6 +1,6 @@
 //! `/notifications`: what subscribers are owed, and what became of it.
 
-use domain::{NotificationId, Span, SubscriberId};
+use domain::{IncidentId, NotificationId, Span, SubscriberId};
 use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
@@ -39,6 +39,7 @@ struct NotificationView {
     notice: i64,
     /// What kind of thing happened, e.g. `incident.opened`.
     kind: String,
+    about: AboutView,
     /// The id of the subscriber.
     subscriber: i64,
     channel: String,
@@ -58,6 +59,19 @@ struct NotificationView {
 }
 
 impl View for NotificationView {}
+
+/// What is told of, as it was called when it happened.
+#[derive(Object)]
+#[oai(rename = "NotificationAbout")]
+struct AboutView {
+    /// `incident`, `maintenance`, `component` or `endpoint`.
+    kind: String,
+    /// The id of the incident, maintenance or component; null of an endpoint.
+    #[oai(nullable)]
+    id: Option<i64>,
+    /// Its title, name or address.
+    title: String,
+}
 
 /// A try to deliver a notification.
 #[derive(Object)]
@@ -82,14 +96,18 @@ struct ResendMany {
     ids: Option<Vec<i64>>,
     /// For how long nothing goes out, so that it can be taken back; at most 60, and 0 if it is left out.
     wait_seconds: Option<i64>,
+    /// Only says how many there are.
+    dry_run: Option<bool>,
 }
 
 /// How many notifications are sent again.
 #[derive(Object)]
 struct Resent {
+    /// With `dry_run`: how many would be.
     resent: u64,
     /// From when on: what it is taken back by.
     at: Time,
+    dry_run: bool,
 }
 
 /// What is not to be sent again after all.
@@ -116,11 +134,18 @@ impl NotificationsApi {
         state: Query<Option<Name<NotificationState>>>,
         /// The id of a subscriber.
         subscriber: Query<Option<i64>>,
+        /// The id of an incident: only what tells of it.
+        incident: Query<Option<i64>>,
         /// By what they are ordered; the newest come first if it is left out.
         sort: Query<Option<Sort<Notification>>>,
     ) -> Result<Json<List<NotificationView>>, Problem> {
         let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::newest())?;
-        let filter = NotificationFilter { id: None, state: state.0.map(|state| state.0), subscriber: subscriber.0.map(SubscriberId) };
+        let filter = NotificationFilter {
+            id: None,
+            state: state.0.map(|state| state.0),
+            subscriber: subscriber.0.map(SubscriberId),
+            incident: incident.0.map(IncidentId),
+        };
         let rows = notifications::list(&mut self.0.db.read().await?, filter, &slice).await?;
         Ok(Json(sorting::list(&slice, rows, view)))
     }
@@ -177,6 +202,7 @@ impl NotificationsApi {
             (None, None) => fields.refuse("since", "is needed, or `ids` in its place"),
         }
         fields.done()?;
+        let dry_run = body.0.dry_run == Some(true);
         let mut tx = self.0.db.begin().await?;
         let resent = match (body.0.ids, body.0.since) {
             (Some(ids), _) => {
@@ -185,10 +211,14 @@ impl NotificationsApi {
             }
             (None, since) => notifications::resend_dead(&mut tx, since.map_or(at, |since| since.0), at).await?,
         };
-        caller.trail.touched(resent);
-        self.0.commit(tx, caller).await?;
-        self.0.wake.wake(Topic::Notifications).await;
-        Ok(Accepted(Resent { resent, at: Time(at) }))
+        if dry_run {
+            caller.trail.changes_nothing();
+        } else {
+            caller.trail.touched(resent);
+            self.0.commit(tx, caller).await?;
+            self.0.wake.wake(Topic::Notifications).await;
+        }
+        Ok(Accepted(Resent { resent, at: Time(at), dry_run }))
     }
 
     /// Takes back that notifications are sent again, as long as they wait.
@@ -218,6 +248,7 @@ fn view(row: Notification) -> NotificationView {
         id: row.id.0,
         notice: row.notice.0,
         kind: row.kind,
+        about: AboutView { kind: row.about.kind.to_owned(), id: row.about.id, title: row.about.title },
         subscriber: row.subscriber.0,
         channel: row.channel,
         address: row.address,

@@ -139,7 +139,12 @@ impl Problem {
 
     /// Somebody else was faster than this client.
     pub(super) fn changed_since(what: &str) -> Self {
-        Self::new(StatusCode::PRECONDITION_FAILED, format!("{what} was changed since: its ETag is not the one that was given"))
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            format!(
+                "{what} was changed since: its ETag is not the one that was given; get it again, look at what is new, and send the newer ETag"
+            ),
+        )
     }
 
     pub(super) fn internal() -> Self {

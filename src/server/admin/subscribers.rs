@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Channel, ComponentId, MAX_ADDRESS_CHARS, MAX_COMPONENTS, SubscriberId};
+use domain::{Channel, ComponentId, MAX_ADDRESS_CHARS, MAX_COMPONENTS, Outcome, SubscriberId};
 use jobs::channels::webhook;
 use poem::web::Data;
 use poem_openapi::{
@@ -88,6 +88,15 @@ struct AddedSubscriber {
     created_at: Time,
 }
 
+/// How a test went.
+#[derive(Object)]
+struct TestSent {
+    /// `delivered`; `transient`, where it may work later; `permanent`, or `gone`, where it never will.
+    outcome: String,
+    /// What the other side said, or what went wrong.
+    detail: String,
+}
+
 #[OpenApi]
 impl SubscribersApi {
     /// Lists subscribers.
@@ -139,11 +148,37 @@ impl SubscribersApi {
         Ok(Created { location: self.0.location("subscribers", id), view })
     }
 
+    /// Sends a subscriber a test, which says that it is one, and says how that went. It is tried once, and counts neither for nor against it. One that
+    /// has not confirmed gets none.
+    #[oai(path = "/subscribers/:id/test", method = "post")]
+    async fn test(&self, Data(caller): Data<&Caller>, id: Path<i64>) -> Result<Json<TestSent>, Problem> {
+        let (mut tx, id) = (self.0.db.begin().await?, SubscriberId(id.0));
+        let known = subscribers::find(&mut tx, id).await?.ok_or_else(|| Problem::not_found("subscriber"))?;
+        if known.confirmed_at.is_none() {
+            return Err(Problem::conflict("this subscriber has not confirmed, so nothing is sent to it"));
+        }
+        let reached = subscribers::recipient(&mut tx, &self.0.secrets, id).await?;
+        let (recipient, secrets) = reached.ok_or_else(|| Problem::not_found("subscriber"))?;
+        self.0.commit(tx, caller).await?;
+        let letters = &self.0.letters;
+        let (outcome, detail) = match letters.channels.send_test(&letters.page.name(), &recipient, &secrets).await {
+            Outcome::Delivered { detail } => ("delivered", detail),
+            Outcome::Transient { why, .. } => ("transient", why),
+            Outcome::Permanent { why } => ("permanent", why),
+            Outcome::Gone { why } => ("gone", why),
+        };
+        Ok(Json(TestSent { outcome: outcome.to_owned(), detail }))
+    }
+
     /// Removes up to 200 subscribers in one transaction, with everything that is owed to them.
     #[oai(path = "/subscribers/delete", method = "post")]
     async fn delete_many(&self, Data(caller): Data<&Caller>, body: Body<Several>) -> Result<Gone, Problem> {
-        let (mut tx, ids) = (self.0.db.begin().await?, body.0.ids);
+        let (mut tx, is_dry, ids) = (self.0.db.begin().await?, body.0.is_dry(), body.0.ids);
         let before = these(&mut tx, &ids).await?;
+        if is_dry {
+            caller.trail.changes_nothing();
+            return Ok(Gone);
+        }
         // No more than says who they were: the log keeps only so much of one act.
         let brief = |was: &SubscriberView| json!({ "id": was.id, "channel": was.channel.to_json(), "address": was.address });
         caller.trail.was(before.iter().map(brief).collect());
@@ -156,13 +191,17 @@ impl SubscribersApi {
     /// Switches up to 200 subscribers on again in one transaction; those that are on stay so.
     #[oai(path = "/subscribers/enable", method = "post")]
     async fn enable_many(&self, Data(caller): Data<&Caller>, body: Body<Several>) -> Result<Json<List<SubscriberView>>, Problem> {
-        let (mut tx, ids) = (self.0.db.begin().await?, body.0.ids);
+        let (mut tx, is_dry, ids) = (self.0.db.begin().await?, body.0.is_dry(), body.0.ids);
         these(&mut tx, &ids).await?;
         for id in &ids {
             subscribers::enable(&mut tx, SubscriberId(*id)).await?;
         }
         let items = these(&mut tx, &ids).await?;
-        self.0.commit(tx, caller).await?;
+        if is_dry {
+            caller.trail.changes_nothing();
+        } else {
+            self.0.commit(tx, caller).await?;
+        }
         Ok(Json(List { items, next: None }))
     }
 

@@ -13,7 +13,7 @@ use poem_openapi::{
 use secrecy::ExposeSecret;
 use storage::{
     order::Order,
-    tokens::{self, MAX_GRACE, MAX_NETWORKS, MAX_TOKEN_NAME_CHARS, Scope, Token},
+    tokens::{self, MAX_GRACE, MAX_NETWORKS, MAX_TOKEN_NAME_CHARS, Scope, Token, TokenFilter},
 };
 
 use super::{
@@ -128,11 +128,16 @@ impl TokensApi {
         &self,
         limit: Query<Option<i64>>,
         cursor: Query<Option<String>>,
+        /// True for those that count now, false for those that are revoked or have run out.
+        valid: Query<Option<bool>>,
+        /// What their names hold, in any case.
+        name: Query<Option<String>>,
         /// By what they are ordered; by id if it is left out.
         sort: Query<Option<Sort<Token>>>,
     ) -> Result<Json<List<TokenView>>, Problem> {
         let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::oldest())?;
-        let rows = tokens::list(&mut self.0.db.read().await?, &slice).await?;
+        let filter = TokenFilter { valid: valid.0.map(|valid| (valid, self.0.now())), name: name.0 };
+        let rows = tokens::list(&mut self.0.db.read().await?, &filter, &slice).await?;
         Ok(Json(sorting::list(&slice, rows, view)))
     }
 

@@ -145,6 +145,7 @@ named! {
     storage::confirmations::ConfirmationState => Self::ALL;
     storage::deliveries::DeliveryState => Self::ALL;
     storage::notifications::NotificationState => Self::ALL;
+    storage::rows::Standing => Self::ALL;
     storage::tokens::Scope => Self::EVERY;
 }
 

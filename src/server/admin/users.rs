@@ -99,12 +99,14 @@ impl UsersApi {
         role: Query<Option<Name<Role>>>,
         /// The whole mail address, in any case.
         email: Query<Option<String>>,
+        /// True for those who are shut out, false for those who are not.
+        disabled: Query<Option<bool>>,
         /// By what they are ordered; by id if it is left out.
         sort: Query<Option<Sort<User>>>,
     ) -> Result<Json<List<UserView>>, Problem> {
         let slice = sorting::slice(limit.0, cursor.0.as_deref(), sort.0, Order::oldest())?;
         let email = email.0.map(|text| mail_address(&text).unwrap_or(text));
-        let filter = UserFilter { role: role.0.map(|role| role.0), email };
+        let filter = UserFilter { role: role.0.map(|role| role.0), email, disabled: disabled.0 };
         let rows = users::list_some(&mut self.0.db.read().await?, &filter, &slice).await?;
         Ok(Json(sorting::list(&slice, rows, view)))
     }

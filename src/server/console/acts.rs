@@ -69,6 +69,13 @@ impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         match refused.status {
             StatusCode::NOT_FOUND => Self::NotFound("There is nothing of this number, or no longer."),
+            StatusCode::PRECONDITION_FAILED => Self::Refused {
+                status: StatusCode::PRECONDITION_FAILED,
+                detail:
+                    "Somebody changed it since you opened this page, and nothing of yours was done. Open the page again, look at what is \
+                         new, and do it once more if it is still right."
+                        .to_owned(),
+            },
             status => Self::Refused { status, detail: sentence(&refused.detail) },
         }
     }

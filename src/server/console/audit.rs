@@ -14,11 +14,12 @@ use super::{
     Console,
     acts::Acts,
     failure::Failure,
-    form::{Errors, from_field},
+    form::Errors,
     frame::{Frame, show},
     gate::{Needs, Table},
     pager::Pager,
     seen::{Asked, Seen, Typed, address, pretty},
+    zone::from_field,
 };
 use crate::admin::{AuditFormat, export_audit};
 

@@ -19,11 +19,12 @@ use storage::{
 use super::{
     Console,
     failure::Failure,
-    form::{Errors, Sent, from_field},
-    frame::{Frame, see_other, show, time},
+    form::{Errors, Sent},
+    frame::{Frame, see_other, show},
     gate::{Needs, Table},
     meanwhile::{Field, Meanwhile, Version},
     session::Person,
+    zone::{from_field, time},
 };
 
 pub(super) const PATH: &str = "/console/components";
@@ -205,7 +206,7 @@ async fn form_since(
         let names = super::incidents::names(&mut conn).await?;
         how = match combine::all(&mut conn).await?.get(&component.id) {
             None | Some(Combine::Worst) => "The worst of what its sources say.".to_owned(),
-            Some(_) => "By a quorum or by weights, as its configuration says.".to_owned(),
+            Some(_) => "By a quorum or by weights.".to_owned(),
         };
         let dependencies = dependencies::all(&mut conn).await?;
         depends_on = dependencies.of(component.id).iter().filter_map(|each| names.get(&each.component).cloned()).collect();

@@ -19,6 +19,7 @@ use super::{
     failure::Failure,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
+    kept,
     login::{Way, too_soon},
     session::{self, Origin, Person},
 };
@@ -39,6 +40,8 @@ struct Confirm<'a> {
     next: &'a str,
     /// Whether a form was sent and not taken.
     again: bool,
+    /// Whether it is kept until they have proved it.
+    kept: bool,
     passkey_host: Option<&'a str>,
     /// The identity provider, for those whom it knows.
     provider: Option<&'a str>,
@@ -55,6 +58,7 @@ fn page(console: &Console, person: &Person, frame: &Frame, way: &Way, status: St
         person,
         next,
         again: way.is_again(),
+        kept: next == kept::PATH,
         passkey_host: console.passkey_host().filter(|_| person.has_factor),
         provider: console.provider_name().filter(|_| person.has_identity),
         provider_path: format!("/console/confirm/oidc?{query}"),

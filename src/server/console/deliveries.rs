@@ -19,12 +19,12 @@ use super::{
     chosen::{self, Bar},
     columns::Columns,
     failure::Failure,
-    form::from_field,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
     pager::Pager,
     seen::{Asked, Seen, Typed, address, pretty},
     session::Person,
+    zone::from_field,
 };
 use crate::admin::Refused;
 
@@ -66,6 +66,10 @@ impl List<'_> {
         self.refused?.field(field).map(sentence)
     }
 
+    fn is_narrow(&self) -> bool {
+        ["integration", "state", "from", "to"].iter().any(|field| self.typed.given(field).is_some())
+    }
+
     fn states(&self) -> impl Iterator<Item = &'static str> {
         DeliveryState::ALL.iter().map(|state| state.as_str())
     }
@@ -92,11 +96,8 @@ async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked, Data(conso
         Err(refused) if refused.field("from").or(refused.field("to")).is_some() => (Value::Null, Some(refused)),
         Err(refused) => return Err(refused.into()),
     };
-    let may_replay = person.may(Permission::write(Resource::Deliveries))
-        && state != "pending"
-        && from.is_empty()
-        && to.is_empty()
-        && !listed.list("items").is_empty();
+    let may_replay =
+        person.may(Permission::write(Resource::Deliveries)) && !["", "pending"].contains(&state) && !listed.list("items").is_empty();
     let filters = [
         ("integration", integration),
         ("state", state),
@@ -113,13 +114,13 @@ async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked, Data(conso
         columns: Columns::new(PATH, &filters, &typed, "-id"),
         bar: Bar::new(&person, &[&chosen::REPLAY], &filters, &typed),
         refused: refused.as_ref(),
-        replay: may_replay.then(|| address("/console/deliveries/replay", &[("integration", integration), ("state", state)])),
+        replay: may_replay.then(|| address("/console/deliveries/replay", &filters[..4])),
     };
     Ok(show(refused.as_ref().map_or(StatusCode::OK, |refused| refused.status), &page))
 }
 
 /// A time as the operation takes it; what is none is handed on as it was typed, to be refused.
-fn read_time(typed: &Typed, field: &str) -> String {
+pub(super) fn read_time(typed: &Typed, field: &str) -> String {
     let text = typed.text(field);
     from_field(text).map_or_else(|| text.to_owned(), |at| at.to_string())
 }

@@ -20,10 +20,11 @@ use storage::{
 use super::{
     Console, event,
     failure::Failure,
-    frame::{Frame, see_other, show, time},
+    frame::{Frame, see_other, show},
     gate::{Needs, Table},
     passkey,
     session::{self, Origin, Person},
+    zone::{When, time},
 };
 
 const PATH: &str = "/console/profile/factor";
@@ -53,12 +54,12 @@ struct FactorPage<'a> {
 }
 
 impl FactorPage<'_> {
-    fn added(&self, passkey: &Passkey) -> String {
+    fn added(&self, passkey: &Passkey) -> When {
         time(passkey.created_at)
     }
 
     fn used(&self, passkey: &Passkey) -> String {
-        passkey.last_used_at.map_or_else(|| "never".to_owned(), time)
+        passkey.last_used_at.map_or_else(|| "never".to_owned(), |at| time(at).to_string())
     }
 
     /// What a device is not asked to make again.

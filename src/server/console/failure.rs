@@ -66,7 +66,10 @@ pub(super) fn words(error: &poem::Error) -> (StatusCode, &'static str, String) {
         StatusCode::METHOD_NOT_ALLOWED => ("Not possible here", "This address does not take such a request."),
         StatusCode::TOO_MANY_REQUESTS => ("Too many tries", "Please wait a moment and try again."),
         StatusCode::SERVICE_UNAVAILABLE => ("Please try again", "We cannot reach our own database right now."),
-        StatusCode::CONFLICT => ("That does not fit any more", "Somebody has changed it meanwhile."),
+        StatusCode::CONFLICT => ("Not possible now", "Something else has to happen first, or somebody has changed it meanwhile."),
+        StatusCode::PRECONDITION_FAILED => ("Somebody else was faster", "It was changed since you opened this page."),
+        StatusCode::UNPROCESSABLE_ENTITY => ("Something does not fit", "Go back, and look at what you typed."),
+        StatusCode::PAYLOAD_TOO_LARGE => ("Too large", "Send less at once."),
         status if status.is_client_error() => ("Not understood", "The request does not fit this address."),
         _ => {
             tracing::error!(error = ?error, "A request of the console failed");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ActError, Component, ComponentId, Group, Status, Timestamp};
+use domain::{ActError, Component, ComponentId, Group, Status};
 use poem::{FromRequest, Request, RequestBody, Result, http::StatusCode};
 use storage::StorageError;
 
@@ -149,15 +149,4 @@ pub(super) fn choices(groups: &[Group], components: &[Component], chosen: &BTree
     let other = if groups.is_empty() { "Components" } else { "In no group" };
     let all = headed.chain([Choices { heading: other.to_owned(), choices: of(None) }]);
     all.filter(|heading| !heading.choices.is_empty()).collect()
-}
-
-/// A time as the field of a browser has it, in UTC: `2026-11-24T17:05`.
-pub(super) fn to_field(at: Timestamp) -> String {
-    at.to_jiff().strftime("%Y-%m-%dT%H:%M").to_string()
-}
-
-/// Reads the same; `None` if it is no such time.
-pub(super) fn from_field(text: &str) -> Option<Timestamp> {
-    let seconds = if text.len() == 16 { ":00" } else { "" };
-    Timestamp::parse(&format!("{text}{seconds}Z")).ok()
 }

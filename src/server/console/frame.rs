@@ -2,7 +2,7 @@
 
 use askama::Template;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Permission, Resource, Timestamp};
+use domain::{Permission, Resource};
 use poem::{
     FromRequest, IntoResponse, Request, RequestBody, Response, Result,
     http::{HeaderValue, StatusCode, header},
@@ -20,6 +20,7 @@ use super::{
     Console,
     failure::{self, Failure},
     session::{self, Person},
+    zone,
 };
 
 /// A place in the rail.
@@ -57,6 +58,7 @@ pub(super) const AREAS: &[Area] = &[
     area("What readers get", "/console/subscribers", "Subscribers", Resource::Subscribers),
     area("What readers get", "/console/notifications", "Notifications", Resource::Notifications),
     area("Who may", "/console/team", "Team", Resource::Users),
+    area("Who may", "/console/sessions", "Sessions", Resource::Users),
     area("Who may", "/console/tokens", "Tokens", Resource::Tokens),
     area("Who may", "/console/audit", "Audit", Resource::Audit),
     area("This instance", "/console/system", "System", Resource::Settings),
@@ -86,6 +88,8 @@ pub(crate) struct Frame {
     pub(super) nonce: String,
     pub(super) person: Option<Person>,
     pub(super) path: String,
+    /// In which times are read and written.
+    pub(super) zone: String,
     pub(super) assets: &'static assets::Links,
 }
 
@@ -96,6 +100,7 @@ impl Frame {
             nonce: nonce.0.clone(),
             person: person.cloned(),
             path: path.to_owned(),
+            zone: zone::name(&zone::of(console, person)),
             assets: assets::links(),
         }
     }
@@ -190,11 +195,6 @@ pub(super) fn show(status: StatusCode, template: &impl Template) -> Response {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
-}
-
-/// A time as pages of the console show it.
-pub(super) fn time(at: Timestamp) -> String {
-    at.to_jiff().strftime("%-d %b %Y, %H:%M UTC").to_string()
 }
 
 /// Leads to another page of the console.

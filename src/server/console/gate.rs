@@ -2,18 +2,23 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use domain::{Permission, Resource, Span};
 use poem::{
-    Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route, RouteMethod,
+    Endpoint, EndpointExt, FromRequest, IntoResponse, Request, RequestBody, Response, Result, Route, RouteMethod,
     endpoint::BoxEndpoint,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    web::Multipart,
 };
 
 use super::{
     Console,
     failure::Failure,
     frame::{self, Frame, Nonce},
+    kept,
     session::{self, Found, HalfPerson, Person},
+    zone,
 };
 
 /// The longest body of a form.
@@ -81,6 +86,11 @@ impl Needs {
 
     pub(super) const fn write(resource: Resource) -> Self {
         Self::who(Who::May(Permission::write(resource)))
+    }
+
+    /// For whoever this is permitted.
+    pub(super) const fn may(permission: Permission) -> Self {
+        Self::who(Who::May(permission))
     }
 
     /// And they must have proved who they are within the last ten minutes: for secrets, roles, tokens, deletion.
@@ -168,7 +178,8 @@ struct Everything {
 impl Endpoint for Everything {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        self.restore(&mut request).await;
         match self.routes.call(request).await {
             Ok(response) => Ok(response),
             Err(error) => {
@@ -179,6 +190,34 @@ impl Endpoint for Everything {
             }
         }
     }
+}
+
+impl Everything {
+    /// Puts the form that waits in place of the request to send it now. Whatever is wrong with that request, the gate says.
+    async fn restore(&self, request: &mut Request) {
+        if *request.method() != Method::POST || request.uri().path() != kept::PATH {
+            return;
+        }
+        let Ok(Found::Full(person)) = session::look_up(&self.console, request, false).await else { return };
+        if check_origin(&self.console, request).is_err() || check_csrf(&person, request).await.is_err() || !is_fresh(&self.console, &person)
+        {
+            return;
+        }
+        let Ok(body) = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await else { return };
+        let is_dropped = url::form_urlencoded::parse(&body).any(|(name, _)| name == "drop");
+        request.set_body(body);
+        if is_dropped {
+            return;
+        }
+        if let Err(failure) = kept::restore(&self.console, &person, request).await {
+            tracing::error!(?failure, "A form that waited could not be sent");
+        }
+    }
+}
+
+/// Whether somebody has proved who they are so recently that it counts.
+fn is_fresh(console: &Console, person: &Person) -> bool {
+    console.now().since(person.proved_at) <= FRESH
 }
 
 /// One route behind its rule.
@@ -238,7 +277,7 @@ impl Gate {
         if let Some(person) = person.filter(|_| unsafe_method && self.needs.who != Who::Anybody) {
             check_csrf(person, request).await?;
         }
-        if self.needs.fresh && person.is_none_or(|person| self.console.now().since(person.proved_at) > FRESH) {
+        if self.needs.fresh && person.is_none_or(|person| !is_fresh(&self.console, person)) {
             return Err(Refusal::First(CONFIRM));
         }
         if let Some(half) = half {
@@ -260,12 +299,13 @@ impl Endpoint for Gate {
             Ok(()) => {
                 request.set_data(frame.clone());
                 request.set_data(self.console.clone());
-                match self.endpoint.call(request).await {
+                let zone = zone::of(&self.console, frame.person.as_ref());
+                match zone::within(zone, self.endpoint.call(request)).await {
                     Ok(response) => response,
                     Err(error) => frame::error(&frame, &error),
                 }
             }
-            Err(Refusal::First(way)) => send_first(way, &request),
+            Err(Refusal::First(way)) => self.send_first(way, request).await,
             Err(Refusal::Failure(failure)) => frame::error(&frame, &failure.into()),
         };
         frame::secure(&mut response, &nonce);
@@ -273,8 +313,22 @@ impl Endpoint for Gate {
     }
 }
 
-/// Leads to where somebody gets in, and back here afterwards: to this page, or to the one whose form they sent.
-fn send_first(way: &str, request: &Request) -> Response {
+impl Gate {
+    /// Leads to where somebody gets in. A form that only lacks a fresh proof waits until then.
+    async fn send_first(&self, way: &'static str, mut request: Request) -> Response {
+        if let Some(person) = request.data::<Person>().cloned().filter(|_| way == CONFIRM && !request.headers().contains_key(HTMX)) {
+            match kept::keep(&self.console, &person, &mut request).await {
+                Ok(true) => return send_first(way, &request, Some(kept::PATH)),
+                Ok(false) => {}
+                Err(failure) => tracing::error!(?failure, "A form could not be kept for a proof"),
+            }
+        }
+        send_first(way, &request, None)
+    }
+}
+
+/// Leads to where somebody gets in, and back here afterwards: to this page, to the one whose form they sent, or to what is waiting.
+fn send_first(way: &str, request: &Request, waiting: Option<&str>) -> Response {
     let here = request.uri().path_and_query().map(ToString::to_string);
     let form = || {
         let referer = url::Url::parse(request.header(header::REFERER)?).ok()?;
@@ -282,6 +336,7 @@ fn send_first(way: &str, request: &Request) -> Response {
     };
     let back = if *request.method() == Method::GET && request.headers().get(HTMX).is_none() { here } else { form() };
     let back = back.filter(|path| local_path(path).is_some() && path != "/console/");
+    let back = waiting.map(str::to_owned).or(back);
     // Who sent a form is told that it was not taken: whoever signs in anew knows that anyway.
     let again = (way == CONFIRM && *request.method() != Method::GET).then_some(("again", "1"));
     let pairs: Vec<(&str, &str)> = back.iter().map(|back| ("next", back.as_str())).chain(again).collect();
@@ -324,15 +379,39 @@ async fn check_csrf(person: &Person, request: &mut Request) -> Result<(), Failur
     if let Some(given) = request.header(CSRF_HEADER) {
         return if session::same_token(person, given) { Ok(()) } else { Err(refused()) };
     }
-    if !request.content_type().is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+    let is = |kind: &str| request.content_type().is_some_and(|given| given.starts_with(kind));
+    let (is_plain, has_files) = (is("application/x-www-form-urlencoded"), is("multipart/form-data"));
+    if !is_plain && !has_files {
         return Err(refused());
     }
-    let body = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await;
-    let body = body.map_err(|_| Failure::Malformed("The form is too large, or did not arrive whole.".to_owned()))?;
+    let body = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await.map_err(|_| not_whole())?;
+    let body = if has_files { without_files(request, body).await? } else { body };
     let mut given = url::form_urlencoded::parse(&body).filter(|(name, _)| name == "csrf").map(|(_, value)| value);
     let right = given.next().is_some_and(|given| session::same_token(person, &given)) && given.next().is_none();
     request.set_body(body.clone());
     if right { Ok(()) } else { Err(refused()) }
+}
+
+fn not_whole() -> Failure {
+    Failure::Malformed(format!("The form is larger than {} KiB, or did not arrive whole.", MAX_BODY_BYTES >> 10))
+}
+
+/// Makes of a form with files one without, so that handlers know one kind: a file becomes a text, `data:…;base64,…`, and none an empty one.
+async fn without_files(request: &mut Request, body: Bytes) -> Result<Bytes, Failure> {
+    let mut parts = Multipart::from_request(request, &mut RequestBody::new(body.into())).await.map_err(|_| not_whole())?;
+    let mut fields = Vec::new();
+    while let Some(part) = parts.next_field().await.map_err(|_| not_whole())? {
+        let (name, is_file) = (part.name().unwrap_or_default().to_owned(), part.file_name().is_some());
+        let bytes = part.bytes().await.map_err(|_| not_whole())?;
+        let text = match (is_file, bytes.is_empty()) {
+            (true, true) => String::new(),
+            (true, false) => format!("data:application/octet-stream;base64,{}", BASE64_STANDARD.encode(&bytes)),
+            (false, _) => String::from_utf8(bytes).map_err(|_| not_whole())?,
+        };
+        fields.push((name, text));
+    }
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    Ok(url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use poem::{
 };
 use tokio::sync::watch;
 
+use super::zone;
 use crate::admin::{Progress, Refused, Watcher};
 
 /// Where in a page the words go in. No text of a page can hold it: `<` is escaped in every one.
@@ -65,6 +66,7 @@ impl<T: Send + 'static> Going<T> {
     pub(super) fn answer(self, html: &str, first: Next<T>, end: impl Fn(Result<T, Refused>) -> String + Send + Sync + 'static) -> Response {
         let (before, behind) = html.split_once(PLACE).unwrap_or((html, ""));
         let (before, behind) = (before.to_owned(), behind.to_owned());
+        let zone = zone::current();
         let words = stream::unfold(Some((self, Some(first))), move |state| {
             let words = |next: &Next<T>| matches!(next, Next::Progress(_));
             async move {
@@ -79,7 +81,7 @@ impl<T: Send + 'static> Going<T> {
         });
         let words = words.map(move |next| match next {
             Next::Progress(progress) => progress_words(progress),
-            Next::Done(done) => end(done),
+            Next::Done(done) => zone::within_now(zone.clone(), || end(done)),
         });
         let pieces = stream::iter([before]).chain(words).chain(stream::iter([behind])).map(Ok::<_, io::Error>);
         Response::builder()

@@ -27,6 +27,7 @@ mod groups;
 mod incident_list;
 mod incidents;
 mod integrations;
+mod kept;
 mod login;
 mod maintenances;
 mod meanwhile;
@@ -43,8 +44,10 @@ mod search;
 mod seen;
 mod series;
 mod session;
+mod sessions;
 mod setup;
 mod sign_in;
+mod sources;
 mod subscribers;
 mod system;
 mod team;
@@ -55,6 +58,7 @@ mod tokens;
 mod webauthn;
 mod why;
 mod words;
+mod zone;
 
 use std::sync::Arc;
 
@@ -164,12 +168,14 @@ fn table(console: Console) -> Table {
         login::routes,
         code::routes,
         confirm::routes,
+        kept::routes,
         oidc::routes,
         profile::routes,
         email::routes,
         factor::routes,
         passkey::routes,
         team::routes,
+        sessions::routes,
         now::routes,
         incident_list::routes,
         incidents::routes,
@@ -180,6 +186,7 @@ fn table(console: Console) -> Table {
         order::routes,
         groups::routes,
         components::routes,
+        sources::routes,
         why::routes,
         integrations::routes,
         replay::routes,

@@ -16,11 +16,12 @@ use super::{
     chosen::{self, Bar},
     columns::Columns,
     failure::Failure,
-    frame::{Frame, see_other, show, time},
+    frame::{Frame, see_other, show},
     gate::{Needs, Table},
     pager::Pager,
     seen::{Asked, Seen, Sent, Typed, address, at},
     session::Person,
+    zone::{When, time},
 };
 
 const PATH: &str = "/console/notifications";
@@ -41,6 +42,17 @@ pub(super) fn routes(table: Table) -> Table {
 
 fn may_send(person: &Person) -> bool {
     person.may(Permission::write(Resource::Notifications))
+}
+
+/// Where what is told of is found in the console; of an endpoint, nowhere.
+pub(super) fn place_of(about: &Value) -> Option<String> {
+    let area = match about.text("kind") {
+        "incident" => "incidents",
+        "maintenance" => "maintenances",
+        "component" => "components",
+        _ => return None,
+    };
+    Some(format!("/console/{area}/{}", about.number("id")))
 }
 
 #[derive(Template)]
@@ -76,6 +88,16 @@ impl Waiting {
 }
 
 impl List<'_> {
+    /// The title of the incident that the list is narrowed to.
+    fn of_incident(&self) -> Option<&str> {
+        self.typed.given("incident")?;
+        self.rows.first().map(|row| row.part("about").text("title"))
+    }
+
+    fn is_narrow(&self) -> bool {
+        ["state", "subscriber", "incident"].iter().any(|field| self.typed.given(field).is_some())
+    }
+
     fn states(&self) -> impl Iterator<Item = &'static str> {
         NotificationState::ALL.iter().map(|state| state.as_str())
     }
@@ -85,7 +107,7 @@ impl List<'_> {
 async fn list(person: Person, frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure> {
     let typed = Typed::from(asked);
     let (waiting, taken_back) = (Waiting::read(&typed, acts.now), typed.number("taken_back"));
-    let filters = [("state", typed.text("state")), ("subscriber", typed.text("subscriber")), ("sort", typed.text("sort"))];
+    let filters = ["state", "subscriber", "incident", "sort"].map(|name| (name, typed.text(name)));
     let path = address("/notifications", &[&filters[..], &[("cursor", typed.text("cursor"))]].concat());
     let listed = acts.get(&path).await?;
     let pager = Pager::new(PATH, &filters, &typed, listed.text("next"));
@@ -147,7 +169,7 @@ impl Resend<'_> {
         }
     }
 
-    fn since_in_words(&self) -> String {
+    fn since_in_words(&self) -> When {
         time(self.since)
     }
 }

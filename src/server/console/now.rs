@@ -17,11 +17,12 @@ use storage::{
 use super::{
     Console,
     failure::Failure,
-    frame::{Frame, show, time},
+    frame::{Frame, show},
     gate::{Needs, Table},
     incidents::{Line, MAX_OPEN, Names, Waits, open_acts},
     session::Person,
     words,
+    zone::{When, time},
 };
 
 /// What was given up longer ago than this is not to be done any more.
@@ -53,7 +54,7 @@ struct Gap {
 struct Window {
     id: i64,
     title: String,
-    until: String,
+    until: When,
 }
 
 /// Something about the machinery.
@@ -222,7 +223,7 @@ async fn faults(conn: &mut Connection, person: &Person, now: Timestamp) -> Resul
     // Equal answers are not stored, so the deliveries of a source that is asked make no habit.
     let is_asked = |slug: &str| ::integrations::find(slug).is_some_and(|provider| provider.poll.is_some());
     for integration in all.into_iter().filter(|integration| integration.enabled && !is_asked(&integration.provider)) {
-        let arrivals = insight::arrivals(conn, integration.id, ::integrations::silence::PREFIX, HABIT_DELIVERIES).await?;
+        let arrivals = insight::arrivals(conn, integration.id, ::integrations::silence::NOT_HEARD, HABIT_DELIVERIES).await?;
         if is_silent(&arrivals, now) == Some(true) {
             let heard = arrivals
                 .first()

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use domain::{MIN_PASSWORD_CHARS, MIN_SOLE_PASSWORD_CHARS, SessionId};
+use jiff::tz::TimeZone;
 use poem::{
     Response, handler,
     http::StatusCode,
@@ -22,9 +23,10 @@ use super::{
     entry::{name_error, password_error, stands_alone},
     event,
     failure::Failure,
-    frame::{Frame, see_other, show, time},
+    frame::{Frame, see_other, show},
     gate::{Needs, Table},
     session::{self, Origin, Person},
+    zone::{self, When, time},
 };
 
 const PATH: &str = "/console/profile";
@@ -34,6 +36,7 @@ pub(super) fn routes(table: Table) -> Table {
     table
         .get(PATH, needs, profile)
         .post("/console/profile/name", needs, rename)
+        .post("/console/profile/time-zone", needs, change_zone)
         .post("/console/profile/password", needs, change_password)
         .post("/console/profile/sessions/end-others", needs.fresh(), end_others)
         .post("/console/profile/sessions/:id/end", needs.fresh(), end)
@@ -50,12 +53,19 @@ struct Profile<'a> {
     provider: &'a str,
     min_chars: usize,
     errors: &'a Errors,
+    /// The zone as it is, or as it was typed.
+    time_zone: &'a str,
+    page_zone: String,
+    zones: Vec<String>,
+    now: When,
 }
 
 /// What is wrong with what was typed, by field.
 #[derive(Default)]
 struct Errors {
     name: Option<&'static str>,
+    /// A zone that there is not.
+    time_zone: Option<String>,
     current: Option<String>,
     password: Option<String>,
 }
@@ -66,8 +76,8 @@ struct Stay {
     here: bool,
     browser: String,
     address: String,
-    seen: String,
-    began: String,
+    seen: When,
+    began: When,
 }
 
 impl Stay {
@@ -90,10 +100,12 @@ async fn page(console: &Console, person: &Person, frame: &Frame, errors: &Errors
     let codes_left = factors::recovery_codes_left(&mut conn, person.user_id).await?;
     let min_chars = if person.has_factor { MIN_PASSWORD_CHARS } else { MIN_SOLE_PASSWORD_CHARS };
     let provider = console.provider_name().unwrap_or("an identity provider");
-    let Errors { name, current, password } = errors;
-    let wrong = name.is_some() || current.is_some() || password.is_some();
+    let Errors { name, time_zone, current, password } = errors;
+    let wrong = name.is_some() || time_zone.is_some() || current.is_some() || password.is_some();
     let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok(show(status, &Profile { frame, person, sessions, codes_left, provider, min_chars, errors }))
+    let time_zone = time_zone.as_deref().or(person.time_zone.as_deref()).unwrap_or_default();
+    let (page_zone, zones, now) = (zone::name(&console.page.zone()), zone::offered(), time(console.now()));
+    Ok(show(status, &Profile { frame, person, sessions, codes_left, provider, min_chars, errors, time_zone, page_zone, zones, now }))
 }
 
 #[handler]
@@ -126,6 +138,24 @@ async fn rename(person: Person, frame: Frame, Form(new): Form<NewName>, Data(con
     audit::record(&mut tx, &console.secrets, &renamed).await?;
     tx.commit().await?;
     Ok(see_other(PATH))
+}
+
+#[derive(Deserialize)]
+struct NewZone {
+    #[serde(default)]
+    time_zone: String,
+}
+
+#[handler]
+async fn change_zone(person: Person, frame: Frame, Form(new): Form<NewZone>, Data(console): Data<&Console>) -> Result<Response, Failure> {
+    let zone = Some(new.time_zone.trim()).filter(|zone| !zone.is_empty());
+    if zone.is_some_and(|zone| TimeZone::get(zone).is_err()) {
+        return page(console, &person, &frame, &Errors { time_zone: Some(new.time_zone), ..Errors::default() }).await;
+    }
+    let mut tx = console.db.begin().await?;
+    users::set_time_zone(&mut tx, person.user_id, zone).await?;
+    tx.commit().await?;
+    Ok(see_other("/console/profile#times"))
 }
 
 #[derive(Deserialize)]

@@ -14,7 +14,7 @@ use storage::fates;
 use super::{
     Console,
     acts::Acts,
-    deliveries::{PATH, count},
+    deliveries::{PATH, count, read_time},
     failure::Failure,
     frame::{Frame, see_other, show},
     gate::{Needs, Table},
@@ -25,6 +25,9 @@ use super::{
 const PORTION: i64 = 1_000;
 /// More than this many that wait are not counted.
 const MAX_COUNTED: i64 = 100_000;
+
+/// What narrows them by when they arrived.
+const TIMES: [&str; 2] = ["from", "to"];
 
 pub(super) fn routes(table: Table) -> Table {
     let (look, act) = (Needs::read(Resource::Deliveries), Needs::write(Resource::Deliveries));
@@ -41,6 +44,9 @@ fn filter(typed: &Typed) -> Value {
     if let Some(integration) = typed.given("integration") {
         filter["integration"] = Value::from(integration);
     }
+    for name in TIMES.into_iter().filter(|name| typed.given(name).is_some()) {
+        filter[name] = Value::from(read_time(typed, name));
+    }
     if let Some(after) = typed.number("after") {
         filter["after"] = Value::from(after);
     }
@@ -53,7 +59,21 @@ struct Ask<'a> {
     frame: &'a Frame,
     integration: &'a str,
     state: &'a str,
+    times: Vec<(&'static str, &'a str)>,
     count: (i64, bool),
+}
+
+impl Ask<'_> {
+    /// When they arrived, in words; empty where that is not said.
+    fn when(&self) -> String {
+        let word = |(name, at): &(&str, &str)| format!("{} {}", if *name == "from" { "since" } else { "before" }, at.replace('T', " "));
+        self.times.iter().map(word).collect::<Vec<_>>().join(" and ")
+    }
+}
+
+/// The times of an address or a form, as they were typed.
+fn times(typed: &Typed) -> Vec<(&'static str, &str)> {
+    TIMES.into_iter().filter_map(|name| Some((name, typed.given(name)?))).collect()
 }
 
 #[handler]
@@ -61,7 +81,10 @@ async fn ask(frame: Frame, acts: Acts, asked: Asked) -> Result<Response, Failure
     let typed = Typed::from(asked);
     let filter = filter(&typed);
     let count = count(&acts, &filter).await?;
-    Ok(show(StatusCode::OK, &Ask { frame: &frame, integration: typed.text("integration"), state: filter.text("state"), count }))
+    Ok(show(
+        StatusCode::OK,
+        &Ask { frame: &frame, integration: typed.text("integration"), state: filter.text("state"), times: times(&typed), count },
+    ))
 }
 
 #[handler]
@@ -72,9 +95,9 @@ async fn take_up(acts: Acts, sent: Sent) -> Result<Response, Failure> {
     let taken = acts.post("/deliveries/replay", Some(&filter)).await?;
     let done = typed.number("done").unwrap_or_default().saturating_add(taken.number("replayed"));
     let after = if taken.has("last") { taken.number("last").to_string() } else { typed.text("after").to_owned() };
-    let fields =
-        [("integration", typed.text("integration")), ("state", filter.text("state")), ("after", &after), ("done", &done.to_string())];
-    Ok(see_other(&address("/console/deliveries/replay/progress", &fields)))
+    let done = done.to_string();
+    let fields = [("integration", typed.text("integration")), ("state", filter.text("state")), ("after", &after), ("done", &done)];
+    Ok(see_other(&address("/console/deliveries/replay/progress", &[&fields[..], &times(&typed)].concat())))
 }
 
 #[derive(Template)]
@@ -83,6 +106,7 @@ struct Progress<'a> {
     frame: &'a Frame,
     integration: &'a str,
     state: &'a str,
+    times: Vec<(&'static str, &'a str)>,
     after: &'a str,
     /// How many were taken up so far.
     done: i64,
@@ -102,6 +126,7 @@ async fn progress(frame: Frame, acts: Acts, asked: Asked, Data(console): Data<&C
         frame: &frame,
         integration: typed.text("integration"),
         state: filter.text("state"),
+        times: times(&typed),
         after: typed.text("after"),
         done: typed.number("done").unwrap_or_default().max(0),
         left,
@@ -113,7 +138,7 @@ async fn progress(frame: Frame, acts: Acts, asked: Asked, Data(console): Data<&C
 
 impl Progress<'_> {
     fn list(&self) -> String {
-        address(PATH, &[("integration", self.integration)])
+        address(PATH, &[&[("integration", self.integration)], &self.times[..]].concat())
     }
 
     /// How many of those that were taken up were looked at, as far as one can tell.

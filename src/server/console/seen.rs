@@ -4,7 +4,7 @@ use domain::Timestamp;
 use poem::web::{Form, Query};
 use serde_json::Value;
 
-use super::frame::time;
+use super::zone::{When, time};
 
 /// The parts of an answer.
 pub(super) trait Seen {
@@ -19,7 +19,7 @@ pub(super) trait Seen {
     /// What has parts of its own.
     fn part(&self, name: &str) -> &Value;
     /// A time, for people; empty where there is none.
-    fn time(&self, name: &str) -> String;
+    fn time(&self, name: &str) -> When;
     /// Whether there is something.
     fn has(&self, name: &str) -> bool;
 }
@@ -45,8 +45,8 @@ impl Seen for Value {
         &self[name]
     }
 
-    fn time(&self, name: &str) -> String {
-        at(self, name).map(time).unwrap_or_default()
+    fn time(&self, name: &str) -> When {
+        at(self, name).map_or(When::NONE, time)
     }
 
     fn has(&self, name: &str) -> bool {
@@ -78,6 +78,11 @@ impl Typed {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
     }
 
+    /// A text of several lines. Browsers send line breaks of two characters; we keep one.
+    pub(super) fn lines(&self, name: &str) -> String {
+        self.text(name).replace("\r\n", "\n")
+    }
+
     /// What was typed, or nothing.
     pub(super) fn given(&self, name: &str) -> Option<&str> {
         Some(self.text(name)).filter(|text| !text.is_empty())
@@ -91,6 +96,17 @@ impl Typed {
     /// Whether one of the values of a field is this one.
     pub(super) fn is(&self, name: &str, value: &str) -> bool {
         self.0.iter().any(|(known, typed)| known == name && typed == value)
+    }
+
+    /// Whether a box is ticked, or a button was pressed.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+
+    /// Puts one value in place of all that a field has.
+    pub(super) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.0.retain(|(known, _)| known != name);
+        self.add(name, value);
     }
 
     pub(super) fn add(&mut self, name: &str, value: impl Into<String>) {

@@ -57,6 +57,8 @@ pub(crate) struct Person {
     pub(crate) has_identity: bool,
     /// Whether their role needs one that they do not have: nothing else may be done then.
     pub(crate) lacks_factor: bool,
+    /// The zone that they read and write times in, if they have chosen one.
+    pub(crate) time_zone: Option<String>,
 }
 
 impl Person {
@@ -154,6 +156,7 @@ fn person(console: &Console, session: Session, secret: &SecretString, address: S
         has_factor: session.user.has_factor,
         has_password: session.user.has_password,
         has_identity: session.user.has_identity,
+        time_zone: session.user.time_zone,
         // How many factors a provider asks for is its own business.
         lacks_factor: !session.user.has_factor
             && console.factor_roles.contains(&session.user.role)

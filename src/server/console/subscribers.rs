@@ -33,6 +33,7 @@ pub(super) fn routes(table: Table) -> Table {
         .get("/console/subscribers/new", act, form)
         .post("/console/subscribers/new", act, add)
         .post("/console/subscribers/:id/enable", act, enable)
+        .post("/console/subscribers/:id/test", act, test)
         .get("/console/subscribers/:id/delete", act.fresh(), delete_page)
         .post("/console/subscribers/:id/delete", act.fresh(), delete)
 }
@@ -48,6 +49,12 @@ struct List<'a> {
     bar: Bar,
     may_write: bool,
     may_see_notifications: bool,
+}
+
+impl List<'_> {
+    fn is_narrow(&self) -> bool {
+        ["channel", "address"].iter().any(|field| self.typed.given(field).is_some())
+    }
 }
 
 /// What somebody wants to hear of, in words.
@@ -149,6 +156,22 @@ async fn add(frame: Frame, acts: Acts, sent: Sent, Data(console): Data<&Console>
 async fn enable(acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
     acts.post(&format!("/subscribers/{id}/enable"), None).await?;
     Ok(see_other(PATH))
+}
+
+#[derive(Template)]
+#[template(path = "console/subscriber_test.html")]
+struct TestPage<'a> {
+    frame: &'a Frame,
+    subscriber: Value,
+    sent: Value,
+}
+
+/// Sends a test, and says how that went.
+#[handler]
+async fn test(frame: Frame, acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
+    let sent = acts.post(&format!("/subscribers/{id}/test"), None).await?;
+    let subscriber = acts.get(&format!("/subscribers/{id}")).await?;
+    Ok(show(StatusCode::OK, &TestPage { frame: &frame, subscriber, sent }))
 }
 
 #[derive(Template)]

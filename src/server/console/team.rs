@@ -20,10 +20,11 @@ use super::{
     acts::Acts,
     columns::Columns,
     failure::Failure,
-    frame::{Frame, see_other, show, time},
+    frame::{Frame, see_other, show},
     gate::{Needs, Table},
     seen::{Asked, Seen, Typed},
     session::Person,
+    zone::{When, time},
 };
 use crate::admin::Refused;
 
@@ -72,7 +73,7 @@ impl Team<'_> {
     }
 
     fn seen(&self, member: &User) -> String {
-        member.seen_at.map_or_else(|| "never".to_owned(), time)
+        member.seen_at.map_or_else(|| "never".to_owned(), |at| time(at).to_string())
     }
 }
 
@@ -81,7 +82,7 @@ struct Invitation {
     email: String,
     role: Role,
     invited_by: String,
-    until: String,
+    until: When,
 }
 
 impl Invitation {

@@ -17,10 +17,10 @@ use storage::{
 use super::{
     Console, components,
     failure::Failure,
-    form::{from_field, to_field},
-    frame::{Frame, show, time},
+    frame::{Frame, show},
     gate::{Needs, Table},
     session::Person,
+    zone::{When, from_field, time, to_field},
 };
 
 /// How many transitions before the moment are told.
@@ -40,7 +40,7 @@ struct Moment {
 
 /// A link of the chain.
 struct Link {
-    at: String,
+    at: When,
     what: String,
     text: String,
     delivery: Option<i64>,
@@ -69,6 +69,7 @@ struct Page<'a> {
     links: Vec<Link>,
     incidents: Vec<Told>,
     may_see_deliveries: bool,
+    may_see_notifications: bool,
 }
 
 #[handler]
@@ -94,6 +95,7 @@ async fn why(
         links,
         incidents: incidents(&mut conn, component.id, at).await?,
         may_see_deliveries: person.may(Permission::read(Resource::Deliveries)),
+        may_see_notifications: person.may(Permission::read(Resource::Notifications)),
     };
     Ok(show(if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &shown))
 }

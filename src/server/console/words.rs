@@ -2,7 +2,7 @@
 
 use domain::{Incident, IncidentStatus, MaintenanceStatus, Status, Timestamp};
 
-use super::frame::time;
+use super::zone::time;
 use crate::page::span_words;
 
 /// A status at the beginning of a line.

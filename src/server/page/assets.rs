@@ -37,6 +37,7 @@ const CONSOLE_JS: &str = concat!(
     include_str!("../assets/console/finder.js"),
     include_str!("../assets/console/order.js"),
     include_str!("../assets/console/chosen.js"),
+    include_str!("../assets/console/picker.js"),
     include_str!("../assets/console/hub.js"),
 );
 

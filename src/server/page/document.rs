@@ -10,12 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use domain::ImageKind;
 use flate2::{Compression, write::GzEncoder};
 use poem::{
     Body, Response,
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY},
+        header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, VARY},
     },
 };
 use sha2::{Digest, Sha256};
@@ -53,6 +54,8 @@ pub(super) enum Kind {
     Css,
     JavaScript,
     Icon,
+    /// A picture of the owner's.
+    Image(ImageKind),
 }
 
 impl Kind {
@@ -64,6 +67,7 @@ impl Kind {
             Self::Rss => "application/rss+xml; charset=utf-8",
             Self::Badge | Self::Icon => "image/svg+xml; charset=utf-8",
             Self::Calendar => "text/calendar; charset=utf-8",
+            Self::Image(kind) => kind.media_type(),
             Self::Css => "text/css; charset=utf-8",
             Self::JavaScript => "text/javascript; charset=utf-8",
         }
@@ -73,13 +77,19 @@ impl Kind {
         match self {
             Self::Html | Self::Css | Self::JavaScript | Self::Icon => Audience::SameSite,
             Self::Embed => Audience::Frames,
-            Self::Json | Self::Atom | Self::Rss | Self::Badge | Self::Calendar => Audience::Everyone,
+            // Mail programs show logos too.
+            Self::Json | Self::Atom | Self::Rss | Self::Badge | Self::Calendar | Self::Image(_) => Audience::Everyone,
         }
+    }
+
+    /// Whether its bytes cannot be made fewer by us.
+    const fn is_compressed(self) -> bool {
+        matches!(self, Self::Image(ImageKind::Png | ImageKind::Jpeg | ImageKind::Webp))
     }
 
     const fn cache_control(self) -> &'static str {
         match self {
-            Self::Css | Self::JavaScript | Self::Icon => IMMUTABLE,
+            Self::Css | Self::JavaScript | Self::Icon | Self::Image(_) => IMMUTABLE,
             _ => SHORT,
         }
     }
@@ -116,8 +126,8 @@ struct Variant {
 
 impl Document {
     /// Takes what was rendered. `stale` marks it as made without a database.
-    pub(super) fn new(kind: Kind, body: String, https: bool, stale: bool) -> Self {
-        let body = Bytes::from(body);
+    pub(super) fn new(kind: Kind, body: impl Into<Bytes>, https: bool, stale: bool) -> Self {
+        let body = body.into();
         let digest = hex(&Sha256::digest(&body)[..12]);
         Self { kind, body, digest, https, stale, slots: Default::default() }
     }
@@ -178,6 +188,9 @@ impl Document {
     fn variant(&self, index: usize) -> Option<&Variant> {
         let encoding = Encoding::ALL[index];
         let make = || {
+            if encoding != Encoding::Identity && self.kind.is_compressed() {
+                return None;
+            }
             let bytes = encode(encoding, &self.body)?;
             Some(Variant::new(self.kind, encoding, bytes, &self.digest, self.https, self.stale))
         };
@@ -204,6 +217,9 @@ impl Variant {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind.media_type()));
         if encoding != Encoding::Identity {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
+        }
+        if matches!(kind, Kind::Image(_)) {
+            headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(headers::IMAGE_POLICY));
         }
         headers::add(&mut headers, kind.audience(), https);
         if kind.audience() == Audience::Everyone {

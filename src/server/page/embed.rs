@@ -25,11 +25,25 @@ pub enum Theme {
 impl Theme {
     pub(super) const ALL: [Self; 3] = [Self::Auto, Self::Light, Self::Dark];
 
+    /// What an element says that is coloured so; nothing where the device decides.
+    pub(crate) const fn attribute(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Light => Some("light"),
+            Self::Dark => Some("dark"),
+        }
+    }
+
     /// What `?theme=` asks for; anything but `light` and `dark` is as if it were not there.
     pub(super) fn of(query: Option<&str>) -> Self {
-        match query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("theme=")) {
-            Some("light") => Self::Light,
-            Some("dark") => Self::Dark,
+        Self::named(query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("theme=")).unwrap_or_default())
+    }
+
+    /// The theme of this name; any other name lets the device decide.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
             _ => Self::Auto,
         }
     }
@@ -53,11 +67,7 @@ pub(super) fn widget(view: &View<'_>, theme: Theme) -> String {
     let running = view.data.maintenances.iter().filter(|maintenance| maintenance.status == MaintenanceStatus::InProgress);
     html(&Widget {
         site: view.site,
-        theme: match theme {
-            Theme::Auto => None,
-            Theme::Light => Some("light"),
-            Theme::Dark => Some("dark"),
-        },
+        theme: theme.attribute(),
         class: if view.site.stale.is_some() { Status::Unknown.as_str() } else { headline.class(view.data) },
         headline,
         n_more: open.clone().count().saturating_sub(MAX_LINES),

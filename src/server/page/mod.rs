@@ -14,6 +14,7 @@ mod events;
 mod feeds;
 mod forms;
 pub(crate) mod headers;
+mod look;
 mod markdown;
 mod negotiate;
 mod routes;
@@ -105,6 +106,11 @@ impl Page {
     /// The page's name.
     pub(crate) fn name(&self) -> String {
         self.snapshot.load().site().name.clone()
+    }
+
+    /// The zone in which its days begin.
+    pub(crate) fn zone(&self) -> jiff::tz::TimeZone {
+        self.snapshot.load().site().zone.clone()
     }
 
     /// Serves `next` from now on and tells open pages, unless only its time of loading is new.

@@ -15,6 +15,7 @@ use super::{
     document::STALE_HEADER,
     embed::Theme,
     events::Events,
+    look,
     security_txt::SecurityTxt,
 };
 
@@ -139,8 +140,14 @@ impl Endpoint for Asset {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let found = request.raw_path_param("name").and_then(assets::find);
-        Ok(found.map_or_else(|| self.page.not_found(), |asset| asset.respond(request.headers())))
+        let Some(name) = request.raw_path_param("name") else { return Ok(self.page.not_found()) };
+        if let Some(asset) = assets::find(name) {
+            return Ok(asset.respond(request.headers()));
+        }
+        let snapshot = self.page.snapshot.load();
+        let own = snapshot.file(name).map(|file| file.respond(request.headers()));
+        let sheet = || look::sheet_named(name).map(|sheet| sheet.respond(request.headers()));
+        Ok(own.or_else(sheet).unwrap_or_else(|| self.page.not_found()))
     }
 }
 

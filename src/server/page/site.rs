@@ -1,10 +1,14 @@
 //! What every document of one version shares: the page's name, its address, and how it writes times.
 
-use domain::{PageData, Span, Timestamp};
+use domain::{ImageMark, PageData, Span, Timestamp};
 use jiff::{ZonedDateTime, civil::Date, tz::TimeZone};
 use url::Url;
 
-use super::assets;
+use super::{
+    assets,
+    embed::Theme,
+    look::{Look, harmless_url},
+};
 
 /// What every document of one version shares.
 #[derive(Debug)]
@@ -13,6 +17,9 @@ pub(crate) struct Site {
     pub(crate) description: String,
     /// Empty unless it leads to a web page or a mailbox.
     pub(crate) support_url: String,
+    pub(crate) look: Look,
+    /// The colours of a page that is only shown as it would be, without scripts; `None` for the page itself.
+    pub(crate) draft: Option<Theme>,
     /// The page's address without a slash at its end.
     pub(crate) base: String,
     pub(crate) host: String,
@@ -34,7 +41,9 @@ impl Site {
         Self {
             name: data.settings.name.clone(),
             description: data.settings.description.clone(),
-            support_url: support_url(&data.settings.support_url),
+            support_url: harmless_url(&data.settings.support_url).unwrap_or_default(),
+            look: Look::new(&data.settings, ImageMark::path),
+            draft: None,
             base: base_url.as_str().trim_end_matches('/').to_owned(),
             host: base_url.host_str().unwrap_or_default().to_owned(),
             https: base_url.scheme() == "https",
@@ -46,6 +55,11 @@ impl Site {
             stale,
             assets: assets::links(),
         }
+    }
+
+    /// The colours that were chosen for a draft of the page.
+    pub(crate) fn theme(&self) -> Option<&'static str> {
+        self.draft.and_then(Theme::attribute)
     }
 
     /// The day on which the data was loaded, as days since 1970-01-01 in the page's zone.
@@ -105,11 +119,6 @@ impl Site {
     pub(crate) fn rfc2822(&self, at: &Timestamp) -> String {
         at.to_jiff().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
     }
-}
-
-/// The address if it leads somewhere harmless, otherwise nothing.
-fn support_url(text: &str) -> String {
-    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https" | "mailto")).map(String::from).unwrap_or_default()
 }
 
 /// "23 min", "1 h 12 min", "2 d 3 h": the two largest units.

@@ -1,11 +1,11 @@
 //! One version of the page: every public document, rendered at most once.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, OnceLock},
 };
 
-use domain::{ComponentId, IncidentId, MaintenanceId, MetricId, PageData, Status, Timestamp};
+use domain::{ComponentId, GroupId, Image, IncidentId, MaintenanceId, MetricId, PageData, PageSettings, Status, Timestamp};
 use poem::{Response, http::HeaderMap};
 use url::Url;
 
@@ -14,6 +14,7 @@ use super::{
     document::{Document, Kind},
     embed::{self, Theme},
     feeds,
+    look::{self, Look},
     site::Site,
     v2::{self, Body},
     view::{Chart, ComponentPage, Headline, History, Home, IncidentPage, MaintenancePage, View, html},
@@ -66,6 +67,10 @@ pub enum Resource {
 
 /// Documents made ahead of the first request: whoever walks through all pages must not make every version dear.
 const MAX_PREPARED: usize = 64;
+/// How many components a draft of the page shows.
+const DRAFT_COMPONENTS: usize = 8;
+/// How many incidents, and how many maintenances.
+const DRAFT_EVENTS: usize = 3;
 
 /// One version of the page.
 ///
@@ -79,6 +84,8 @@ pub struct Snapshot {
     origin: String,
     /// In boxes: most of thousands are never asked for.
     documents: HashMap<Resource, OnceLock<Box<Document>>>,
+    /// Logo, icon and colours, by the last part of their paths.
+    files: HashMap<String, Document>,
 }
 
 impl Snapshot {
@@ -99,7 +106,8 @@ impl Snapshot {
         let site = Site::new(&data, &base_url, stale);
         let documents = resources(&data).into_iter().map(|resource| (resource, OnceLock::new())).collect();
         let origin = base_url.origin().ascii_serialization();
-        Self { site, data, base_url, origin, documents }
+        let files = look::files(&data.settings.brand, &data.images);
+        Self { site, data, base_url, origin, documents, files }
     }
 
     /// Makes every document that readers have asked for of late, in the encodings they asked for. To be done before this version is served,
@@ -128,8 +136,13 @@ impl Snapshot {
         &self.origin
     }
 
-    pub(super) fn site(&self) -> &Site {
+    pub(crate) fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// What readers may see.
+    pub(crate) fn data(&self) -> &PageData {
+        &self.data
     }
 
     /// A metric as readers see it.
@@ -146,6 +159,29 @@ impl Snapshot {
     /// Answers a request with these headers; `None` if there is no such thing for readers.
     pub(super) fn respond(&self, resource: Resource, request: &HeaderMap) -> Option<Response> {
         self.document(resource).map(|document| document.respond(request))
+    }
+
+    /// A file of the brand.
+    pub(super) fn file(&self, name: &str) -> Option<&Document> {
+        self.files.get(name)
+    }
+
+    /// The front page as it would be with these settings and images: its head, its foot, and the beginning of what stands between. It holds
+    /// no scripts.
+    pub(crate) fn draft(&self, settings: PageSettings, images: &BTreeMap<String, Image>, theme: Theme) -> String {
+        let mut data = clean::clean(PageData { settings, images: Vec::new(), ..PageData::clone(&self.data) });
+        data.components.truncate(DRAFT_COMPONENTS);
+        let mut held: HashSet<GroupId> = data.components.iter().filter_map(|shown| shown.component.group).collect();
+        // Their ancestors, however deep: as many rounds as there are groups are enough.
+        while data.groups.iter().any(|group| held.contains(&group.id) && group.parent.is_some_and(|parent| held.insert(parent))) {}
+        data.groups.retain(|group| held.contains(&group.id));
+        data.incidents.truncate(DRAFT_EVENTS);
+        data.maintenances.truncate(DRAFT_EVENTS);
+        data.metrics.clear();
+        let mut site = Site::new(&data, &self.base_url, None);
+        site.draft = Some(theme);
+        site.look = Look::new(&data.settings, |mark| images.get(&mark.digest).map_or_else(|| mark.path(), Image::to_data_url));
+        html(&Home::new(&View::new(&site, &data)))
     }
 
     /// A page of what is not held here, as a part of this version.

@@ -11,7 +11,7 @@ use super::{series, templates};
 use crate::{
     Connection, StorageError, combine,
     db::sql,
-    dependencies,
+    dependencies, images,
     rows::{self, json, named},
     silence,
 };
@@ -48,6 +48,7 @@ pub(super) struct Stored {
 impl Stored {
     pub(super) async fn load(conn: &mut Connection) -> Result<Self, StorageError> {
         let page = rows::page_settings(conn).await?;
+        let images = images::all(conn).await?;
         let (group_specs, groups) = load_groups(conn).await?;
         let (mut component_specs, components) = load_components(conn, &keys(&groups, &group_specs, |spec| &spec.key)).await?;
         let (metric_specs, metrics) = load_metrics(conn).await?;
@@ -61,6 +62,7 @@ impl Stored {
         let (incident_templates, templates) = templates::load(conn, &component_keys).await?;
         let desired = Desired {
             page,
+            images,
             groups: group_specs,
             components: component_specs,
             integrations: integration_specs,

@@ -48,7 +48,7 @@ pub async fn apply(conn: &mut Connection, secrets: &SecretBox, desired: &Desired
     let stored = Stored::load(conn).await?;
     // Before anything is removed: a kept secret may stand in what is.
     let secrets = Secrets::load(conn, secrets).await?;
-    page::apply(conn, &stored, &desired.page).await?;
+    page::apply(conn, &stored, desired).await?;
     let groups = page::groups(conn, &stored, &desired.groups).await?;
     let components = page::components(conn, &stored, &desired.components, &groups, now).await?;
     let metrics = page::metrics(conn, &stored, &desired.metrics).await?;

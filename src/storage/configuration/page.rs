@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{ComponentSpec, GroupSpec, MetricSpec, PageSettings, Timestamp};
+use domain::{ComponentSpec, Desired, GroupSpec, MetricSpec, Timestamp};
 
 use super::{
     Ids,
@@ -12,13 +12,12 @@ use super::{
 use crate::{
     Connection, StorageError,
     db::{execute, sql},
-    rows::to_json,
+    page,
 };
 
-pub(super) async fn apply(conn: &mut Connection, stored: &Stored, page: &PageSettings) -> Result<(), StorageError> {
-    if stored.desired.page != *page {
-        let settings = to_json(page);
-        execute!(conn, sqlx::query("update page set settings = $1").bind(settings.as_str()))?;
+pub(super) async fn apply(conn: &mut Connection, stored: &Stored, desired: &Desired) -> Result<(), StorageError> {
+    if stored.desired.page != desired.page {
+        page::set_settings(conn, &desired.page, &desired.images).await?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Channel, ComponentSpec, Desired, GroupSpec, IncidentStatus, IntegrationSpec, MetricFeed, MetricSpec, PageSettings, Publish, RouteSpec,
-    Secret, Severity, Span, Status, StatusMap, SubscriberSpec, TemplateSpec, Timestamp,
+    Channel, ComponentSpec, Desired, GroupSpec, Image, IncidentStatus, IntegrationSpec, MetricFeed, MetricSpec, PageSettings, Publish,
+    RouteSpec, Secret, Severity, Span, Status, StatusMap, SubscriberSpec, TemplateSpec, Timestamp,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -110,6 +110,7 @@ impl Fixture {
                 },
             ],
             page: PageSettings { name: text("Acme"), time_zone: text("Europe/Paris"), ..PageSettings::default() },
+            images: BTreeMap::new(),
             groups: vec![
                 GroupSpec { key: text("west"), name: text("West"), parent: Some(text("eu")) },
                 GroupSpec { key: text("eu"), name: text("Europe"), parent: None },
@@ -314,4 +315,31 @@ async fn an_error_leaves_everything_as_it_was() {
     let error = fixture.apply(&wrong).await.unwrap_err();
     assert_eq!(error.to_string(), "no stored secret has the fingerprint `from elsewhere`; give the secret itself instead of `kept`");
     assert_eq!(fixture.load().await, before);
+}
+
+#[tokio::test]
+async fn images_are_kept_for_as_long_as_the_page_shows_them() {
+    let fixture = Fixture::new().await;
+    let drawing = |inner: &str| Image::read(format!("<svg xmlns=\"http://www.w3.org/2000/svg\">{inner}</svg>").as_bytes()).unwrap();
+    let (logo, icon) = (drawing("<g/>"), drawing("<a/>"));
+    let mut desired = Desired { page: fixture.desired().page, ..Desired::default() };
+    desired.page.brand.logo = Some(logo.mark());
+    desired.page.brand.icon = Some(icon.mark());
+    desired.images = [&logo, &icon].map(|image| (image.digest().to_owned(), image.clone())).into();
+    fixture.apply(&desired).await.unwrap();
+    assert_eq!(fixture.load().await, desired);
+    let data = crate::page::load(&fixture.db, NOW).await.unwrap();
+    assert!(data.images.len() == 2 && data.images.contains(&logo));
+
+    desired.page.brand.icon = Some(logo.mark());
+    desired.images.remove(icon.digest());
+    fixture.apply(&desired).await.unwrap();
+    assert_eq!(fixture.load().await, desired);
+
+    // What is stored need not be given again, and what is not stored must be.
+    let mut tx = fixture.db.begin().await.unwrap();
+    crate::page::set_settings(&mut tx, &desired.page, &BTreeMap::new()).await.unwrap();
+    desired.page.brand.icon = Some(icon.mark());
+    let refused = crate::page::set_settings(&mut tx, &desired.page, &BTreeMap::new()).await.unwrap_err();
+    assert_eq!(refused.to_string(), format!("there is no image `{}`", icon.digest()));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ComponentId, Incident, IncidentId, IncidentUpdate, RouteId, Status, Timestamp, UpdateId};
+use domain::{ComponentId, Incident, IncidentId, IncidentUpdate, RouteId, Status, Timestamp, UnknownName, UpdateId};
 
 use super::{MAX_IN, json, named, push_ids};
 use crate::{Connection, StorageError, db::sql, subscribers::holding};
@@ -65,13 +65,6 @@ pub enum Incidents {
     OpenOrEndedSince(Timestamp),
     /// One.
     One(IncidentId),
-    /// A page of a list, newest first: ids below `before`.
-    Page {
-        /// `i64::MAX` for the first page.
-        before: i64,
-        /// At most this many.
-        limit: i64,
-    },
 }
 
 /// Incidents with their components, newest first.
@@ -86,10 +79,9 @@ pub async fn incidents(conn: &mut Connection, which: Incidents) -> Result<Vec<In
             ("(resolved_at is null or resolved_at >= $1 or added_at >= $1) and incident_id < $2", since.0, i64::MAX)
         }
         Incidents::One(id) => ("incident_id = $1 and incident_id < $2", id.0, i64::MAX),
-        Incidents::Page { before, .. } => ("incident_id >= $1 and incident_id < $2", i64::MIN, before),
     };
     let limit = match which {
-        Incidents::Open(limit) | Incidents::Over { limit, .. } | Incidents::Page { limit, .. } => limit,
+        Incidents::Open(limit) | Incidents::Over { limit, .. } => limit,
         Incidents::OpenOrEndedSince(_) | Incidents::One(_) => i64::MAX,
     };
     let text = format!("{INCIDENT} {condition} order by incident_id desc limit $3");
@@ -107,6 +99,30 @@ pub enum Standing {
     Open,
     /// Over.
     Past,
+}
+
+impl Standing {
+    /// Every one.
+    pub const ALL: &'static [Self] = &[Self::Draft, Self::Open, Self::Past];
+
+    /// Its name in addresses and in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Open => "open",
+            Self::Past => "past",
+        }
+    }
+}
+
+impl std::str::FromStr for Standing {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let found = Self::ALL.iter().copied().find(|standing| standing.as_str() == text);
+        found.ok_or_else(|| UnknownName { value: text.chars().take(64).collect(), allowed: "draft, open, past".to_owned() })
+    }
 }
 
 /// Which incidents a list shows; what is `None` is no condition.

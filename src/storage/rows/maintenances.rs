@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ComponentId, Maintenance, MaintenanceId, Occurrence, SeriesId, Timestamp};
+use domain::{ComponentId, Maintenance, MaintenanceId, MaintenanceStatus, Occurrence, SeriesId, Timestamp};
 
 use super::{MAX_IN, named, push_ids};
-use crate::{Connection, StorageError, db::sql};
+use crate::{Connection, StorageError, db::sql, subscribers::holding};
 
 const MAINTENANCE: &str =
     "select maintenance_id, title, body, status, scoped, starts_at, ends_at, series_id, occurrence, apart, announce_at, created_at, updated_at
@@ -86,6 +86,46 @@ pub async fn maintenances(conn: &mut Connection, which: Maintenances) -> Result<
     let text = format!("{MAINTENANCE} {condition} order by maintenance_id desc limit $3");
     let rows: Vec<MaintenanceRow> =
         sql!(conn, c => sqlx::query_as(sqlx::AssertSqlSafe(text.as_str())).bind(a).bind(b).bind(limit).fetch_all(&mut *c).await)?;
+    with_their_components(conn, rows).await
+}
+
+/// Which maintenances a list shows; what is `None` is no condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MaintenanceFilter {
+    /// Where they stand.
+    pub status: Option<MaintenanceStatus>,
+    /// What they are about.
+    pub component: Option<ComponentId>,
+    /// What their titles hold, in any case.
+    pub title: Option<String>,
+}
+
+/// Maintenances that pass the filter, below the id `before`, newest first.
+///
+/// # Errors
+/// What the database said.
+pub async fn maintenances_that(
+    conn: &mut Connection,
+    filter: &MaintenanceFilter,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Maintenance>, StorageError> {
+    let rows: Vec<MaintenanceRow> = sql!(conn, c => {
+        let mut query = sqlx::QueryBuilder::<DB>::new(MAINTENANCE);
+        query.push("maintenance_id < ").push_bind(before);
+        if let Some(status) = filter.status {
+            query.push(" and status = ").push_bind(status.as_str());
+        }
+        if let Some(component) = filter.component {
+            query.push(" and maintenance_id in (select maintenance_id from maintenance_component where component_id = ");
+            query.push_bind(component.0).push(")");
+        }
+        if let Some(title) = &filter.title {
+            query.push(" and lower(title) like ").push_bind(holding(title)).push(" escape '!'");
+        }
+        query.push(" order by maintenance_id desc limit ").push_bind(limit);
+        query.build_query_as().fetch_all(&mut *c).await?
+    });
     with_their_components(conn, rows).await
 }
 

@@ -7,7 +7,10 @@ use super::{PLACES, rotate, usage};
 use crate::{
     Db, SecretBox, confirmations,
     db::{execute, sql},
-    factors, hub, idempotency, integrations, notifications,
+    factors, hub, idempotency, integrations,
+    kept_forms::{self, KeptForm},
+    notifications,
+    sessions::{self, Means, Stage, Visit},
     subscribers::{self, NewSubscriber},
     tokens::{self, Scope},
     users,
@@ -16,8 +19,15 @@ use crate::{
 const NOW: Timestamp = Timestamp(1_780_000_000_000);
 
 /// Columns of bytes that hold no secret of somebody else: what was sent to us, and hashes.
-const OTHERS: [&str; 6] =
-    ["audit.hash", "audit.name_mark", "audit_actor.salt", "audit_head.base_hash", "audit_head.last_hash", "delivery.body"];
+const OTHERS: [&str; 7] = [
+    "audit.hash",
+    "audit.name_mark",
+    "audit_actor.salt",
+    "audit_head.base_hash",
+    "audit_head.last_hash",
+    "delivery.body",
+    "page_image.content",
+];
 /// Sealed with the key, but nothing that could be opened.
 const SEALS: [&str; 1] = ["audit_head.seal"];
 
@@ -51,6 +61,9 @@ impl Fixture {
             let new = users::NewUser { email: &email, name: key, role: Role::Viewer, password: None };
             let user = users::create(&mut tx, &new, NOW).await.unwrap();
             factors::begin_totp(&mut tx, secrets, user, NOW).await.unwrap();
+            let (stay, _) = sessions::begin(&mut tx, user, Stage::Full, &Means::Password, Visit::default(), NOW).await.unwrap();
+            let form = KeptForm { path: "/console/x".into(), fields: key.into() };
+            kept_forms::keep(&mut tx, secrets, stay, &form, NOW).await.unwrap();
         }
         let (token, _) = tokens::create(&mut tx, "t", &[Scope::ALL], None, NOW).await.unwrap();
         tx.commit().await.unwrap();
@@ -73,6 +86,8 @@ impl Fixture {
         assert!(factors::waiting_totp(&mut conn, secrets, domain::UserId(2)).await.unwrap().is_some());
         let due = confirmations::due(&mut conn, secrets, NOW, 10).await.unwrap();
         assert_eq!(due[1].url.as_ref().map(|url| url.expose_secret()), Some("https://sender.example/?token=b"));
+        let kept = kept_forms::find(&mut conn, secrets, domain::SessionId(2), NOW).await.unwrap().unwrap();
+        assert_eq!(kept.fields.expose_secret(), "b");
         drop(conn);
         let key = idempotency::Key { token: TokenId(1), key: "2" };
         let claim = idempotency::claim(&self.db, secrets, key, "request", NOW).await.unwrap();

@@ -1,7 +1,7 @@
 //! `/integrations/{id}/dry-run`: what settings and routes make of one stored delivery.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -9,8 +9,9 @@ use domain::{ComponentId, DeliveryId, IntegrationId, Publish, Route, Signal, Sta
 use poem_openapi::Object;
 use serde_json::Value;
 use storage::{
+    Connection,
     deliveries::DeliveryState::{self, Ignored, Processed, Quarantined},
-    rows,
+    rows, subscribers,
 };
 
 use super::{
@@ -31,7 +32,7 @@ const MAX_TIME: Duration = Duration::from_secs(5);
 /// What to try on which delivery.
 #[derive(Object)]
 #[oai(rename = "DryRun")]
-pub(super) struct DryRunBody {
+pub(in crate::admin) struct DryRunBody {
     /// The id of a delivery of this integration.
     delivery: i64,
     /// The stored ones if they are left out.
@@ -40,10 +41,17 @@ pub(super) struct DryRunBody {
     routes: Option<Vec<RouteBody>>,
 }
 
+impl DryRunBody {
+    /// This delivery, with what is stored.
+    pub(in crate::admin) const fn of(delivery: DeliveryId) -> Self {
+        Self { delivery: delivery.0, settings: None, routes: None }
+    }
+}
+
 /// What a delivery would do.
 #[derive(Object)]
 #[oai(rename = "DryRunResult")]
-pub(super) struct DryRunView {
+pub(in crate::admin) struct DryRunView {
     /// What would become of it: `processed`, `ignored` or `quarantined`.
     state: Name<DeliveryState>,
     /// Why it would be quarantined.
@@ -85,11 +93,14 @@ struct TriedRoute {
     /// The title of an incident, if it opens one.
     #[oai(nullable)]
     title: Option<String>,
+    /// How many subscribers would be told of that incident once it is published; null if it is not published by itself.
+    #[oai(nullable)]
+    told: Option<i64>,
     /// What fails for this signal, with its place, as in `routes[0].when`.
     errors: Vec<FieldError>,
 }
 
-pub(super) async fn run(admin: &Admin, id: IntegrationId, body: DryRunBody) -> Result<DryRunView, Problem> {
+pub(in crate::admin) async fn run(admin: &Admin, id: IntegrationId, body: DryRunBody) -> Result<DryRunView, Problem> {
     let mut conn = admin.db.read().await?;
     let integration = configured::find(&mut conn, id).await?;
     let delivery = match find_delivery(&mut conn, DeliveryId(body.delivery)).await {
@@ -112,12 +123,34 @@ pub(super) async fn run(admin: &Admin, id: IntegrationId, body: DryRunBody) -> R
         Err(reason) => (Quarantined, Some(reason), Vec::new()),
     };
     let n = signals.len();
+    let hidden: HashSet<ComponentId> = components.iter().filter(|component| component.hidden).map(|component| component.id).collect();
     let named = components
         .into_iter()
         .map(|component| (component.id, Named { key: component.key, name: component.name, hidden: component.hidden }))
         .collect();
-    let signals = off_thread(move || try_all(&signals, &routes, &named)).await?;
+    let shown_of = |route: &Route| route.components.iter().copied().filter(|id| !hidden.contains(id)).collect();
+    let of_routes: Vec<Vec<ComponentId>> = routes.iter().map(shown_of).collect();
+    let mut signals = off_thread(move || try_all(&signals, &routes, &named)).await?;
+    count_told(&mut admin.db.read().await?, &mut signals, &of_routes).await?;
     Ok(DryRunView { state: Name(state), reason, n_signals: n as u64, cut: signals.len() < n, signals })
+}
+
+/// Says of each incident that would be published by itself how many would be told.
+async fn count_told(conn: &mut Connection, signals: &mut [TriedSignal], of_routes: &[Vec<ComponentId>]) -> Result<(), Problem> {
+    let mut known: HashMap<u64, i64> = HashMap::new();
+    let opening = |route: &&mut TriedRoute| route.publish.0 == Publish::Auto && route.title.is_some();
+    for route in signals.iter_mut().flat_map(|signal| &mut signal.routes).filter(opening) {
+        let n = match known.get(&route.route) {
+            Some(n) => *n,
+            None => match usize::try_from(route.route).ok().and_then(|i| of_routes.get(i)) {
+                Some(shown) if !shown.is_empty() => subscribers::n_told(conn, Some(shown)).await?,
+                _ => 0,
+            },
+        };
+        known.insert(route.route, n);
+        route.told = Some(n);
+    }
+    Ok(())
 }
 
 struct Named {
@@ -149,6 +182,7 @@ fn try_one(i: usize, route: &Route, signal: &Signal, components: &HashMap<Compon
         publish: Name(route.publish),
         value,
         title: title.filter(|_| route.publish != Publish::Shadow),
+        told: None,
         errors: errors.into_iter().map(error).collect(),
     }
 }

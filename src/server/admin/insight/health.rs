@@ -103,7 +103,7 @@ pub(super) async fn look(admin: &Admin, id: IntegrationId) -> Result<HealthView,
     let is_asked = integrations::find(&integration.provider).is_some_and(|provider| provider.poll.is_some());
     // Equal answers are not stored, so the deliveries of a source that is asked make no habit.
     let arrivals =
-        if is_asked { Vec::new() } else { insight::arrivals(&mut conn, id, integrations::silence::PREFIX, HABIT_DELIVERIES).await? };
+        if is_asked { Vec::new() } else { insight::arrivals(&mut conn, id, integrations::silence::NOT_HEARD, HABIT_DELIVERIES).await? };
     let breaker = poll.as_ref().map(|poll| if poll.lost || poll.failures >= ROUNDS_TO_LOSE { "open" } else { "closed" }.to_owned());
     let last_day = tallies.iter().map(|tally| tally.n_all).sum();
     Ok(HealthView {

@@ -10,7 +10,7 @@ mod suggestions;
 use std::sync::Arc;
 
 use domain::{ComponentId, DeliveryId, IntegrationId, MetricId, Route, RouteId, RouteSpec, Signal, SignalState};
-use integrations::Settings;
+use integrations::{Settings, example};
 use jobs::evaluator;
 use poem_openapi::{OpenApi, param::Path, payload::Json};
 use storage::{
@@ -29,7 +29,7 @@ use super::{
     routes::{self, RouteBody, Targets},
 };
 use back_test::{BackTestBody, BackTestView};
-use dry_run::{DryRunBody, DryRunView};
+pub(super) use dry_run::{DryRunBody, DryRunView, run as dry_run};
 use health::HealthView;
 use suggestions::SuggestionsView;
 
@@ -116,8 +116,9 @@ async fn find_delivery(conn: &mut Connection, id: DeliveryId) -> Result<Delivery
     deliveries::find(conn, id).await?.ok_or_else(|| Problem::not_found("delivery"))
 }
 
-/// What a delivery says, or why it is quarantined; away from the threads that serve, since expressions may take their time.
+/// What a delivery says, or why it is quarantined, and of a test what it would say; away from the threads that serve, since expressions may take their time.
 async fn read(provider: String, settings: serde_json::Value, delivery: Delivery) -> Result<Result<Vec<Signal>, String>, Problem> {
+    let delivery = Delivery { headers: example::without_mark(delivery.headers), ..delivery };
     off_thread(move || evaluator::parse(&provider, &Settings::new(settings), &delivery)).await
 }
 

@@ -183,6 +183,11 @@ async fn a_notification_that_was_given_up_is_sent_again() {
     let listed = fixture.get(&format!("/notifications?state=due&subscriber={}", subscriber["id"])).await.expect(200);
     let notification = &listed["items"][0];
     assert_eq!((&notification["kind"], &notification["address"]), (&json!("incident.opened"), &json!("ops@example.com")));
+    assert_eq!(notification["about"], json!({ "kind": "incident", "id": 1, "title": "Down" }));
+    let of = async |incident: i64| {
+        fixture.get(&format!("/notifications?incident={incident}")).await.expect(200)["items"].as_array().unwrap().len()
+    };
+    assert_eq!((of(1).await, of(2).await), (1, 0));
     let id = NotificationId(notification["id"].as_i64().unwrap());
     let path = format!("/notifications/{id}");
     fixture.post(&format!("{path}/resend"), Value::Null).await.refused(409);
@@ -211,7 +216,7 @@ async fn a_notification_that_was_given_up_is_sent_again() {
     assert_eq!((&attempts["items"][0]["outcome"], &attempts["items"][0]["duration_ms"]), (&json!("permanent"), &json!(12)));
     let since = "2026-05-01T00:00:00Z";
     let resend = async |wait: i64| fixture.post("/notifications/resend", json!({ "since": since, "wait_seconds": wait })).await;
-    assert_eq!(resend(60).await.expect(202), json!({ "resent": 0, "at": "2026-05-28T20:27:40.000Z" }));
+    assert_eq!(resend(60).await.expect(202), json!({ "resent": 0, "at": "2026-05-28T20:27:40.000Z", "dry_run": false }));
     assert_eq!(fixture.post("/notifications/resend", json!({ "since": 5 })).await.refused(422), ["since"]);
     for wait in [-1, 61] {
         assert_eq!(resend(wait).await.refused(422), ["wait_seconds"]);
@@ -219,7 +224,7 @@ async fn a_notification_that_was_given_up_is_sent_again() {
 
     give_up().await;
     let resent = resend(10).await.expect(202);
-    assert_eq!(resent, json!({ "resent": 1, "at": "2026-05-28T20:26:50.000Z" }));
+    assert_eq!(resent, json!({ "resent": 1, "at": "2026-05-28T20:26:50.000Z", "dry_run": false }));
     assert_eq!(fixture.get(&path).await.expect(200)["next_at"], resent["at"]);
     let undo = async |at: &str| fixture.post("/notifications/resend/undo", json!({ "at": at })).await;
     assert_eq!(undo("2026-05-28T20:26:51Z").await.expect(202), json!({ "taken_back": 0 }), "another time is another act");
@@ -258,4 +263,20 @@ async fn who_resolves_an_incident_while_it_fires_is_told_what_still_does() {
     let reopened = fixture.patch(&path, json!({ "status": "identified" })).await.expect(200);
     assert_eq!(reopened.get("still_firing"), None);
     assert_eq!(fixture.get("/components").await.expect(200)["items"][0]["status"], "major_outage");
+}
+
+#[tokio::test]
+async fn a_subscriber_is_sent_a_test_that_says_how_it_went_and_is_owed_nothing() {
+    let fixture = Fixture::new().await;
+    let hook = json!({ "channel": "webhook", "address": "https://127.0.0.1/hook" });
+    let hook = fixture.post("/subscribers", hook).await.expect(201)["id"].clone();
+    let refused = fixture.post(&format!("/subscribers/{hook}/test"), Value::Null).await.expect(200);
+    assert_eq!(refused["outcome"], "permanent", "our own network is not asked: {refused}");
+    let mail = fixture.post("/subscribers", json!({ "channel": "email", "address": "ops@example.com" })).await.expect(201)["id"].clone();
+    let off = fixture.post(&format!("/subscribers/{mail}/test"), Value::Null).await.expect(200);
+    assert_eq!((&off["outcome"], off["detail"].as_str().unwrap().contains("mail is off")), (&json!("transient"), true));
+    assert_eq!(fixture.get("/audit?limit=1").await.expect(200)["items"][0]["action"], "subscriber.test");
+    assert_eq!(fixture.get("/notifications").await.expect(200)["items"], json!([]));
+    assert_eq!(fixture.get(&format!("/subscribers/{hook}")).await.expect(200)["failing_since"], Value::Null);
+    fixture.post("/subscribers/999/test", Value::Null).await.refused(404);
 }

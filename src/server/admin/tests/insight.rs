@@ -8,6 +8,7 @@ use storage::{
     fates::{self, Fate},
     ledger,
     order::{Order, Slice},
+    polls::{self, Source},
 };
 
 use super::{Fixture, NOW};
@@ -320,4 +321,60 @@ async fn one_back_test_runs_at_a_time() {
         answer.refused(429);
     }
     fixture.post(&path, json!({})).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_test_shows_what_the_routes_would_do_and_who_would_be_told_and_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let (id, _) = captured(&fixture, &[]).await;
+    for (channel, address, components) in [("email", "all@example.com", None), ("email", "web@example.com", Some(["web"]))] {
+        let subscriber = json!({ "channel": channel, "address": address, "components": components });
+        fixture.post("/subscribers", subscriber).await.expect(201);
+    }
+    let routes = json!({ "routes": [{ "when": "signal.labels.severity == \"critical\"", "components": ["api"], "publish": "auto" }] });
+    fixture.patch(&format!("/integrations/{id}"), routes).await.expect(200);
+    let path = format!("/integrations/{id}/test");
+    let given = json!({ "headers": { "Content-Type": "application/json" }, "body": alert("api", "critical", NOW, None) });
+    let tested = fixture.post(&path, given).await;
+    assert_eq!(tested.header("location"), format!("/api/admin/v1/deliveries/{}", tested.body["delivery"]));
+    let tested = tested.expect(201);
+    let route = &tested["result"]["signals"][0]["routes"][0];
+    assert_eq!((&route["matches"], &route["status"], &route["told"]), (&json!(true), &json!("major_outage"), &json!(1)), "{tested}");
+    assert_eq!((&tested["proven_at"], &tested["rejections"]), (&Value::Null, &json!([])));
+
+    let stored = fixture.get(&format!("/deliveries/{}", tested["delivery"])).await.expect(200);
+    assert_eq!((&stored["state"], &stored["test"]), (&json!("pending"), &json!(true)));
+    let audit = fixture.get("/audit?limit=1").await.expect(200)["items"][0].clone();
+    assert_eq!((&audit["action"], &audit["after"]), (&json!("integration.test"), &json!({ "test": { "delivery": tested["delivery"] } })));
+
+    let example = fixture.post(&path, json!({})).await.expect(201);
+    assert_eq!(example["result"]["state"], "processed", "{example}");
+    let listed = fixture.get("/deliveries").await.expect(200);
+    assert!(listed["items"].as_array().unwrap().iter().all(|delivery| delivery["test"] == true), "{listed}");
+    let unreadable = fixture.post(&path, json!({ "body": "{}" })).await.expect(201);
+    assert_eq!(unreadable["result"]["state"], "quarantined");
+    let csv = json!({ "headers": { "content-type": "text/csv" } });
+    assert_eq!(fixture.post(&path, csv).await.refused(422), ["headers"]);
+    fixture.post("/integrations/999/test", json!({})).await.refused(404);
+}
+
+#[tokio::test]
+async fn a_source_is_asked_at_once_and_a_sender_is_not() {
+    let fixture = Fixture::new().await;
+    let (sender, _) = captured(&fixture, &[]).await;
+    fixture.post(&format!("/integrations/{sender}/ask"), Value::Null).await.refused(409);
+    let settings = json!({ "url": "https://status.example.com" });
+    let source = fixture.post("/integrations", json!({ "key": "up", "provider": "statuspage", "settings": settings })).await.expect(201);
+    let id = source["id"].as_i64().unwrap();
+    fixture.post(&format!("/integrations/{id}/test"), json!({})).await.refused(409);
+    fixture.post(&format!("/integrations/{id}/ask"), Value::Null).await.refused(409);
+    let mut tx = fixture.admin.db.begin().await.unwrap();
+    let first_at = NOW.plus(Span::mins(10));
+    polls::begin(&mut tx, &Source { integration: IntegrationId(id), source: "1".to_owned(), first_at }).await.unwrap();
+    tx.commit().await.unwrap();
+    let asked = fixture.post(&format!("/integrations/{id}/ask"), Value::Null).await.expect(202);
+    assert_eq!(asked["at"], NOW.to_string());
+    assert_eq!(fixture.get(&format!("/integrations/{id}/health")).await.expect(200)["poll"]["next_at"], NOW.to_string());
+    fixture.patch(&format!("/integrations/{id}"), json!({ "enabled": false })).await.expect(200);
+    fixture.post(&format!("/integrations/{id}/ask"), Value::Null).await.refused(409);
 }

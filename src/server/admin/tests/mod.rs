@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod contract;
 mod events;
+mod filters;
 mod insight;
 mod series;
 mod setup;

@@ -1,5 +1,6 @@
 //! Components, groups, metrics, integrations, subscribers and the page's settings.
 
+use base64::Engine;
 use serde_json::{Value, json};
 
 use super::Fixture;
@@ -332,4 +333,44 @@ async fn a_component_adds_its_sources_up_and_depends_on_others() {
     assert_eq!(fixture.get(&path(1)).await.expect(200)["caused_by"], json!(["vendor"]));
     fixture.delete(&path(0)).await.expect(204);
     assert_eq!(fixture.get(&path(1)).await.expect(200)["depends_on"], json!([]));
+}
+
+/// A drawing, as a client sends it.
+fn drawing(inner: &str) -> String {
+    let text = format!("<svg xmlns=\"http://www.w3.org/2000/svg\">{inner}</svg>");
+    format!("data:image/svg+xml;base64,{}", base64::prelude::BASE64_STANDARD.encode(text))
+}
+
+#[tokio::test]
+async fn the_page_looks_as_its_owner_wishes_where_readers_can_read_it() {
+    let fixture = Fixture::new().await;
+    let links = json!([{ "label": "Privacy", "url": "https://example.com/privacy" }]);
+    let brand = json!({
+        "accent": "#7A1F5C", "logo": drawing(""), "logo_alt": "Acme", "icon": drawing("<g/>"), "header_links": links, "footer_links": links,
+        "footer": "Run by Acme.",
+    });
+    let changed = fixture.patch("/page", brand).await.expect(200);
+    assert_eq!((&changed["accent"], &changed["accent_dark"]), (&json!("#7a1f5c"), &json!("")));
+    assert!(changed["logo"].as_str().unwrap().starts_with("/assets/image.") && changed["logo"] != changed["icon"], "{changed}");
+    // What is shown can be sent back.
+    assert_eq!(fixture.patch("/page", changed.clone()).await.expect(200), changed);
+    let mut entry = fixture.admin.db.read().await.unwrap();
+    assert_eq!(storage::images::all(&mut entry).await.unwrap().len(), 2);
+    drop(entry);
+
+    let many = vec![links[0].clone(); 5];
+    let wrong = json!({
+        "accent": "#ffcc00", "accent_dark": "red", "logo": "https://example.com/logo.png", "icon": drawing("<script/>"), "header_links": many,
+        "footer_links": [{ "label": "", "url": "javascript:alert(1)" }],
+    });
+    let refused = fixture.patch("/page", wrong).await.refused(422);
+    let fields = ["accent", "accent_dark", "logo", "icon", "header_links", "footer_links[0].label", "footer_links[0].url"];
+    assert_eq!(refused, fields);
+    assert_eq!(fixture.get("/page").await.expect(200), changed);
+
+    let audit = fixture.get("/audit?action=page.update").await.expect(200).to_string();
+    assert!(audit.contains("/assets/image.") && !audit.contains("base64"), "{audit}");
+    let without = fixture.patch("/page", json!({ "logo": "", "icon": "", "accent": "" })).await.expect(200);
+    assert_eq!(["logo", "logo_alt", "icon", "accent"].map(|field| without[field].clone()), ["", "", "", ""].map(|empty| json!(empty)));
+    assert!(storage::images::all(&mut fixture.admin.db.read().await.unwrap()).await.unwrap().is_empty());
 }

@@ -147,6 +147,8 @@ async fn of_those_that_are_named_only_dead_notifications_go_out_again() {
     assert_eq!(fixture.post("/notifications/resend", json!({})).await.refused(422), ["since"]);
     let both = json!({ "ids": [1], "since": NOW.to_string() });
     assert_eq!(fixture.post("/notifications/resend", both).await.refused(422), ["since"]);
+    let dry = fixture.post("/notifications/resend", json!({ "ids": [1, 2, 99], "dry_run": true })).await.expect(202);
+    assert_eq!((&dry["resent"], &dry["dry_run"]), (&json!(1), &json!(true)));
     let resent = fixture.post("/notifications/resend", json!({ "ids": [1, 2, 99], "wait_seconds": 10 })).await.expect(202);
     assert_eq!(resent["resent"], 1);
     assert_eq!((&last(&fixture).await["action"], &last(&fixture).await["after"]["n"]), (&json!("notification.resend"), &json!(1)));
@@ -234,4 +236,24 @@ async fn deliveries_are_listed_between_two_times() {
     assert_eq!(fixture.get("/deliveries?from=yesterday").await.refused(400), ["from"]);
     let none = fixture.get(&format!("/deliveries?from={}&to={}&sort=id", at(0), at(1))).await.expect(200);
     assert_eq!(none["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_only_tried_says_what_it_would_do_and_does_nothing() {
+    let fixture = Fixture::new().await;
+    let part = components(&fixture, 1).await.remove(0);
+    let subscriber = ids_of(&fixture, "/subscribers", [json!({ "channel": "email", "address": "a@example.com" })].into_iter()).await;
+    let draft = ids_of(&fixture, "/incidents", [json!({ "title": "Draft", "published": false })].into_iter()).await;
+    let before = last(&fixture).await;
+    let word = json!({ "ids": [part], "status": "major_outage", "dry_run": true });
+    let would = fixture.put("/components/overrides", word).await.expect(200);
+    assert_eq!(would["items"][0]["status"], "major_outage");
+    fixture.post("/subscribers/delete", json!({ "ids": subscriber, "dry_run": true })).await.expect(204);
+    fixture.post("/subscribers/enable", json!({ "ids": subscriber, "dry_run": true })).await.expect(200);
+    assert_eq!(fixture.post("/subscribers/delete", json!({ "ids": [99], "dry_run": true })).await.refused(422), ["ids[0]"]);
+    fixture.post("/incidents/discard", json!({ "ids": draft, "dry_run": true })).await.expect(204);
+    assert_eq!(fixture.get(&format!("/components/{part}")).await.expect(200)["status"], "operational");
+    fixture.get(&format!("/subscribers/{}", subscriber[0])).await.expect(200);
+    fixture.get(&format!("/incidents/{}", draft[0])).await.expect(200);
+    assert_eq!(last(&fixture).await, before, "and leaves no row in the audit log");
 }

@@ -58,12 +58,13 @@ const trusted = window.trustedTypes?.createPolicy("fanal", { createHTML: html =>
 
 // What is typed is shown as readers will see it, and Ctrl+Enter sends it.
 {
+  const sent = form => form.enctype === "multipart/form-data" ? new FormData(form) : new URLSearchParams(new FormData(form));
   for (const form of document.querySelectorAll("form[data-preview]")) {
     const place = form.querySelector("#preview");
     let timer, asked = 0;
     const look = async () => {
       const n = ++asked;
-      const answer = await fetch(form.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
+      const answer = await fetch(form.dataset.preview, { method: "POST", body: sent(form) }).catch(() => null);
       if (answer?.ok && !answer.redirected && n === asked) place.innerHTML = trusted.createHTML(await answer.text());
     };
     const button = form.querySelector("button[name=preview]");
@@ -73,5 +74,26 @@ const trusted = window.trustedTypes?.createPolicy("fanal", { createHTML: html =>
     form.addEventListener("keydown", event => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(form.querySelector("[data-strong]"));
     });
+  }
+}
+
+// A file that is too large is refused before anything is sent, and colours can be picked.
+{
+  for (const file of document.querySelectorAll("input[type=file][data-max-bytes]")) {
+    const most = Number(file.dataset.maxBytes);
+    file.addEventListener("input", event => {
+      const bytes = file.files[0]?.size ?? 0;
+      file.setCustomValidity(bytes > most ? `This file has ${Math.ceil(bytes / 1024)} KiB, at most ${most / 1024} are allowed.` : "");
+      if (!file.reportValidity()) event.stopPropagation();
+    });
+  }
+  for (const picker of document.querySelectorAll("input[type=color][data-for]")) {
+    const text = document.getElementById(picker.dataset.for);
+    picker.hidden = false;
+    picker.addEventListener("input", () => {
+      text.value = picker.value;
+      text.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    text.addEventListener("input", () => { if (/^#[0-9a-f]{6}$/i.test(text.value)) picker.value = text.value; });
   }
 }

@@ -35,7 +35,7 @@
   }
 
   const make = (name, text, className = "") => Object.assign(document.createElement(name), { textContent: text, className });
-  const row = ({ id, at, state, said, reason, warned }) => {
+  const row = ({ id, at, state, said, reason, warned, test }) => {
     const tr = document.createElement("tr");
     tr.dataset.id = id;
     tr.dataset.state = state;
@@ -44,6 +44,7 @@
     when.append(link);
     if (warned) what.append(document.createElement("br"), make("span", warned, "health warn"));
     how.append(make("span", state, `health ${state}`));
+    if (test) how.append(" ", make("span", "test", "tag"));
     tr.append(when, how, what);
     return tr;
   };

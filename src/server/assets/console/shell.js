@@ -38,6 +38,22 @@
   });
 }
 
+// Menus close with Escape, and when something else is pressed.
+{
+  const open = () => document.querySelectorAll("details.more[open]");
+  addEventListener("keydown", event => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    for (const menu of open()) {
+      const summary = menu.querySelector("summary");
+      if (menu.contains(document.activeElement)) summary.focus();
+      menu.open = false;
+    }
+  });
+  addEventListener("pointerdown", event => {
+    for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
+  });
+}
+
 // What can be taken back for a few seconds counts them, and work that goes on shows how far it has come.
 {
   for (const form of document.querySelectorAll("form[data-until]")) {

@@ -21,7 +21,7 @@ impl Bar {
     pub(in crate::console) fn new(person: &Person, acts: &[&'static Words], filters: &[(&str, &str)], asked: &Typed) -> Self {
         let list = acts.first().map_or("/console/", |words| words.list);
         let place = [filters, &[("cursor", asked.text("cursor")), ("back", asked.text("back"))]].concat();
-        let done = acts.iter().find(|words| words.name == asked.text("did")).zip(asked.number("n"));
+        let done = acts.iter().find(|words| words.name() == asked.text("did")).zip(asked.number("n"));
         Self {
             acts: acts.iter().copied().filter(|words| person.may(words.permission)).collect(),
             here: address(list, &place),
@@ -40,5 +40,5 @@ impl Bar {
 /// Where somebody is led who has done it.
 pub(super) fn done(back: &str, words: &Words, n: usize) -> String {
     let joint = if back.contains('?') { '&' } else { '?' };
-    format!("{back}{joint}did={}&n={n}", words.name)
+    format!("{back}{joint}did={}&n={n}", words.name())
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use storage::{components, rows};
 
 use super::{Acts, Beside, Console, Deed, Failure, Outcome, Row, Typed, Undone, Words};
-use crate::console::form::from_field;
+use crate::console::zone::from_field;
 
 pub(super) struct Overrule;
 pub(super) struct GiveBack;
@@ -16,7 +16,7 @@ pub(super) struct Show;
 pub(in crate::console) const OVERRULE: Words = Words {
     list: "/console/components",
     area: "Components",
-    name: "override",
+    path: "/console/components/chosen/override",
     button: "Override the status",
     verb: "Override the status of",
     tail: "",
@@ -29,7 +29,7 @@ pub(in crate::console) const OVERRULE: Words = Words {
 };
 
 pub(in crate::console) const GIVE_BACK: Words = Words {
-    name: "give-back",
+    path: "/console/components/chosen/give-back",
     button: "Give back to the signals",
     verb: "Give",
     tail: " back to the signals",
@@ -39,7 +39,7 @@ pub(in crate::console) const GIVE_BACK: Words = Words {
 };
 
 pub(in crate::console) const MOVE: Words = Words {
-    name: "move",
+    path: "/console/components/chosen/move",
     button: "Move",
     verb: "Move",
     meaning: "They go behind what stands in the group, in the order in which they stand now.",
@@ -49,7 +49,7 @@ pub(in crate::console) const MOVE: Words = Words {
 };
 
 pub(in crate::console) const HIDE: Words = Words {
-    name: "hide",
+    path: "/console/components/chosen/hide",
     button: "Hide",
     verb: "Hide",
     meaning: "Readers do not see them any more, nor what is said of them. The team does.",
@@ -58,7 +58,7 @@ pub(in crate::console) const HIDE: Words = Words {
 };
 
 pub(in crate::console) const SHOW: Words = Words {
-    name: "show",
+    path: "/console/components/chosen/show",
     button: "Show",
     verb: "Show",
     meaning: "Readers see them from now on, with their past.",

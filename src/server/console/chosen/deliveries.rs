@@ -9,14 +9,14 @@ use storage::{
 };
 
 use super::{Acts, Console, Deed, Failure, Outcome, Row, Typed, Undone, Words};
-use crate::console::{frame::time, seen::Seen};
+use crate::console::{seen::Seen, zone::time};
 
 pub(super) struct Replay;
 
 pub(in crate::console) const REPLAY: Words = Words {
     list: "/console/deliveries",
     area: "Deliveries",
-    name: "replay",
+    path: "/console/deliveries/chosen/replay",
     button: "Look at again",
     verb: "Look at",
     tail: " again",
@@ -40,7 +40,7 @@ impl Deed for Replay {
                 || Row::gone(*id),
                 |delivery| Row {
                     id: *id,
-                    name: time(delivery.received_at),
+                    name: time(delivery.received_at).to_string(),
                     detail: format!("{}, {}", keys.get(&delivery.integration).map_or("", String::as_str), delivery.state.as_str()),
                     unfit: (delivery.state == DeliveryState::Pending).then_some("it waits to be looked at already"),
                 },

@@ -5,14 +5,14 @@ use serde_json::json;
 use storage::rows::{self, Incidents};
 
 use super::{Acts, Console, Deed, Failure, Outcome, Row, Typed, Undone, Words};
-use crate::console::frame::time;
+use crate::console::zone::time;
 
 pub(super) struct Discard;
 
 pub(in crate::console) const DISCARD: Words = Words {
     list: "/console/incidents",
     area: "Incidents",
-    name: "discard",
+    path: "/console/incidents/chosen/discard",
     button: "Discard",
     verb: "Discard",
     tail: "",

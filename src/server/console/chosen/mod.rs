@@ -10,8 +10,10 @@ mod incidents;
 mod notifications;
 mod subscribers;
 
+use std::marker::PhantomData;
+
 use askama::Template;
-use domain::{Permission, Resource};
+use domain::Permission;
 use poem::{
     Endpoint, FromRequest, Request, RequestBody, Response, Result,
     http::StatusCode,
@@ -39,32 +41,24 @@ pub(super) use self::{
     subscribers::{DELETE, ENABLE},
 };
 
-pub(super) fn routes(table: Table) -> Table {
-    let write = Needs::write;
-    let (deliveries, notifications) = (write(Resource::Deliveries), write(Resource::Notifications));
-    let (incidents, subscribers) = (write(Resource::Incidents), write(Resource::Subscribers));
-    let (components, overrides) = (write(Resource::Components), write(Resource::Overrides));
-    table
-        .get("/console/deliveries/chosen/replay", deliveries, Ask(deliveries::Replay))
-        .post("/console/deliveries/chosen/replay", deliveries, Do(deliveries::Replay))
-        .get("/console/notifications/chosen/resend", notifications, Ask(notifications::Resend))
-        .post("/console/notifications/chosen/resend", notifications, Do(notifications::Resend))
-        .get("/console/incidents/chosen/discard", incidents, Ask(incidents::Discard))
-        .post("/console/incidents/chosen/discard", incidents, Do(incidents::Discard))
-        .get("/console/subscribers/chosen/enable", subscribers, Ask(subscribers::Enable))
-        .post("/console/subscribers/chosen/enable", subscribers, Do(subscribers::Enable))
-        .get("/console/subscribers/chosen/delete", subscribers.fresh(), Ask(subscribers::Delete))
-        .post("/console/subscribers/chosen/delete", subscribers.fresh(), Do(subscribers::Delete))
-        .get("/console/components/chosen/override", overrides, Ask(components::Overrule))
-        .post("/console/components/chosen/override", overrides, Do(components::Overrule))
-        .get("/console/components/chosen/give-back", overrides, Ask(components::GiveBack))
-        .post("/console/components/chosen/give-back", overrides, Do(components::GiveBack))
-        .get("/console/components/chosen/move", components, Ask(components::Move))
-        .post("/console/components/chosen/move", components, Do(components::Move))
-        .get("/console/components/chosen/hide", components, Ask(components::Hide))
-        .post("/console/components/chosen/hide", components, Do(components::Hide))
-        .get("/console/components/chosen/show", components, Ask(components::Show))
-        .post("/console/components/chosen/show", components, Do(components::Show))
+pub(super) fn routes(mut table: Table) -> Table {
+    table = add(table, deliveries::Replay);
+    table = add(table, notifications::Resend);
+    table = add(table, incidents::Discard);
+    table = add(table, subscribers::Enable);
+    table = add(table, subscribers::Delete);
+    table = add(table, components::Overrule);
+    table = add(table, components::GiveBack);
+    table = add(table, components::Move);
+    table = add(table, components::Hide);
+    add(table, components::Show)
+}
+
+/// The page that asks, and the act itself.
+fn add<D: Deed>(table: Table, _: D) -> Table {
+    let needs = Needs::may(D::WORDS.permission);
+    let needs = if D::IS_FRESH { needs.fresh() } else { needs };
+    table.get(D::WORDS.path, needs, Ask::<D>(PhantomData)).post(D::WORDS.path, needs, Do::<D>(PhantomData))
 }
 
 /// How an act is called, and what is said of it.
@@ -74,8 +68,8 @@ pub(super) struct Words {
     list: &'static str,
     /// What that is called.
     area: &'static str,
-    /// Its name in addresses, below `<list>/chosen/`.
-    name: &'static str,
+    /// Where it is asked for and done: its name below `<list>/chosen/`.
+    pub(super) path: &'static str,
     /// On its button in the list.
     pub(super) button: &'static str,
     /// `Delete` 3 subscribers.
@@ -95,9 +89,9 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// Where it is asked for and done.
-    pub(super) fn path(&self) -> String {
-        format!("{}/chosen/{}", self.list, self.name)
+    /// Its name in addresses.
+    fn name(&self) -> &'static str {
+        self.path.rsplit('/').next().unwrap_or_default()
     }
 
     fn counted(&self, n: usize) -> String {
@@ -168,6 +162,8 @@ impl From<StorageError> for Undone {
 /// An act on chosen rows.
 trait Deed: Send + Sync + 'static {
     const WORDS: &'static Words;
+    /// Whether whoever does it must have proved lately who they are.
+    const IS_FRESH: bool = false;
 
     /// What was chosen, and what of it the act leaves out.
     fn look(console: &Console, ids: &[i64]) -> impl Future<Output = Result<Vec<Row>, Failure>> + Send;
@@ -223,7 +219,6 @@ fn back(typed: &Typed, words: &Words) -> String {
 struct Page<'a> {
     frame: &'a Frame,
     words: &'a Words,
-    path: String,
     back: String,
     fit: Vec<&'a Row>,
     unfit: Vec<&'a Row>,
@@ -261,7 +256,6 @@ async fn page<D: Deed>(desk: &Desk, typed: &Typed, ids: &[i64], refused: Option<
     let page = Page {
         frame: &desk.frame,
         words: D::WORDS,
-        path: D::WORDS.path(),
         back: back(typed, D::WORDS),
         fit,
         unfit,
@@ -273,7 +267,7 @@ async fn page<D: Deed>(desk: &Desk, typed: &Typed, ids: &[i64], refused: Option<
 }
 
 /// Says what an act would touch.
-struct Ask<D>(D);
+struct Ask<D>(PhantomData<D>);
 
 impl<D: Deed> Endpoint for Ask<D> {
     type Output = Response;
@@ -288,7 +282,7 @@ impl<D: Deed> Endpoint for Ask<D> {
 }
 
 /// Does it.
-struct Do<D>(D);
+struct Do<D>(PhantomData<D>);
 
 impl<D: Deed> Endpoint for Do<D> {
     type Output = Response;

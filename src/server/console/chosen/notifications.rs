@@ -8,14 +8,14 @@ use storage::{
 };
 
 use super::{Acts, Console, Deed, Failure, Outcome, Row, Typed, Undone, Words};
-use crate::console::{UNDO_SECS, frame::time, notifications::sent_again};
+use crate::console::{UNDO_SECS, notifications::sent_again, zone::time};
 
 pub(super) struct Resend;
 
 pub(in crate::console) const RESEND: Words = Words {
     list: "/console/notifications",
     area: "Notifications",
-    name: "resend",
+    path: "/console/notifications/chosen/resend",
     button: "Send again",
     verb: "Send",
     tail: " again",

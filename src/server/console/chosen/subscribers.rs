@@ -12,7 +12,7 @@ pub(super) struct Delete;
 pub(in crate::console) const ENABLE: Words = Words {
     list: "/console/subscribers",
     area: "Subscribers",
-    name: "enable",
+    path: "/console/subscribers/chosen/enable",
     button: "Switch on",
     verb: "Switch",
     tail: " on again",
@@ -25,7 +25,7 @@ pub(in crate::console) const ENABLE: Words = Words {
 };
 
 pub(in crate::console) const DELETE: Words = Words {
-    name: "delete",
+    path: "/console/subscribers/chosen/delete",
     button: "Delete",
     verb: "Delete",
     tail: "",
@@ -65,6 +65,7 @@ impl Deed for Enable {
 
 impl Deed for Delete {
     const WORDS: &'static Words = &DELETE;
+    const IS_FRESH: bool = true;
 
     async fn look(console: &Console, ids: &[i64]) -> Result<Vec<Row>, Failure> {
         look(console, ids, |_| None).await

@@ -6,7 +6,10 @@ use domain::{ComponentId, Incident, IncidentId};
 use storage::{Connection, StorageError, rows};
 
 use super::worst;
-use crate::console::{Console, frame::time, words};
+use crate::console::{
+    Console, words,
+    zone::{When, time},
+};
 
 /// The most open incidents that are listed.
 pub(in crate::console) const MAX_OPEN: i64 = 200;
@@ -33,7 +36,7 @@ pub(in crate::console) struct Line {
     /// Whether it can still be kept from publishing itself.
     pub(in crate::console) is_held: bool,
     pub(in crate::console) affected: String,
-    pub(in crate::console) began: String,
+    pub(in crate::console) began: When,
     pub(in crate::console) updated: String,
 }
 

@@ -24,11 +24,12 @@ use crate::{
         acts::Acts,
         failure::Failure,
         form::{Choices, Errors, choices},
-        frame::{Frame, show, time},
+        frame::{Frame, show},
         meanwhile::{Field, Meanwhile, Version},
         seen::{Asked, Seen, Typed},
         session::Person,
         words,
+        zone::{When, time},
     },
     page::markdown,
 };
@@ -39,7 +40,7 @@ const MAX_TRANSITIONS: i64 = 20;
 /// An entry of a timeline.
 struct Step {
     status: &'static str,
-    at: String,
+    at: When,
     by: String,
     /// Clean HTML.
     body: String,
@@ -69,10 +70,11 @@ struct Page<'a> {
     incident: &'a Incident,
     class: &'static str,
     status: &'static str,
-    began: String,
+    began: When,
     /// What becomes of a draft by itself.
     publication: Option<String>,
     may_write: bool,
+    may_see_notifications: bool,
     draft: &'a Draft,
     picker: Vec<Choices>,
     affected: Vec<(ComponentId, String, &'static str, &'static str)>,
@@ -82,7 +84,7 @@ struct Page<'a> {
     postmortem: Option<&'static str>,
     preview: Preview,
     told: Vec<(String, i64)>,
-    chain: Vec<(String, String)>,
+    chain: Vec<(When, String)>,
     errors: &'a Errors,
     version: Version,
     meanwhile: Option<Meanwhile>,
@@ -202,6 +204,7 @@ pub(super) async fn page(
         began: time(incident.started_at),
         publication: words::publication(&incident, console.now()).filter(|_| !incident.published),
         may_write: person.may(Permission::write(Resource::Incidents)),
+        may_see_notifications: person.may(Permission::read(Resource::Notifications)),
         picker: choices(&groups, &components, &draft.affected),
         draft: &draft,
         affected: incident.components.iter().filter_map(named).collect(),

@@ -137,7 +137,8 @@ pub(super) async fn create(person: Person, frame: Frame, acts: Acts, Path(slug):
         Ok(made) => {
             let id = made.number("id");
             let shown = secret.as_deref().filter(|_| typed.text("secret_from") == "made");
-            setup_page::show_with(&person, &frame, &acts, id, shown, true).await
+            let moment = setup_page::Moment { secret: shown, is_new: true, asked: None };
+            setup_page::show_with(&person, &frame, &acts, id, moment).await
         }
         Err(refused) if refused.status.is_client_error() => Ok(form_page(&frame, provider, &typed, Some(&refused))),
         Err(refused) => Err(refused.into()),

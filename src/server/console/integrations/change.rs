@@ -54,11 +54,17 @@ struct SettingsPage<'a> {
 fn fields(integration: &Value) -> Vec<Field> {
     vec![
         Field::new("name", "The name", integration.text("name")),
+        Field::new("silent_after", "When it counts as silent", integration.text("silent_after")),
         Field::new("settings", "The settings", pretty(integration.part("settings"))),
     ]
 }
 
 impl SettingsPage<'_> {
+    /// Whether its silence can be a signal.
+    fn can_be_silent(&self) -> bool {
+        provider_of(self.integration).is_some_and(|provider| provider.refuses_silence().is_none())
+    }
+
     fn wrong(&self, field: &str) -> Option<String> {
         self.refused?.field(field).map(sentence)
     }
@@ -69,6 +75,7 @@ pub(super) async fn settings_form(frame: Frame, acts: Acts, Path(id): Path<i64>)
     let integration = find(&acts, id).await?;
     let mut typed = Typed::default();
     typed.add("name", integration.text("name"));
+    typed.add("silent_after", integration.text("silent_after"));
     typed.add("settings", pretty(integration.part("settings")));
     let version = Version::new(integration.text("etag"), &fields(&integration));
     Ok(show(
@@ -98,7 +105,7 @@ pub(super) async fn settings(frame: Frame, acts: Acts, Path(id): Path<i64>, sent
         // Nothing but to leave the page on which a back-test goes on.
         (Ok(_), "stop") => Ok(()),
         (Ok(settings), _) => {
-            let body = json!({ "name": typed.text("name"), "settings": settings });
+            let body = json!({ "name": typed.text("name"), "silent_after": typed.given("silent_after"), "settings": settings });
             match acts.patch(&format!("/integrations/{id}"), &body, opened.etag()).await {
                 Ok(_) => return Ok(back_to(id)),
                 Err(refused) if refused.is_outdated() => return overtaken(&frame, &acts, id, &typed, &opened).await,
@@ -119,7 +126,7 @@ async fn overtaken(frame: &Frame, acts: &Acts, id: i64, typed: &Typed, opened: &
     let integration = find(acts, id).await?;
     let meanwhile = Meanwhile::new(opened, fields(&integration), |name| Some(typed.text(name).replace("\r\n", "\n")));
     let mut merged = Typed::default();
-    for name in ["name", "settings"] {
+    for name in ["name", "silent_after", "settings"] {
         merged.add(name, meanwhile.taken(name).unwrap_or_else(|| typed.text(name)));
     }
     let version = Version::new(integration.text("etag"), &fields(&integration));

@@ -8,6 +8,7 @@ mod route_form;
 mod route_meanwhile;
 mod route_page;
 mod setup_page;
+mod test_page;
 mod timeline;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -30,6 +31,7 @@ const PATH: &str = "/console/integrations";
 
 pub(super) fn routes(table: Table) -> Table {
     let (look, act) = (Needs::read(Resource::Integrations), Needs::write(Resource::Integrations));
+    let test = Needs::write(Resource::Deliveries);
     table
         .get(PATH, look, list::page)
         .get("/console/integrations/new", act, catalogue::page)
@@ -46,6 +48,9 @@ pub(super) fn routes(table: Table) -> Table {
         .post("/console/integrations/:id/secrets/:secret/remove", act.fresh(), change::remove_secret)
         .get("/console/integrations/:id/delete", act.fresh(), change::delete_page)
         .post("/console/integrations/:id/delete", act.fresh(), change::delete)
+        .get("/console/integrations/:id/test", test, test_page::page)
+        .post("/console/integrations/:id/test", test, test_page::send)
+        .post("/console/integrations/:id/ask", test, test_page::ask)
         .get("/console/integrations/:id/back-test", Needs::read(Resource::Deliveries), timeline::page)
         .get("/console/integrations/:id/routes/:place", act, route_page::page)
         .post("/console/integrations/:id/routes/:place", act, route_page::send)

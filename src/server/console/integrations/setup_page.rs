@@ -12,12 +12,12 @@ use poem::{
 };
 use serde_json::{Value, json};
 
-use super::{answers::last_answer, find, guide, may_write, provider_of, quarantined, way};
+use super::{answers::last_answer, find, guide, may_write, provider_of, quarantined, test_page::answer_since, way};
 use crate::console::{
     acts::Acts,
     failure::Failure,
     frame::{Frame, show},
-    seen::{Seen, address, names},
+    seen::{Asked, Seen, Typed, address, names},
     session::Person,
 };
 
@@ -44,6 +44,8 @@ struct Page<'a> {
     is_new: bool,
     may_write: bool,
     may_replay: bool,
+    /// What came of it that somebody had it asked.
+    asked: Option<String>,
 }
 
 impl Page<'_> {
@@ -69,19 +71,23 @@ impl Page<'_> {
 }
 
 #[handler]
-pub(super) async fn page(person: Person, frame: Frame, acts: Acts, Path(id): Path<i64>) -> Result<Response, Failure> {
-    show_with(&person, &frame, &acts, id, None, false).await
+pub(super) async fn page(person: Person, frame: Frame, acts: Acts, Path(id): Path<i64>, asked: Asked) -> Result<Response, Failure> {
+    show_with(&person, &frame, &acts, id, Moment { asked: Typed::from(asked).number("asked"), ..Moment::default() }).await
 }
 
-/// The page, with a secret that was just made.
-pub(super) async fn show_with(
-    person: &Person,
-    frame: &Frame,
-    acts: &Acts,
-    id: i64,
-    secret: Option<&str>,
-    is_new: bool,
-) -> Result<Response, Failure> {
+/// What is so only this once.
+#[derive(Default)]
+pub(super) struct Moment<'a> {
+    /// A secret that was just made.
+    pub(super) secret: Option<&'a str>,
+    pub(super) is_new: bool,
+    /// When somebody had it asked, in milliseconds since 1970.
+    pub(super) asked: Option<i64>,
+}
+
+/// The page, as it is at this moment.
+pub(super) async fn show_with(person: &Person, frame: &Frame, acts: &Acts, id: i64, moment: Moment<'_>) -> Result<Response, Failure> {
+    let Moment { secret, is_new, asked } = moment;
     let integration = find(acts, id).await?;
     let provider = provider_of(&integration).ok_or(Failure::NotFound("This kind of integration is not known to this version."))?;
     let health = acts.get(&format!("/integrations/{id}/health")).await?;
@@ -93,8 +99,23 @@ pub(super) async fn show_with(
     let way = way(provider);
     let may_write = may_write(person);
     let answer = last_answer(Some(provider), health.part("poll"), acts.now);
-    let shown =
-        Page { frame, integration, health, answer, provider, way, guide, deliveries, quarantined, secret, is_new, may_write, may_replay };
+    let asked = asked.map(|since| answer_since(&health, since));
+    let shown = Page {
+        asked,
+        frame,
+        integration,
+        health,
+        answer,
+        provider,
+        way,
+        guide,
+        deliveries,
+        quarantined,
+        secret,
+        is_new,
+        may_write,
+        may_replay,
+    };
     Ok(show(StatusCode::OK, &shown))
 }
 
@@ -141,9 +162,9 @@ pub(super) async fn arrivals(acts: Acts, Path(id): Path<i64>) -> Result<Response
     let integration = find(&acts, id).await?;
     let row = |delivery: &Value| {
         json!({
-            "id": delivery.number("id"), "at": delivery.time("received_at"), "state": delivery.text("state"),
+            "id": delivery.number("id"), "at": delivery.time("received_at").to_string(), "state": delivery.text("state"),
             "said": delivery.text("said"), "reason": delivery.text("reason"),
-            "warned": delivery.text("warned"),
+            "warned": delivery.text("warned"), "test": delivery.yes("test"),
         })
     };
     let rows: Vec<Value> = newest(&acts, integration.text("key")).await?.iter().map(row).collect();

@@ -11,9 +11,10 @@ use crate::{
     console::{
         acts::{Acts, sentence},
         failure::Failure,
-        frame::{Frame, render, show, time},
+        frame::{Frame, render, show},
         going::{Going, Next},
         seen::{Asked, Seen, Typed, at, names},
+        zone::{When, time},
     },
 };
 
@@ -31,8 +32,8 @@ const ROW: usize = 22;
 pub(super) struct Timeline {
     pub(super) result: Value,
     pub(super) rows: Vec<Row>,
-    pub(super) from: String,
-    pub(super) to: String,
+    pub(super) from: When,
+    pub(super) to: When,
     /// Where days begin.
     pub(super) days: Vec<String>,
 }
@@ -92,7 +93,7 @@ fn draw(result: Value) -> Timeline {
     let x = |at: Timestamp| (at.0.clamp(from.0, to.0) - from.0) as f64 / (to.0 - from.0).max(1) as f64 * WIDTH;
     let bar = |part: &Value, begin: &str, end: &str, class: String, what: &str| {
         let (begin, end) = (at(part, begin).unwrap_or(from), at(part, end).unwrap_or(to));
-        let until = if end == to { "the end".to_owned() } else { time(end) };
+        let until = if end == to { "the end".to_owned() } else { time(end).to_string() };
         let words = format!("{what}, {} to {until}", time(begin));
         // Short ones stay visible, also at the end.
         let width = (x(end) - x(begin)).max(MIN_BAR);

@@ -16,10 +16,11 @@ use crate::console::{
     Console,
     acts::Acts,
     failure::Failure,
-    form::{Errors, Sent, to_field},
+    form::{Errors, Sent},
     frame::{Frame, see_other},
     seen::Seen,
     session::Person,
+    zone::to_field,
 };
 
 /// The fields that a refusal can blame.

@@ -11,11 +11,12 @@ use super::{is_open, window};
 use crate::console::{
     Console,
     failure::Failure,
-    form::{Choices, Errors, Sent, choices, from_field, to_field},
+    form::{Choices, Errors, Sent, choices},
     frame::{Frame, show},
     meanwhile::{Field, Meanwhile, Version},
     session::Person,
     words,
+    zone::{from_field, to_field},
 };
 
 /// What is typed into the form.

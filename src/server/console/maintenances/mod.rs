@@ -11,12 +11,13 @@ use storage::rows::{self, Maintenances};
 use super::{
     Console,
     failure::Failure,
-    frame::{Frame, show, time},
+    frame::{Frame, show},
     gate::{Needs, Table},
     pager::{self, Pager},
     seen::{self, Asked},
     session::Person,
     words,
+    zone::time,
 };
 
 const PATH: &str = "/console/maintenances";

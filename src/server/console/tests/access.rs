@@ -147,7 +147,7 @@ async fn after_ten_minutes_somebody_proves_again_who_they_are_and_their_old_cook
     owner.get("/console/profile/factor").await.expect(200);
     fixture.console.clock.advance(Span::mins(11));
     owner.get("/console/profile/factor").await.leads_to("/console/confirm?next=%2Fconsole%2Fprofile%2Ffactor");
-    owner.post("/console/team/999/delete", &[]).await.leads_to("/console/confirm?again=1");
+    owner.post("/console/team/999/delete", &[]).await.leads_to("/console/confirm?next=%2Fconsole%2Fconfirm%2Fkept&again=1");
     assert!(owner.get("/console/confirm?again=1").await.expect(200).body.contains("Nothing was done yet"));
     owner.post("/console/confirm", &[("password", "something else entirely")]).await.expect(401);
     owner.post("/console/confirm", &[("password", PASSWORD), ("next", "/console/")]).await.leads_to("/console/");
@@ -155,4 +155,67 @@ async fn after_ten_minutes_somebody_proves_again_who_they_are_and_their_old_cook
     owner.get("/console/").await.expect(200);
     owner.set_cookie(&before);
     owner.get("/console/").await.leads_to("/console/log-in");
+}
+
+#[tokio::test]
+async fn a_form_that_came_too_long_after_the_last_proof_is_sent_after_the_next_with_one_click_and_once() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    fixture.console.clock.advance(Span::mins(11));
+    let fields = [("name", "Build server"), ("scopes", "components:read"), ("scopes", "incidents:read"), ("days", "30")];
+    let to = owner.post("/console/tokens/new", &fields).await.expect(303).location().to_owned();
+    assert!(to.starts_with("/console/confirm?next=%2Fconsole%2Fconfirm%2Fkept"), "{to}");
+    assert!(owner.get(&to).await.expect(200).body.contains("What you sent is kept for ten minutes"));
+    // Nobody sends it without the proof, and to try does not lose it.
+    owner.post("/console/confirm/kept", &[]).await.expect(303);
+    owner.post("/console/confirm", &[("password", PASSWORD), ("next", "/console/confirm/kept")]).await.leads_to("/console/confirm/kept");
+    let shown = owner.get("/console/confirm/kept").await.expect(200).body;
+    for part in ["<b>Nothing was done yet</b>", "/console/tokens/new", "Build server", "components:read", "incidents:read"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("<dt>Csrf</dt>"));
+    // A page of another site, or without the token, neither sends nor loses it.
+    let foreign = owner.send(Method::POST, "/console/confirm/kept", &[("sec-fetch-site", "cross-site")], Some(String::new())).await;
+    foreign.expect(403);
+    owner
+        .send(Method::POST, "/console/confirm/kept", &[("sec-fetch-site", "same-origin")], Some("csrf=wrong".to_owned()))
+        .await
+        .expect(403);
+    let made = owner.post("/console/confirm/kept", &[]).await.expect(200).body;
+    assert!(made.contains("fanal_"), "{made}");
+    let again = owner.post("/console/confirm/kept", &[]).await.expect(409).body;
+    assert!(again.contains("Nothing waits to be sent any more"), "{again}");
+    let tokens = owner.get("/console/tokens").await.expect(200).body;
+    assert_eq!(tokens.matches(">Build server<").count(), 1, "{tokens}");
+    owner.get("/console/confirm/kept").await.leads_to("/console/");
+}
+
+#[tokio::test]
+async fn a_form_that_waits_is_dropped_when_it_is_not_wanted_and_a_weaker_role_does_not_send_it() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let admin_id = fixture.user(Role::Admin).await;
+    let admin = fixture.signed_in(Role::Admin).await;
+    let keep = async || {
+        fixture.console.clock.advance(Span::mins(11));
+        admin.post("/console/tokens/new", &[("name", "CI"), ("scopes", "components:read"), ("days", "30")]).await.expect(303);
+        admin
+            .post("/console/confirm", &[("password", PASSWORD), ("next", "/console/confirm/kept")])
+            .await
+            .leads_to("/console/confirm/kept");
+    };
+    keep().await;
+    admin.post("/console/confirm/kept", &[("drop", "1")]).await.leads_to("/console/");
+    admin.post("/console/confirm/kept", &[]).await.expect(409);
+    keep().await;
+    let mut tx = fixture.console.db.begin().await.unwrap();
+    users::set_role(&mut tx, admin_id, Role::Viewer).await.unwrap();
+    tx.commit().await.unwrap();
+    // Another role ends the stay, and what waited for it is gone.
+    admin.post("/console/confirm/kept", &[]).await.leads_to("/console/log-in");
+    let viewer = fixture.signed_in(Role::Admin).await;
+    viewer.post("/console/confirm/kept", &[]).await.expect(409);
+    let owner = fixture.signed_in(Role::Owner).await;
+    assert!(owner.get("/console/tokens").await.expect(200).body.contains("No program may use the API yet"));
 }

@@ -12,7 +12,7 @@ use crate::admin::MAX_AT_ONCE;
 
 impl Fixture {
     /// The newest act in the audit log, with what it changed.
-    async fn last_act(&self) -> (String, String) {
+    pub(super) async fn last_act(&self) -> (String, String) {
         let entry = audit::list(&mut self.console.db.read().await.unwrap(), &Filter::default(), i64::MAX, 1).await.unwrap().remove(0);
         (entry.action, entry.after.map(|after| after.to_string()).unwrap_or_default())
     }

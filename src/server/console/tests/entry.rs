@@ -61,7 +61,7 @@ async fn cve_2021_39173_nothing_opens_the_set_up_again() {
         let mut tx = fixture.console.db.begin().await.unwrap();
         users::rename(&mut tx, owner, name).await.unwrap();
         let settings = domain::PageSettings { name: name.to_owned(), ..domain::PageSettings::default() };
-        storage::page::set_settings(&mut tx, &settings).await.unwrap();
+        storage::page::set_settings(&mut tx, &settings, &Default::default()).await.unwrap();
         tx.commit().await.unwrap();
         fixture.browser().get(&path).await.expect(404);
         fixture.browser().post(&path, &owner_fields("eve@example.com")).await.expect(404);

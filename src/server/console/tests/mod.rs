@@ -13,7 +13,9 @@ mod people;
 mod running;
 mod screens;
 mod series;
+mod sources;
 mod tries;
+mod trying;
 mod vulnerabilities;
 mod waiting;
 mod words;
@@ -226,7 +228,10 @@ impl Browser<'_> {
             request = request.header(*name, *value);
         }
         if let Some(body) = body {
-            request = request.content_type("application/x-www-form-urlencoded").body(body);
+            if headers.iter().all(|(name, _)| *name != "content-type") {
+                request = request.content_type("application/x-www-form-urlencoded");
+            }
+            request = request.body(body);
         }
         let mut response = request.send().await.0;
         for cookie in response.headers().get_all(header::SET_COOKIE) {
@@ -263,6 +268,19 @@ impl Browser<'_> {
             form.append_pair("csrf", &csrf);
         }
         self.send(Method::POST, path, &[("sec-fetch-site", "same-origin")], Some(form.finish())).await
+    }
+
+    /// Sends a form with files as a page of ours does; a field's name that has a dot in it is that of a file.
+    async fn post_with_files(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let csrf = self.csrf().await;
+        let part = |(name, value): &(&str, &str)| {
+            let file = name.split_once('.').map_or_else(String::new, |_| format!("; filename=\"{name}\"\r\nContent-Type: image/png"));
+            let name = name.split('.').next().unwrap();
+            format!("--parts\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n")
+        };
+        let body: String = fields.iter().chain(&[("csrf", csrf.as_str())]).map(part).collect();
+        let headers = [("sec-fetch-site", "same-origin"), ("content-type", "multipart/form-data; boundary=parts")];
+        self.send(Method::POST, path, &headers, Some(format!("{body}--parts--\r\n"))).await
     }
 
     /// Sends what readers are to be told, and lets it leave at once; returns where its incident is.

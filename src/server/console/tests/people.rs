@@ -180,3 +180,85 @@ async fn of_somebody_who_is_removed_a_pseudonym_stays_in_the_audit_log() {
     assert!(!format!("{rows:?}").contains(before.name.as_deref().unwrap()));
     assert!(storage::audit::verify(&fixture.console.db, &fixture.console.secrets, None).await.unwrap().is_ok());
 }
+
+#[tokio::test]
+async fn a_token_is_made_for_some_networks_and_gets_another_secret_while_the_one_before_counts() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    let new = |networks: &'static str| [("name", "CI"), ("scopes", "components:read"), ("days", "30"), ("networks", networks)];
+    let refused = owner.post("/console/tokens/new", &new("192.0.2.7\r\nnowhere")).await.expect(422).body;
+    assert!(refused.contains("id=\"networks-error\">Line 2: nowhere is neither an address nor a network"), "{refused}");
+    assert!(refused.contains("192.0.2.7\nnowhere</textarea>") || refused.contains("192.0.2.7\r\nnowhere</textarea>"), "{refused}");
+    let made = owner.post("/console/tokens/new", &new("192.0.2.7\r\n2001:db8::/32\r\n")).await.expect(200).body;
+    let secret = |page: &str| page.split_once("id=\"token-text\">").unwrap().1.split('<').next().unwrap().to_owned();
+    let page = owner.get("/console/tokens/1").await.expect(200).body;
+    assert!(page.contains("<code>192.0.2.7/32</code>, <code>2001:db8::/32</code>"), "{page}");
+    assert!(owner.get("/console/tokens").await.expect(200).body.contains("from 2 networks only"));
+
+    let rotated = owner.post("/console/tokens/1/rotate", &[("grace", "1h")]).await.expect(200).body;
+    assert!(secret(&rotated) != secret(&made) && rotated.contains("The one before counts until"), "{rotated}");
+    let find = async |secret: String| {
+        storage::tokens::authenticate(&fixture.console.db, &secret.into(), fixture.console.now()).await.unwrap().map(|token| token.id.0)
+    };
+    assert_eq!((find(secret(&made)).await, find(secret(&rotated)).await), (Some(1), Some(1)));
+    let last = owner.post("/console/tokens/1/rotate", &[("grace", "0")]).await.expect(200).body;
+    assert_eq!((find(secret(&rotated)).await, find(secret(&last)).await), (None, Some(1)));
+    assert_eq!(fixture.last_act().await.0, "token.rotate");
+
+    owner.post("/console/tokens/1/revoke", &[]).await.leads_to("/console/tokens");
+    assert!(!owner.get("/console/tokens/1").await.expect(200).body.contains("Another secret"));
+    owner.post("/console/tokens/1/rotate", &[("grace", "1h")]).await.expect(409);
+    owner.get("/console/tokens/99").await.expect(404);
+}
+
+#[tokio::test]
+async fn an_owner_sees_who_is_signed_in_and_ends_one_session_or_all_of_somebody() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let editor = fixture.user(Role::Editor).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    let stays = [fixture.signed_in(Role::Editor).await, fixture.signed_in(Role::Editor).await, fixture.signed_in(Role::Editor).await];
+    let all = owner.get("/console/sessions").await.expect(200).body;
+    assert_eq!((all.matches("editor@example.com, with a password").count(), all.matches("(you, here)").count()), (3, 1), "{all}");
+    let theirs = owner.get(&format!("/console/sessions?user={editor}")).await.expect(200).body;
+    assert!(!theirs.contains("owner@example.com, with") && theirs.contains("End all of them"), "{theirs}");
+
+    let (_, newest) = theirs.split_once("action=\"/console/sessions/").unwrap();
+    let path = format!("/console/sessions/{}", newest.split('"').next().unwrap());
+    owner.post(&path, &[("only", &editor.to_string())]).await.leads_to(&format!("/console/sessions?user={editor}&ended=1"));
+    assert_eq!(fixture.last_act().await.0, "session.delete");
+    stays[2].get("/console/").await.leads_to("/console/log-in");
+    stays[1].get("/console/").await.expect(200);
+    owner.post(&path, &[]).await.expect(404);
+    owner.post("/console/sessions/end-all", &[("user", &editor.to_string())]).await.leads_to("/console/sessions?ended=1");
+    assert_eq!(fixture.last_act().await.0, "user.session.delete");
+    stays[0].get("/console/").await.leads_to("/console/log-in");
+    owner.post("/console/sessions/end-all", &[]).await.expect(400);
+    // Their own are ended on their profile, where they see which one they are in.
+    owner.post("/console/sessions/1/end", &[]).await.expect(409);
+}
+
+#[tokio::test]
+async fn times_are_shown_and_read_in_the_zone_of_whoever_looks() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Owner).await;
+    let owner = fixture.signed_in(Role::Owner).await;
+    assert!(owner.get("/console/profile").await.expect(200).body.contains(" UTC</time>"), "that of the page");
+    let refused = owner.post("/console/profile/time-zone", &[("time_zone", "Mars/Base")]).await.expect(422).body;
+    assert!(refused.contains("id=\"time_zone-error\"") && refused.contains("value=\"Mars/Base\""), "{refused}");
+    owner.post("/console/profile/time-zone", &[("time_zone", "Asia/Kathmandu")]).await.leads_to("/console/profile#times");
+    let window = [("title", "Move"), ("starts_at", "2030-01-10T05:45"), ("ends_at", "2030-01-10T06:45")];
+    owner.post("/console/maintenances/new", &window).await.leads_to("/console/maintenances");
+    let stored = storage::rows::page_settings(&mut fixture.console.db.read().await.unwrap()).await.unwrap().time_zone;
+    assert_eq!(stored, "UTC", "the page keeps its own");
+    let list = owner.get("/console/maintenances").await.expect(200).body;
+    assert!(list.contains("10 Jan 2030, 05:45 +0545") && !list.contains(" UTC"), "{list}");
+    let (_, line) = list.split_once("<ul class=\"lines\">").unwrap();
+    let (_, path) = line.split_once("href=\"/console/maintenances/").unwrap();
+    let shown = owner.get(&format!("/console/maintenances/{}", path.split('"').next().unwrap())).await.expect(200).body;
+    assert!(shown.contains("value=\"2030-01-10T05:45\"") && shown.contains("From, in Asia/Kathmandu"), "{shown}");
+    owner.post("/console/profile/time-zone", &[("time_zone", "")]).await.expect(303);
+    let list = owner.get("/console/maintenances").await.expect(200).body;
+    assert!(list.contains("10 Jan 2030, 00:00 UTC"), "{list}");
+}

@@ -3,7 +3,7 @@
 use domain::{Role, Span};
 
 use super::Fixture;
-use crate::console::form::to_field;
+use crate::console::zone::to_field;
 
 /// The id at the end of where an answer leads.
 fn id_in(location: &str) -> &str {
@@ -33,6 +33,7 @@ async fn an_incident_is_written_published_updated_resolved_and_what_was_typed_is
     let drafted = owner.post("/console/incidents/new", &[&fields[..], &[("draft", "1")]].concat()).await.expect(303);
     let path = format!("/console/incidents/{}", id_in(drafted.location()));
     assert!(owner.get("/console/").await.body.contains("Needs a decision"));
+    owner.post("/console/subscribers/new", &[("channel", "email"), ("address", "reader@example.com")]).await.expect(303);
     assert_eq!(owner.publish(&format!("{path}/publish"), &[]).await, path);
     let now = owner.get("/console/").await.body;
     assert!(now.contains("Published") && !now.contains("Needs a decision"), "{now}");
@@ -45,6 +46,18 @@ async fn an_incident_is_written_published_updated_resolved_and_what_was_typed_is
     let why = owner.get("/console/components/1/why").await.expect(200).body;
     assert!(why.contains("major outage") && why.contains("Cards fail"), "{why}");
     owner.get("/console/components/1/why?at=nonsense").await.expect(422);
+    let incident = id_in(&path);
+    let narrowed = format!("/console/notifications?incident={incident}");
+    assert!(why.contains(&format!("href=\"{narrowed}&amp;state=due\">2 due")), "{why}");
+    assert!(owner.get(&path).await.body.contains(&format!("{narrowed}&amp;state=due")));
+    let sent = owner.get(&narrowed).await.expect(200).body;
+    assert!(
+        sent.contains("Only what was sent about") && sent.contains("<bdi>Cards fail</bdi><br><span class=\"sub\">incident.updated"),
+        "{sent}"
+    );
+    assert!(!owner.get("/console/notifications?incident=999").await.expect(200).body.contains("incident.updated"));
+    let one = owner.get("/console/notifications/1").await.expect(200).body;
+    assert!(one.contains(&format!("<a href=\"/console/incidents/{incident}\"><bdi>Cards fail</bdi></a>")), "{one}");
     assert_eq!(owner.publish(&format!("{path}/resolve"), &[]).await, path);
     let now = owner.get("/console/").await.body;
     assert!(now.contains("Nothing needs you") && now.contains("It was last otherwise with") && now.contains("Cards fail"), "{now}");

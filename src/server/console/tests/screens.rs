@@ -175,7 +175,8 @@ async fn the_page_is_looked_at_before_it_is_saved_and_nothing_typed_is_lost() {
     let fields =
         [("name", "Acme <b>"), ("description", "How it goes"), ("time_zone", "Europe/Paris"), ("support_url", "mailto:help@example.com")];
     let seen = editor.post("/console/page/preview", &fields).await.expect(200).body;
-    assert!(seen.contains("Acme &#60;b&#62;") && seen.contains("Europe/Paris, where it is"), "{seen}");
+    // Twice escaped: it is a page within an attribute.
+    assert!(seen.contains("Acme &#38;#60;b&#38;#62;") && seen.contains("Europe/Paris, where it is"), "{seen}");
     let wrong = [fields[0], fields[1], ("time_zone", "Mars/Base"), ("support_url", "javascript:alert(1)")];
     assert!(editor.post("/console/page/preview", &wrong).await.expect(200).body.contains("There is no time zone"));
     let refused = editor.post("/console/page", &wrong).await.expect(422).body;
@@ -189,7 +190,7 @@ async fn the_page_is_looked_at_before_it_is_saved_and_nothing_typed_is_lost() {
 #[tokio::test]
 async fn the_rail_leads_where_somebody_may_go_and_the_first_four_are_at_hand() {
     let fixture = Fixture::new().await;
-    for (role, more) in [(Role::Owner, 12), (Role::Operator, 9), (Role::Viewer, 4)] {
+    for (role, more) in [(Role::Owner, 13), (Role::Operator, 9), (Role::Viewer, 4)] {
         fixture.user(role).await;
         let page = fixture.signed_in(role).await.get("/console/maintenances").await.expect(200).body;
         let rail = page.split_once("<nav class=\"rail\"").unwrap().1.split_once("</nav>").unwrap().0;
@@ -260,6 +261,14 @@ async fn looking_again_goes_on_in_portions_and_tells_how_far_it_has_come() {
     let progress = owner.get(progress).await.expect(200).body;
     assert!(progress.contains("Of 1000 that were taken up") && progress.contains("All of them are taken up"), "{progress}");
     owner.post("/console/deliveries/replay", &[("state", "pending")]).await.expect(422);
+    let asked = owner.get("/console/deliveries/replay?state=ignored&from=2026-03-01T12:00").await.expect(200).body;
+    assert!(asked.contains("that arrived since 2026-03-01 12:00 UTC"), "{asked}");
+    let of_a_time = [("state", "ignored"), ("from", "2026-03-01T12:00"), ("to", "2026-03-02T12:00")];
+    let progress = "/console/deliveries/replay/progress?state=ignored&after=&done=0&from=2026-03-01T12%3A00&to=2026-03-02T12%3A00";
+    let led = owner.post("/console/deliveries/replay", &of_a_time).await.expect(303).location().to_owned();
+    assert_eq!(led.replace("after=&", ""), progress.replace("after=&", ""));
+    let progress = owner.get(&led).await.expect(200).body;
+    assert!(progress.contains("?from=2026-03-01T12%3A00&#38;to=2026-03-02T12%3A00"), "{progress}");
 }
 
 #[tokio::test]
@@ -318,4 +327,74 @@ async fn deliveries_are_narrowed_by_when_they_arrived_and_what_was_typed_is_kept
     assert!(late.contains("id=\"to-error\"") && late.contains("value=\"2026-01-02T00:00\""), "{late}");
     let odd = owner.get("/console/deliveries?from=yesterday").await.expect(400).body;
     assert!(odd.contains("id=\"from-error\"") && odd.contains("value=\"yesterday\""), "{odd}");
+}
+
+#[tokio::test]
+async fn the_pages_looks_are_chosen_in_a_form_that_loses_no_file() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Editor).await;
+    let editor = fixture.signed_in(Role::Editor).await;
+    let drawing = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
+    let fields =
+        [("name", "Acme"), ("time_zone", "UTC"), ("header_links", "Our docs https://example.com/docs\r\n"), ("logo_file.svg", drawing)];
+
+    // What was chosen is shown, as readers will see it, before anything is saved.
+    let shown =
+        editor.post_with_files("/console/page", &[&fields[..], &[("preview", "1"), ("theme", "dark")]].concat()).await.expect(200).body;
+    assert!(
+        shown.contains("data-theme=&#34;dark&#34;") && shown.contains("img class=&#34;logo&#34; src=&#34;data:image/svg+xml;base64,"),
+        "{shown}"
+    );
+    let kept = value_of(&shown, "logo");
+    assert!(kept.starts_with("data:image/svg+xml;base64,"), "{shown}");
+    assert!(!editor.get("/console/page").await.expect(200).body.contains("Our docs"));
+
+    // A colour that nobody could read and an address that is none are refused beside their fields; the file stays.
+    let again = [fields[0], fields[1], ("header_links", "Our docs"), ("accent", "#ffcc00"), ("logo", &kept), ("logo_file.", "")];
+    let refused = editor.post_with_files("/console/page", &again).await.expect(422).body;
+    assert!(refused.contains("id=\"accent-error\">Has a contrast of 1.4 to the light page"), "{refused}");
+    assert!(refused.contains("id=\"header_links-error\">Line 1: its"), "{refused}");
+    assert_eq!(value_of(&refused, "logo"), kept);
+    let active = [fields[0], fields[1], ("icon_file.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"><script/></svg>")];
+    let refused = editor.post_with_files("/console/page", &active).await.expect(422).body;
+    assert!(refused.contains("id=\"icon-error\">Contains the element script"), "{refused}");
+
+    editor.post_with_files("/console/page", &fields).await.leads_to("/console/page?saved=1");
+    let saved = editor.get("/console/page").await.expect(200).body;
+    let path = value_of(&saved, "logo");
+    assert!(path.starts_with("/assets/image.") && saved.contains("Our docs https://example.com/docs"), "{saved}");
+    // Saved again without another file, it stays; taken away, it goes.
+    editor.post_with_files("/console/page", &[fields[0], fields[1], ("logo", &path), ("logo_file.", "")]).await.expect(303);
+    assert_eq!(value_of(&editor.get("/console/page").await.expect(200).body, "logo"), path);
+    editor.post_with_files("/console/page", &[fields[0], fields[1], ("logo", &path), ("logo_remove", "1")]).await.expect(303);
+    assert_eq!(value_of(&editor.get("/console/page").await.expect(200).body, "logo"), "");
+}
+
+#[tokio::test]
+async fn what_somebody_else_made_of_the_page_meanwhile_is_told_and_nothing_typed_is_lost() {
+    let fixture = Fixture::new().await;
+    fixture.user(Role::Editor).await;
+    let editor = fixture.signed_in(Role::Editor).await;
+    let opened = editor.get("/console/page").await.expect(200).body;
+    let (etag, was) = (value_of(&opened, "etag"), value_of(&opened, "was"));
+    editor.post("/console/page", &[("name", "Theirs"), ("time_zone", "UTC")]).await.expect(303);
+    let mine = [("name", "Mine"), ("time_zone", "UTC"), ("footer", "Also mine"), ("etag", &etag), ("was", &was)];
+    let refused = editor.post("/console/page", &mine).await.expect(412).body;
+    assert!(refused.contains("Somebody changed this while you were writing") && refused.contains("<b>Name</b>"), "{refused}");
+    assert_eq!((value_of(&refused, "name"), value_of(&refused, "footer")), ("Mine".to_owned(), "Also mine".to_owned()));
+    let newer = value_of(&refused, "etag");
+    editor.post("/console/page", &[mine[0], mine[1], mine[2], ("etag", &newer)]).await.leads_to("/console/page?saved=1");
+}
+
+/// What stands in a field.
+fn value_of(page: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no field {name} in {page}"));
+    rest.split('"')
+        .next()
+        .unwrap()
+        .replace("&#34;", "\"")
+        .replace("&#60;", "<")
+        .replace("&#62;", ">")
+        .replace("&#39;", "'")
+        .replace("&#38;", "&")
 }

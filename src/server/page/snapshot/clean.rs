@@ -8,6 +8,13 @@ pub(super) fn clean(mut data: PageData) -> PageData {
     for text in [&mut settings.name, &mut settings.description, &mut settings.support_url] {
         clean_text(text);
     }
+    let brand = &mut settings.brand;
+    clean_text(&mut brand.logo_alt);
+    clean_text(&mut brand.footer);
+    for link in brand.header_links.iter_mut().chain(&mut brand.footer_links) {
+        clean_text(&mut link.label);
+        clean_text(&mut link.url);
+    }
     for group in &mut data.groups {
         clean_text(&mut group.name);
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::Image;
 use poem::{Endpoint, EndpointExt, Request, http::Method};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -10,7 +11,7 @@ use super::{
     sample::{base_url, healthy},
     serving::{PATHS, ask, header, page},
 };
-use crate::page::{Page, Setup, Snapshot, assets, routes};
+use crate::page::{Page, Resource, Setup, Snapshot, assets, routes};
 
 /// Who may use an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,4 +110,36 @@ async fn security_txt_names_whom_to_tell_and_runs_out_within_a_year() {
     let plain = ask(&at(&"http://localhost:8080".parse().unwrap()), Method::GET, "/.well-known/security.txt", &[]).await;
     assert!(!plain.into_body().into_string().await.unwrap().contains("Canonical"), "only https may be named");
     assert_eq!(ask(&page(), Method::GET, "/.well-known/security.txt", &[]).await.status(), 404, "nobody is named");
+}
+
+#[tokio::test]
+async fn an_owners_picture_can_do_nothing_by_itself_and_is_kept_for_ever() {
+    let drawing = Image::read(b"<svg xmlns=\"http://www.w3.org/2000/svg\"><style>g{fill:red}</style></svg>").unwrap();
+    let mut data = healthy();
+    data.settings.brand.logo = Some(drawing.mark());
+    data.settings.brand.accent = "#7a1f5c".parse().ok();
+    data.images = vec![drawing.clone()];
+    let page = Page::new(Snapshot::render(&data, &base_url()), setup(), CancellationToken::new());
+    let mut answer = ask(&page, Method::GET, &drawing.mark().path(), &[]).await;
+    let headers = answer.headers();
+    assert_eq!(header(headers, "content-type"), "image/svg+xml");
+    assert_eq!(
+        header(headers, "content-security-policy"),
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+    );
+    assert_eq!((header(headers, "x-content-type-options"), header(headers, "cross-origin-resource-policy")), ("nosniff", "cross-origin"));
+    assert!(header(headers, "cache-control").contains("immutable"));
+    assert_eq!(answer.take_body().into_vec().await.unwrap(), drawing.content().to_vec());
+
+    let home = String::from_utf8(page.snapshot().bytes(Resource::Home).unwrap().to_vec()).unwrap();
+    let (_, sheet) = home.split_once("/assets/accent.7a1f5c.").unwrap();
+    let sheet = format!("/assets/accent.7a1f5c.{}", sheet.split('"').next().unwrap());
+    // The same from a process that has not seen this version yet.
+    for page in [&page, &at(&base_url())] {
+        let mut answer = ask(page, Method::GET, &sheet, &[]).await;
+        assert_eq!(header(answer.headers(), "content-type"), "text/css; charset=utf-8");
+        assert!(answer.take_body().into_string().await.unwrap().starts_with(":root{--accent:#7a1f5c}"));
+    }
+    assert!(home.contains(&format!("<img class=\"logo\" src=\"{}\" alt=\"Acme\" height=\"32\">", drawing.mark().path())), "{home}");
+    assert_eq!(ask(&at(&base_url()), Method::GET, &drawing.mark().path(), &[]).await.status(), 404);
 }

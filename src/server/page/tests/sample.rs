@@ -88,6 +88,7 @@ pub(super) fn healthy() -> PageData {
             time_zone: "Europe/Paris".to_owned(),
             description: String::new(),
             support_url: "https://example.com/help".to_owned(),
+            ..PageSettings::default()
         },
         groups: vec![group(1, "Platform"), group(2, "Payments")],
         components,
@@ -97,6 +98,7 @@ pub(super) fn healthy() -> PageData {
             maintenance(2, MaintenanceStatus::Completed, ago(Span::mins(60 * 24 * 9))),
         ],
         metrics: vec![metric(1, "Response time, p95", "ms", 180.0), metric(2, "Payments per minute", "", 42.0)],
+        images: Vec::new(),
     }
 }
 
