@@ -237,7 +237,8 @@ pub async fn list(
             query.push(" and n.notification_id = ").push_bind(id.0);
         }
         if let Some(state) = filter.state {
-            query.push(" and n.state = ").push_bind(state.as_str());
+            // Of one incident there are few: the index by state must not lead past all the others of that state.
+            query.push(if filter.incident.is_some() { " and coalesce(n.state, '') = " } else { " and n.state = " }).push_bind(state.as_str());
         }
         if let Some(subscriber) = filter.subscriber {
             query.push(" and n.subscriber_id = ").push_bind(subscriber.0);
