@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     app::{App, Stack, on_every_stack},
@@ -64,10 +64,9 @@ async fn what_differs_from_the_fold_is_named(stack: Stack) -> Result<()> {
     ensure!(more.contains("exactly the stored state") && more.contains("1 samples that no kept delivery gives"), "{more}");
 
     // What a person does is no delivery, and is left out with all that it touches.
-    app.admin_send(Method::PUT, "/components/1/override", &json!({ "status": "degraded_performance" })).await?;
+    let until = (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3)).to_string();
+    app.admin_send(Method::PUT, "/components/1/override", &json!({ "status": "degraded_performance", "until": until })).await?;
     app.wait_for_status("API", "degraded_performance").await?;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
-    app.admin_send(Method::DELETE, "/components/1/override", &Value::Null).await?;
     app.wait_for_status("API", "operational").await?;
     let touched = app.command(&["replay"])?;
     ensure!(touched.contains("exactly the stored state") && touched.contains("0 incidents with their entries"), "{touched}");
