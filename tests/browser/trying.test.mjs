@@ -119,7 +119,9 @@ test("how sources add up and what a component depends on is written in a form", 
   await page.check("input[value=weighted]");
   await page.fill("#weight-night-watch", "2");
   await page.fill("#on-0", "part-1");
+  assert.ok(!(await page.isVisible("#settle-0")), "a time to settle is for silence alone");
   await page.selectOption("#effect-0", "silence");
+  await page.fill("#settle-0", "10m");
   await look("sources");
   await page.getByRole("button", { name: "Save" }).click();
   await page.waitForURL(/components\/8$/);

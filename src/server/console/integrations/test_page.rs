@@ -150,7 +150,7 @@ pub(super) async fn ask(acts: Acts, Path(id): Path<i64>) -> Result<Response, Fai
         looked?;
     }
     let since = asked_at.map_or_else(String::new, |at| at.0.to_string());
-    Ok(see_other(&address(&path_of(id), &[("asked", &since)])))
+    Ok(see_other(&format!("{}#deliveries", address(&path_of(id), &[("asked", &since)]))))
 }
 
 /// How asking since then has gone, in words.
@@ -160,7 +160,7 @@ pub(super) fn answer_since(health: &Value, since: i64) -> String {
         return "It was asked, and has not answered yet. Reload to look again.".to_owned();
     }
     if poll.number("failures") > 0 {
-        return format!("It was asked, and could not be read: {}", sentence(poll.text("last_error")));
+        return format!("It was asked, and could not be read: {}", sentence(&poll.text("last_error").replace('`', "")));
     }
     match at(last, "received_at").filter(|at| at.0 >= since) {
         Some(_) => "It was asked, and has answered: what it said stands first among the deliveries.".to_owned(),
