@@ -83,7 +83,7 @@ impl CheckingApi {
             delivery: delivery.0,
             result,
             proven_at: proven_at(&mut conn, id).await?.map(Time),
-            rejections: activity(&mut conn, id).await?.rejections,
+            rejections: activity(&mut conn, id, provider.slug).await?.rejections,
         };
         Ok(Created { location: self.0.location("deliveries", delivery), view })
     }
