@@ -359,19 +359,21 @@ pub async fn delete(conn: &mut Connection, id: IntegrationId) -> Result<bool, St
     Ok(execute!(conn, sqlx::query("delete from integration where integration_id = $1").bind(id.0))? > 0)
 }
 
-/// The newest delivery to an integration.
+/// The newest delivery to an integration, but for those whose ids begin with `except`.
 ///
 /// # Errors
 /// What the database said.
 pub async fn last_delivery(
     conn: &mut Connection,
     id: IntegrationId,
+    except: &str,
 ) -> Result<Option<(DeliveryId, Timestamp, DeliveryState)>, StorageError> {
     let row: Option<(i64, i64, String)> = sql!(conn, c => sqlx::query_as(
         "select d.delivery_id, d.received_at, coalesce(f.state, 'pending') from delivery d left join fate f on f.delivery_id = d.delivery_id
-         where d.integration_id = $1 order by d.delivery_id desc limit 1",
+         where d.integration_id = $1 and d.external_id not like $2 order by d.delivery_id desc limit 1",
     )
     .bind(id.0)
+    .bind(format!("{except}%"))
     .fetch_optional(&mut *c)
     .await)?;
     row.map(|(id, at, state)| Ok((DeliveryId(id), Timestamp(at), named(&state, "delivery", "state")?))).transpose()

@@ -88,4 +88,26 @@ async fn a_captured_delivery_becomes_a_route(stack: Stack) -> Result<()> {
     app.finish().await
 }
 
-on_every_stack!(a_captured_delivery_becomes_a_route);
+/// A test is a dry run that is kept: whatever it holds, no status, no incident and no notification comes of it, be it looked at again.
+async fn a_test_shows_what_would_happen_and_nothing_does(stack: Stack) -> Result<()> {
+    let app = App::start(stack, &configuration(), &[]).await?;
+    let integration = format!("/integrations/{}", app.admin("/integrations").await?["items"][0]["id"]);
+    let routes = json!({ "routes": [{ "components": ["api"], "publish": "auto" }] });
+    app.admin_send(Method::PATCH, &integration, &routes).await?;
+    let tested = app.admin_post(&format!("{integration}/test"), &json!({ "body": alert("a1", &now(), None).to_string() })).await?;
+    ensure!(tested["result"]["signals"][0]["routes"][0]["status"] == "major_outage", "{tested}");
+    let kept = deliveries(&app, "ignored", 1).await?.remove(0);
+    ensure!(kept["id"] == tested["delivery"] && kept["test"] == true && kept["reason"] == "a test: it changes nothing", "{kept}");
+    app.admin_post(&format!("/deliveries/{}/replay", kept["id"]), &json!({})).await?;
+    deliveries(&app, "ignored", 1).await?;
+    ensure!(app.status_of("API").await? == "operational", "no status changes");
+    ensure!(app.admin("/incidents").await?["items"] == json!([]), "no incident opens");
+    let shown = app.admin(&integration).await?;
+    ensure!(shown["last_delivery"] == Value::Null, "nothing was heard of the sender: {shown}");
+
+    ensure!(deliver(&app, &alert("a1", &now(), None)).await? == 202, "the same from the sender itself");
+    app.wait_for_status("API", "major_outage").await?;
+    app.finish().await
+}
+
+on_every_stack!(a_test_shows_what_would_happen_and_nothing_does, a_captured_delivery_becomes_a_route);

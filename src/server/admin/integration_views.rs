@@ -45,7 +45,7 @@ pub(super) struct IntegrationView {
     #[oai(skip_serializing_if_is_none)]
     routes: Option<Vec<RouteBody>>,
     created_at: Time,
-    /// The newest delivery.
+    /// The newest delivery; tests are none of its own.
     #[oai(nullable)]
     last_delivery: Option<LastDelivery>,
     /// Requests that were not let in, by reason.
@@ -180,7 +180,7 @@ pub(super) struct Activity {
 }
 
 pub(super) async fn activity(conn: &mut Connection, id: IntegrationId, provider: &str) -> Result<Activity, Problem> {
-    let last = integrations::last_delivery(conn, id).await?;
+    let last = integrations::last_delivery(conn, id, ::integrations::example::PREFIX).await?;
     let rejection = |row: Rejection| RejectionView {
         reason: row.reason,
         n: row.n,

@@ -1,6 +1,8 @@
 //! `/providers`: the kinds of senders and sources there are, and how each is set up.
 
-use integrations::{PROVIDERS, Provider};
+use std::collections::BTreeMap;
+
+use integrations::{PROVIDERS, Provider, example};
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
 
 use super::{
@@ -34,11 +36,23 @@ struct ProviderView {
     polled: bool,
     /// Markdown for whoever sets it up; `{{ url }}` and `{{ secret }}` stand for the hook's address and the secret.
     guide: String,
+    /// What it sends when something breaks, as a test takes it; null of what is asked.
+    #[oai(nullable)]
+    example: Option<ExampleView>,
+}
+
+/// A request of a sender.
+#[derive(Object)]
+#[oai(rename = "Example")]
+struct ExampleView {
+    /// By name.
+    headers: BTreeMap<String, String>,
+    body: String,
 }
 
 impl View for ProviderView {
     fn etag(&self) -> String {
-        etag_of(&serde_json::json!([self.slug, self.guide]))
+        etag_of(&serde_json::json!([self.slug, self.guide, self.example.as_ref().map(|example| &example.body)]))
     }
 }
 
@@ -64,6 +78,7 @@ impl ProvidersApi {
             name: provider.name.to_owned(),
             polled: provider.poll.is_some(),
             guide: provider.setup.to_owned(),
+            example: example::of(provider).map(|(headers, body)| ExampleView { headers: headers.into_iter().collect(), body }),
         }))
     }
 }

@@ -35,7 +35,7 @@ const DAY: Span = Span::mins(24 * 60);
 #[derive(Object)]
 #[oai(rename = "IntegrationHealth")]
 pub(super) struct HealthView {
-    /// The newest delivery.
+    /// The newest delivery; tests are none of its own.
     #[oai(nullable)]
     last_delivery: Option<LastDelivery>,
     /// How many arrived in the last hour.
