@@ -10,7 +10,7 @@ use integrations::Settings;
 use jobs::evaluator;
 use storage::{
     Db, Entry, SecretBox, audit, comparison, fates, hub, ledger,
-    rows::{self, Incidents},
+    rows::{self, IncidentFilter},
     state,
 };
 
@@ -96,7 +96,7 @@ async fn stored(entry: &mut Entry, state: State) -> anyhow::Result<Stored> {
     let mut incidents = BTreeMap::new();
     let mut before = i64::MAX;
     loop {
-        let page = rows::incidents(&mut entry.tx, Incidents::Page { before, limit: AT_ONCE }).await?;
+        let page = rows::incidents_that(&mut entry.tx, &IncidentFilter::default(), before, AT_ONCE).await?;
         let Some(last) = page.last() else { break };
         before = last.id.0;
         let ids: Vec<IncidentId> = page.iter().map(|incident| incident.id).collect();
