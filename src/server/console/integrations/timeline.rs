@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(bars, [("500.0", "500.0", "major_outage")]);
         assert_eq!(drawn.days, ["250.0", "750.0"]);
         assert!(drawn.rows[0].bars[0].words.ends_with("to the end"));
-        let published: Vec<&str> = drawn.rows[1].bars.iter().filter_map(|bar| bar.words.split(", 2026").next()).collect();
+        let published: Vec<&str> = drawn.rows[1].bars.iter().filter_map(|bar| bar.words.split(", 1 Jan").next()).collect();
         assert_eq!(published, ["Slow, by other[0]", "Down, by Ada"]);
     }
 }
