@@ -147,7 +147,7 @@ test("no list sticks out on a phone", async () => {
   await page.waitForURL(/incidents\/waiting\/\d+$/);
   await page.click("text=Publish now");
   await page.waitForURL(/console\/incidents\/\d+$/);
-  for (const list of ["deliveries", "notifications", "subscribers", "integrations", "incidents", "components", "audit", "team", "integrations/1"]) {
+  for (const list of ["deliveries", "notifications", "subscribers", "integrations", "incidents", "components", "audit", "integrations/1"]) {
     await page.setViewportSize({ width: 360, height: 800 });
     await page.goto(`${base}console/${list}`);
     assert.ok(await page.locator("main tbody tr, main .lines > li").count() > 0, `${list} has rows`);

@@ -98,7 +98,7 @@ async fn a_test_shows_what_would_happen_and_nothing_does(stack: Stack) -> Result
     ensure!(tested["result"]["signals"][0]["routes"][0]["status"] == "major_outage", "{tested}");
     let kept = deliveries(&app, "ignored", 1).await?.remove(0);
     ensure!(kept["id"] == tested["delivery"] && kept["test"] == true && kept["reason"] == "a test: it changes nothing", "{kept}");
-    app.admin_post(&format!("/deliveries/{}/replay", kept["id"]), &json!({})).await?;
+    app.admin_post(&format!("/deliveries/{}/replay", kept["id"]), &Value::Null).await?;
     deliveries(&app, "ignored", 1).await?;
     ensure!(app.status_of("API").await? == "operational", "no status changes");
     ensure!(app.admin("/incidents").await?["items"] == json!([]), "no incident opens");
