@@ -39,7 +39,7 @@ impl<T: Send + 'static> Going<T> {
     /// Begins. `work` gets the one to tell how far it has come.
     pub(super) fn new<W: Future<Output = Result<T, Refused>> + Send + 'static>(work: impl FnOnce(Watcher) -> W) -> Self {
         let (watcher, seen) = Watcher::new();
-        Self { work: Box::pin(work(watcher)), seen }
+        Self { work: Box::pin(zone::within(zone::current(), work(watcher))), seen }
     }
 
     /// Waits until more is known. Work that is refused says so before it says how far it has come.
