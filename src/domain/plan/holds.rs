@@ -73,14 +73,18 @@ impl Planner<'_> {
             // A maintenance or a person's word has come before. What outlasts that is held anew.
             let why = why(format!("All that incident #{id} is about is under maintenance or a person's word: not published"));
             let causes: Vec<Cause> = self.causes_in(id).cloned().collect();
+            // What flapped counts no more, also on components that the incident did not name.
+            let mut calmed = Vec::new();
             for cause in causes {
                 if cause.is_flapping() {
+                    calmed.extend(self.state.routes.get(&cause.route).iter().flat_map(|route| route.components.iter().copied()));
                     self.emit(Change::CauseEnded { cause }, &why);
                 } else {
                     self.bind(&cause, None, &why);
                 }
             }
             self.resolve_incident(id, Ending::Silent, &why);
+            self.reconcile_components(&calmed, &why);
             return;
         }
         let why = why(format!("Nobody has vetoed incident #{id} for as long as route {label} holds it: published"));

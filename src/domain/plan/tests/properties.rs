@@ -372,3 +372,22 @@ proptest! {
         prop_assert_eq!(hear(&mut (0..said.len())), hear(&mut shuffled.into_iter()));
     }
 }
+
+/// The silence keeps the second component out of the incident, which a maintenance of the first then ends unpublished.
+#[test]
+fn what_flapped_in_an_incident_that_is_not_published_counts_on_no_component_any_more() {
+    let say = |what, state, severity| Step::Say { integration: CI, what, state, severity, team: 0, ago: 0, whole_group: false };
+    let mut world = world();
+    for step in [
+        Step::Depend(API, WEB, Effect::Silence),
+        say(3, SignalState::Firing, Severity::Warning),
+        say(3, SignalState::Resolved, Severity::Unknown),
+        say(0, SignalState::Firing, Severity::Unknown),
+        Step::Maintain(DB, 0, 180_001),
+        Step::Wait(180_000),
+    ] {
+        world.take(&step);
+        world.take(&Step::Wait(0));
+        world.check();
+    }
+}
