@@ -85,7 +85,7 @@ pub(crate) const OPEN: &[Open] = &[
 ];
 
 /// What leads into a part that has its own rules, or is written out in full above.
-const PARTS: [&str; 6] = ["/hooks", "/ping", "/api/admin", "/v1", "/", "/console"];
+const PARTS: [&str; 7] = ["/hooks", "/ping", "/api/admin", "/api/v1", "/v1", "/", "/console"];
 /// On the address of their own.
 const OPS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 

@@ -45,6 +45,7 @@ type Answer = Result<Option<Value>, Failure>;
 
 impl Writes<'_> {
     pub(super) async fn act(&self, method: &Method, steps: &[&str], input: Input) -> Answer {
+        self.prove(method, steps).await?;
         match (method.as_str(), steps) {
             ("GET", ["subscribers"]) => self.subscribers(&input).await,
             ("POST", ["components"]) => self.add_component(input).await,
@@ -67,6 +68,24 @@ impl Writes<'_> {
             ("POST", ["subscribers"]) => self.add_subscriber(input).await,
             ("DELETE", ["subscribers", id]) => self.remove("subscribers", id).await,
             _ => Err(StatusCode::METHOD_NOT_ALLOWED.into()),
+        }
+    }
+
+    /// Makes sure that the token is good for this before anything is looked up: what is not there must not be told to strangers.
+    async fn prove(&self, method: &Method, steps: &[&str]) -> Result<(), Failure> {
+        let resource = match steps {
+            ["components", "groups", ..] => "groups",
+            ["components" | "incidents" | "metrics" | "subscribers", ..] => steps[0],
+            ["schedules", ..] => "maintenances",
+            _ => return Err(StatusCode::NOT_FOUND.into()),
+        };
+        let needed = format!("{resource}:{}", if *method == Method::GET { "read" } else { "write" });
+        let me = self.ask(Method::GET, "/me", None).await?;
+        let may = me["scopes"].as_array().is_some_and(|scopes| scopes.iter().any(|scope| *scope == "*" || *scope == *needed));
+        if may {
+            Ok(())
+        } else {
+            Err(Failure { details: vec![format!("This token lacks the scope {needed}.")], ..StatusCode::FORBIDDEN.into() })
         }
     }
 
