@@ -2,13 +2,17 @@
 
 /** What a document holds that people's texts could have made of it, and we never do. Runs in a browser: in the page itself, or on `html` given. */
 export function judge({ html, type }) {
-  const root = html === undefined ? document : new DOMParser().parseFromString(html, type ?? "text/html");
+  const parsed = (text, type) => new DOMParser().parseFromString(text, type);
+  const root = html === undefined ? document : parsed(html, type ?? "text/html");
   const found = [];
-  for (const element of root.querySelectorAll("*")) {
+  const elements = [...root.querySelectorAll("*")];
+  // It grows below.
+  for (const element of elements) {
     const [name, show] = [element.localName, () => element.outerHTML.slice(0, 200)];
-    // A draft of the page stands in a frame without scripts, and is judged itself.
+    // A draft of the page stands in a frame without scripts, and is judged itself; a page under Trusted Types parses nothing.
     if (element.matches("#preview > iframe.draft[sandbox='allow-same-origin']")) {
-      found.push(...judge({ html: element.getAttribute("srcdoc") }));
+      const draft = element.contentDocument ?? parsed(element.getAttribute("srcdoc"), "text/html");
+      elements.push(...draft.querySelectorAll("*"));
       continue;
     }
     if (["iframe", "object", "embed", "base", "frame", "frameset", "template", "marquee", "plaintext", "xmp", "math", "foreignObject", "animate", "set"].includes(name)) found.push(`element ${show()}`);

@@ -219,7 +219,7 @@ test("the audit log, a metric and the page are looked at and changed", async () 
   await withoutViolations(page, "page");
   const name = await page.inputValue("#name");
   await page.fill("#name", "Acme & sons");
-  await page.waitForSelector("#preview >> text=Acme & sons");
+  await page.frameLocator("#preview iframe").locator("text=Acme & sons").first().waitFor();
   await page.fill("#time_zone", "Mars/Base");
   await page.waitForSelector("#preview >> text=There is no time zone");
   await page.keyboard.press("Control+Enter");
