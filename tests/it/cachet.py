@@ -13,8 +13,11 @@ now = datetime.now(timezone.utc)
 
 def eventually(what, holds):
     for _ in range(200):
-        if holds():
-            return
+        try:
+            if holds():
+                return
+        except Exception:  # Readers do not see yet what was made a moment ago.
+            pass
         time.sleep(0.05)
     raise AssertionError(what)
 
