@@ -10,7 +10,7 @@ mod list;
 mod objects;
 mod writes;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::{Component, ComponentId, GroupId, IncidentId, MaintenanceId, PageData, PageIncident, PageMetric, Status};
 use jiff::tz::TimeZone;
@@ -20,7 +20,7 @@ use poem::{
     http::{HeaderValue, Method, StatusCode, header},
 };
 use serde_json::{Value, json};
-use storage::{Db, metrics};
+use storage::{Db, ledger, metrics};
 use url::Url;
 
 use self::{
@@ -40,6 +40,8 @@ const VERSION: &str = "2.4.1";
 const MAJOR_OUTAGE_PERCENT: usize = 50;
 /// The newest points of a metric that are listed; all that came before is in its chart.
 const MAX_POINTS: i64 = 10_000;
+/// How long an answer waits for the page.
+const PATIENCE: Duration = Duration::from_secs(1);
 const TOKEN: &str = "x-cachet-token";
 
 /// Everything below `/api/v1`.
@@ -76,7 +78,20 @@ impl Cachet {
         let address_of_client = proxies::client(&request);
         let writes = Writes { db: &self.db, admin: &self.admin, shape, token, client: address_of_client, address };
         let answer = writes.act(request.method(), &steps, input).await?;
+        self.catch_up().await;
         Ok(answer.map_or_else(|| StatusCode::NO_CONTENT.into_response(), |answer| json_response(StatusCode::OK, &answer)))
+    }
+
+    /// Waits until the page shows what was written, though not for long: clients read what they have just made.
+    async fn catch_up(&self) {
+        let Ok(mut conn) = self.db.read().await else { return };
+        let Ok(ledger) = ledger::read(&mut conn).await else { return };
+        drop(conn);
+        let mut announced = self.page.versions();
+        let shown = announced.wait_for(|announced| announced.version >= ledger.page_version);
+        if tokio::time::timeout(PATIENCE, shown).await.is_err() {
+            tracing::debug!(version = ledger.page_version, "The page does not show yet what a client of Cachet's API wrote");
+        }
     }
 }
 
