@@ -44,7 +44,7 @@ impl Writes<'_> {
     }
 
     /// What a component may have besides its name and status, as far as it was given.
-    pub(super) async fn component_body(&self, input: &mut Input) -> Result<Map<String, Value>, Failure> {
+    async fn component_body(&self, input: &mut Input) -> Result<Map<String, Value>, Failure> {
         let mut body = Map::new();
         body.extend(input.text("description").map(|text| ("description".to_owned(), text.into())));
         body.extend(position(input));
@@ -58,7 +58,7 @@ impl Writes<'_> {
 
     /// Says a status in place of what signals say. "Operational" gives the component back to them: nobody comes back later to do that, and an
     /// override left behind would hide the next outage.
-    pub(super) async fn overrule(&self, id: ComponentId, status: Status) -> Result<(), Failure> {
+    async fn overrule(&self, id: ComponentId, status: Status) -> Result<(), Failure> {
         let path = format!("/components/{id}/override");
         let answer = match status {
             Status::Operational => self.ask(Method::DELETE, &path, None).await,
@@ -85,20 +85,25 @@ impl Writes<'_> {
         self.group(id).await
     }
 
-    pub(super) async fn component(&self, id: ComponentId) -> Answer {
+    async fn component(&self, id: ComponentId) -> Answer {
         let found = components::find(&mut self.read().await?, id).await.map_err(out_of_reach)?;
         Ok(Some(single(self.shape.component(&found.ok_or(StatusCode::NOT_FOUND)?))))
     }
 
-    pub(super) async fn component_key(&self, id: ComponentId, input: &mut Input) -> Result<String, Failure> {
-        let found: Option<Component> = components::find(&mut self.read().await?, id).await.map_err(out_of_reach)?;
-        if found.is_none() {
-            input.refuse(format!("The component {id} does not exist."));
+    /// The keys by which the admin API knows components.
+    pub(super) async fn component_keys(&self, ids: &[i64], input: &mut Input) -> Result<Vec<String>, Failure> {
+        let known = components::keys(&mut self.read().await?).await.map_err(out_of_reach)?;
+        let mut keys = Vec::with_capacity(ids.len());
+        for id in ids {
+            match known.get(&ComponentId(*id)) {
+                Some(key) => keys.push(key.clone()),
+                None => input.refuse(format!("The component {id} does not exist.")),
+            }
         }
-        Ok(found.map(|component| component.key).unwrap_or_default())
+        Ok(keys)
     }
 
-    pub(super) async fn group_key(&self, id: GroupId, input: &mut Input) -> Result<String, Failure> {
+    async fn group_key(&self, id: GroupId, input: &mut Input) -> Result<String, Failure> {
         let found = rows::groups(&mut self.read().await?).await.map_err(out_of_reach)?.into_iter().find(|group| group.id == id);
         if found.is_none() {
             input.refuse(format!("The group {id} does not exist."));
@@ -106,7 +111,7 @@ impl Writes<'_> {
         Ok(found.map(|group| group.key).unwrap_or_default())
     }
 
-    pub(super) async fn group(&self, id: GroupId) -> Answer {
+    async fn group(&self, id: GroupId) -> Answer {
         let mut conn = self.read().await?;
         let group = rows::groups(&mut conn).await.map_err(out_of_reach)?.into_iter().find(|group| group.id == id);
         let all: Vec<Component> = rows::components(&mut conn).await.map_err(out_of_reach)?;

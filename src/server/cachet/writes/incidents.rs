@@ -1,6 +1,6 @@
 //! Incidents and what is added to them.
 
-use domain::{ComponentId, IncidentId, IncidentStatus, PageIncident};
+use domain::{IncidentId, IncidentStatus, PageIncident};
 use poem::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use storage::rows::{self, Incidents};
@@ -81,12 +81,13 @@ impl Writes<'_> {
     }
 
     /// The component of an incident with its status, as the admin API takes it.
-    pub(super) async fn affected(&self, input: &mut Input) -> Result<Option<Value>, Failure> {
+    async fn affected(&self, input: &mut Input) -> Result<Option<Value>, Failure> {
         let (id, status) = (input.integer("component_id").filter(|id| *id != 0), wanted(input, "component_status", status_of));
         match (id, status) {
             (Some(id), Some(status)) => {
-                let key = self.component_key(ComponentId(id), input).await?;
-                Ok(Some(json!([{ "component": key, "status": status.as_str() }])))
+                let keys = self.component_keys(&[id], input).await?;
+                let one = |key: String| json!({ "component": key, "status": status.as_str() });
+                Ok(Some(keys.into_iter().map(one).collect()))
             }
             (None, Some(_)) => {
                 input.refuse("The component id field is required when component status is present.".to_owned());
@@ -97,7 +98,7 @@ impl Writes<'_> {
         }
     }
 
-    pub(super) async fn load_incident(&self, id: IncidentId) -> Result<PageIncident, Failure> {
+    async fn load_incident(&self, id: IncidentId) -> Result<PageIncident, Failure> {
         let mut conn = self.read().await?;
         let found = rows::incidents(&mut conn, Incidents::One(id)).await.map_err(out_of_reach)?.pop();
         let incident = found.ok_or(StatusCode::NOT_FOUND)?;
@@ -106,7 +107,7 @@ impl Writes<'_> {
         Ok(PageIncident { incident, updates })
     }
 
-    pub(super) async fn incident(&self, id: IncidentId) -> Answer {
+    async fn incident(&self, id: IncidentId) -> Answer {
         Ok(Some(single(self.shape.incident(&self.load_incident(id).await?))))
     }
 }

@@ -42,7 +42,7 @@ impl Writes<'_> {
         self.metric(id, Some(&sample)).await
     }
 
-    pub(super) async fn metric(&self, id: MetricId, point: Option<&Sample>) -> Answer {
+    async fn metric(&self, id: MetricId, point: Option<&Sample>) -> Answer {
         let all = page::all_metrics(&mut self.read().await?).await.map_err(out_of_reach)?;
         let metric = all.into_iter().find(|metric| metric.id == id).ok_or(StatusCode::NOT_FOUND)?;
         Ok(Some(single(match point {

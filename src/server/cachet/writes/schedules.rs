@@ -1,6 +1,6 @@
 //! Schedules: our maintenances.
 
-use domain::{ComponentId, MaintenanceId, MaintenanceStatus, Span};
+use domain::{MaintenanceId, MaintenanceStatus, Span};
 use poem::http::{Method, StatusCode};
 use serde_json::{Map, Value};
 use storage::rows::{self, Maintenances};
@@ -51,7 +51,7 @@ impl Writes<'_> {
     }
 
     /// What a window may have besides its name, as far as it was given.
-    pub(super) async fn schedule_body(&self, input: &mut Input) -> Result<Map<String, Value>, Failure> {
+    async fn schedule_body(&self, input: &mut Input) -> Result<Map<String, Value>, Failure> {
         let mut body = Map::new();
         body.extend(input.text("message").map(|text| ("body".to_owned(), text.into())));
         for (name, ours) in [("scheduled_at", "starts_at"), ("completed_at", "ends_at")] {
@@ -60,16 +60,12 @@ impl Writes<'_> {
         let status = wanted(input, "status", schedule_status_of);
         body.extend(status.map(|status: MaintenanceStatus| ("status".to_owned(), status.as_str().into())));
         if let Some(ids) = input.ids("components") {
-            let mut keys = Vec::new();
-            for id in ids {
-                keys.push(Value::from(self.component_key(ComponentId(id), input).await?));
-            }
-            body.insert("components".to_owned(), keys.into());
+            body.insert("components".to_owned(), self.component_keys(&ids, input).await?.into());
         }
         Ok(body)
     }
 
-    pub(super) async fn schedule(&self, id: MaintenanceId) -> Answer {
+    async fn schedule(&self, id: MaintenanceId) -> Answer {
         let found = rows::maintenances(&mut self.read().await?, Maintenances::One(id)).await.map_err(out_of_reach)?.pop();
         Ok(Some(single(self.shape.schedule(&found.ok_or(StatusCode::NOT_FOUND)?))))
     }

@@ -13,11 +13,7 @@ impl Writes<'_> {
         let email = input.required("email");
         let mut body = json!({ "channel": Channel::Email.as_str(), "address": email });
         if let Some(ids) = input.ids("components").filter(|ids| !ids.is_empty()) {
-            let mut keys = Vec::new();
-            for id in ids {
-                keys.push(self.component_key(ComponentId(id), &mut input).await?);
-            }
-            body["components"] = json!(keys);
+            body["components"] = json!(self.component_keys(&ids, &mut input).await?);
         }
         input.done()?;
         match self.ask(Method::POST, "/subscribers", Some(body)).await {
@@ -30,7 +26,7 @@ impl Writes<'_> {
         }
     }
 
-    pub(super) async fn find_subscriber(&self, email: &str) -> Result<Option<Value>, Failure> {
+    async fn find_subscriber(&self, email: &str) -> Result<Option<Value>, Failure> {
         let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("address", email).finish();
         let found = self.ask(Method::GET, &format!("/subscribers?limit=200&channel=email&{query}"), None).await?;
         let keys = keys_of(&mut self.read().await?).await?;
@@ -50,7 +46,7 @@ impl Writes<'_> {
     }
 
     /// A subscriber of the admin API. There is no code: who has it could unsubscribe others.
-    pub(super) fn subscriber(&self, one: &Value, keys: &[(ComponentId, String)]) -> Value {
+    fn subscriber(&self, one: &Value, keys: &[(ComponentId, String)]) -> Value {
         let time = |name: &str| one[name].as_str().and_then(|text| Timestamp::parse(text).ok()).map(|at| self.shape.time(at));
         let (id, created_at) = (&one["id"], time("created_at"));
         let scope = one["components"].as_array();
