@@ -3,7 +3,8 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
-import { axe, start } from "./demo.mjs";
+import { start } from "./demo.mjs";
+import { looker } from "./look.mjs";
 
 const PASSWORD = "violin harbour sandpaper";
 let demo, browser, base, setUp;
@@ -31,20 +32,7 @@ function watched(page) {
   return violations;
 }
 
-async function look(page, name) {
-  for (const colorScheme of ["light", "dark"]) for (const width of [360, 1280]) {
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 900 });
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${name} at ${width}: nothing sticks out`);
-    const session = await page.context().newCDPSession(page);
-    await session.send("Runtime.evaluate", { expression: axe });
-    const found = await page.evaluate(() => globalThis.axe.run());
-    assert.deepEqual(found.violations.map(v => `${name}, ${width}, ${colorScheme}: ${v.id}: ${v.nodes[0].html}`), []);
-    if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/console-${name}-${width}-${colorScheme}.png`, fullPage: true });
-  }
-  await page.emulateMedia({ colorScheme: "light" });
-  await page.setViewportSize({ width: 1280, height: 900 });
-}
+const look = looker("console");
 
 test("from the link of the first start to a second factor, an invitation and logging in again", async () => {
   const context = await browser.newContext();

@@ -2,7 +2,8 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { axe, start } from "./demo.mjs";
+import { start } from "./demo.mjs";
+import { faults } from "./look.mjs";
 
 // The demo's partner API was out of reach 71 days ago: long before the list of past days begins.
 const DAY = 89 - 71;
@@ -19,13 +20,6 @@ before(async () => {
 }, { timeout: 60_000 });
 
 after(() => demo?.stop());
-
-async function violations(context, page) {
-  const session = await context.newCDPSession(page);
-  await session.send("Runtime.evaluate", { expression: axe });
-  const found = await page.evaluate(() => globalThis.axe.run());
-  return found.violations.map(v => `${v.id}: ${v.nodes[0].html}`);
-}
 
 // Where a day's bar is, after its group is opened.
 async function bar(page, index) {
@@ -44,7 +38,7 @@ test("every path that a visitor can take reads well and fits", async () => {
     for (const path of paths) {
       await page.goto(base + path);
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${path} at ${width} px`);
-      assert.deepEqual(await violations(context, page), [], `${path} at ${width} px, ${colorScheme}`);
+      assert.deepEqual(await faults(page), [], `${path} at ${width} px, ${colorScheme}`);
     }
     await context.close();
   }

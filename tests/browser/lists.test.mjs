@@ -1,7 +1,8 @@
 // Rows that are chosen, with the keyboard and without scripts; and a maintenance that comes back, changed from one window on.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { axe, start } from "./demo.mjs";
+import { start } from "./demo.mjs";
+import { looker } from "./look.mjs";
 
 const PASSWORD = "violin harbour sandpaper";
 let demo, browser, base, page;
@@ -23,20 +24,7 @@ before(async () => {
 
 after(() => demo?.stop());
 
-async function look(tab, name) {
-  for (const colorScheme of ["light", "dark"]) for (const width of [360, 1280]) {
-    await tab.emulateMedia({ colorScheme });
-    await tab.setViewportSize({ width, height: 900 });
-    assert.ok(await tab.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${name} at ${width}: nothing sticks out`);
-    const session = await tab.context().newCDPSession(tab);
-    await session.send("Runtime.evaluate", { expression: axe });
-    const found = await tab.evaluate(() => globalThis.axe.run());
-    assert.deepEqual(found.violations.map(v => `${name}, ${width}, ${colorScheme}: ${v.id}: ${v.nodes[0].html}`), []);
-    if (process.env.SCREENSHOTS) await tab.screenshot({ path: `${process.env.SCREENSHOTS}/lists-${name}-${width}-${colorScheme}.png` });
-  }
-  await tab.emulateMedia({ colorScheme: "light" });
-  await tab.setViewportSize({ width: 1280, height: 900 });
-}
+const look = looker("lists");
 
 const said = () => page.locator("[data-chosen]").textContent();
 

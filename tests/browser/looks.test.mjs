@@ -1,7 +1,7 @@
 // The page's logo and colours: chosen with a look at the page, and shown to readers; and times in one's own zone.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { axe } from "./demo.mjs";
+import { faults } from "./look.mjs";
 import { install } from "./fresh.mjs";
 import { witness } from "./witness.mjs";
 
@@ -46,9 +46,7 @@ test("the page is seen as readers will see it while one chooses, and they do", {
   await page.getByText("Accent has a contrast of 1.4 to the light page").waitFor();
   await page.getByLabel("Colour on a light page", { exact: true }).fill("#7a1f5c");
   await page.getByText("Accent has a contrast").waitFor({ state: "detached" });
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), []);
+  assert.deepEqual(await faults(page), []);
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.waitForURL(/saved=1/);
 

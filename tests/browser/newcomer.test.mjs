@@ -3,7 +3,7 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { createHmac, randomUUID } from "node:crypto";
 import { crawl, shape } from "./crawl.mjs";
-import { axe } from "./demo.mjs";
+import { faults } from "./look.mjs";
 import { install } from "./fresh.mjs";
 import { code } from "./totp.mjs";
 import { witness } from "./witness.mjs";
@@ -139,18 +139,14 @@ async function furnish() {
 }
 
 /** What is wrong with the screen that is open; a fault that is everywhere is told of where it was met first. */
-async function faults(path, found) {
+async function lookOver(path, found) {
   const tell = (fault, where) => found.has(fault) || found.set(fault, `${where}: ${fault}`);
   for (const colorScheme of ["light", "dark"]) for (const width of [390, 1440]) {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 900 });
     const where = `${path}, ${width}, ${colorScheme}`;
     if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) tell("something sticks out", where);
-    const session = await context.newCDPSession(page);
-    await session.send("Runtime.evaluate", { expression: axe });
-    await session.detach();
-    const { violations } = await page.evaluate(() => globalThis.axe.run());
-    for (const { id, nodes } of violations) tell(`${id}: ${nodes[0].html}`, where);
+    for (const fault of await faults(page)) tell(fault, where);
   }
 }
 
@@ -177,7 +173,7 @@ test("every screen that links lead to stands for everybody, in both colours, on 
       assert.ok(!page.url().includes("/console/log-in"), `${path}: still signed in`);
       // One guide stands for all of them; each is opened all the same.
       const kind = shape(path).replace(/new\/[a-z_]+$/, "new/:provider");
-      if (!looked.has(kind)) await faults(path, wrong);
+      if (!looked.has(kind)) await lookOver(path, wrong);
       looked.add(kind);
     },
   });

@@ -1,7 +1,8 @@
 // From the link of the first start to an incident published and resolved, in a real browser, without an accessibility violation on any screen.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { axe, start } from "./demo.mjs";
+import { start } from "./demo.mjs";
+import { looker } from "./look.mjs";
 
 const PASSWORD = "violin harbour sandpaper";
 let demo, browser, base, setUp;
@@ -13,20 +14,7 @@ before(async () => {
 
 after(() => demo?.stop());
 
-async function look(page, name) {
-  for (const colorScheme of ["light", "dark"]) for (const width of [360, 1280]) {
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 900 });
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${name} at ${width}: nothing sticks out`);
-    const session = await page.context().newCDPSession(page);
-    await session.send("Runtime.evaluate", { expression: axe });
-    const found = await page.evaluate(() => globalThis.axe.run());
-    assert.deepEqual(found.violations.map(v => `${name}, ${width}, ${colorScheme}: ${v.id}: ${v.nodes[0].html}`), []);
-    if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/running-${name}-${width}-${colorScheme}.png`, fullPage: true });
-  }
-  await page.emulateMedia({ colorScheme: "light" });
-  await page.setViewportSize({ width: 1280, height: 900 });
-}
+const look = looker("running");
 
 test("a newcomer publishes an incident and resolves it", async () => {
   const page = await (await browser.newContext()).newPage();

@@ -1,7 +1,8 @@
 // What makes the console quick to use: the bar of a phone, finding, row keys, order by buttons and by drag, colours, audit, metrics and the page.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { axe, start } from "./demo.mjs";
+import { start } from "./demo.mjs";
+import { looker } from "./look.mjs";
 
 const PASSWORD = "violin harbour sandpaper";
 const PHONE = { width: 390, height: 780 };
@@ -32,20 +33,7 @@ async function opened(context) {
   return [tab, noted];
 }
 
-async function withoutViolations(tab, name) {
-  for (const colorScheme of ["light", "dark"]) for (const viewport of [{ width: 360, height: 780 }, { width: 768, height: 900 }, WIDE]) {
-    await tab.emulateMedia({ colorScheme });
-    await tab.setViewportSize(viewport);
-    assert.ok(await tab.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${name} at ${viewport.width}: nothing sticks out`);
-    const session = await tab.context().newCDPSession(tab);
-    await session.send("Runtime.evaluate", { expression: axe });
-    const found = await tab.evaluate(() => globalThis.axe.run());
-    assert.deepEqual(found.violations.map(v => `${name}, ${viewport.width}, ${colorScheme}: ${v.id}: ${v.nodes[0].html}`), []);
-    if (process.env.SCREENSHOTS) await tab.screenshot({ path: `${process.env.SCREENSHOTS}/tools-${name}-${viewport.width}-${colorScheme}.png` });
-  }
-  await tab.emulateMedia({ colorScheme: "light" });
-  await tab.setViewportSize(WIDE);
-}
+const withoutViolations = looker("tools", { widths: [360, 768, WIDE.width], size: WIDE });
 
 /** The same person in a browser that runs no scripts. */
 async function withoutScripts() {

@@ -1,8 +1,8 @@
 // Trying an integration before an outage does, pickers with many choices, menus that close, and lists on a phone.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { axe } from "./demo.mjs";
 import { install } from "./fresh.mjs";
+import { looker } from "./look.mjs";
 
 const PASSWORD = "violin harbour sandpaper";
 const ADDRESS = "a-reader-with-a-long-name@subscriptions.of-a-long-domain.example.com";
@@ -38,20 +38,8 @@ before(async () => {
 
 after(() => fanal?.stop());
 
-async function look(name, widths = [360, 1280]) {
-  for (const colorScheme of ["light", "dark"]) for (const width of widths) {
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 900 });
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${name} at ${width}: nothing sticks out`);
-    const session = await page.context().newCDPSession(page);
-    await session.send("Runtime.evaluate", { expression: axe });
-    const found = await page.evaluate(() => globalThis.axe.run());
-    assert.deepEqual(found.violations.map(v => `${name}, ${width}, ${colorScheme}: ${v.id}: ${v.nodes[0].html}`), []);
-    if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/trying-${name}-${width}-${colorScheme}.png`, fullPage: true });
-  }
-  await page.emulateMedia({ colorScheme: "light" });
-  await page.setViewportSize({ width: 1280, height: 900 });
-}
+const looked = looker("trying");
+const look = (name, widths) => looked(page, name, widths);
 
 test("a test says what would happen, and readers see nothing of it", async () => {
   await page.goto(`${base}console/integrations`);
